@@ -1,0 +1,93 @@
+//! Checks, verdict and self-check.
+
+use serde::{Deserialize, Serialize};
+
+/// A measured statement with a limit, and what was seen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// Unique within the scenario, e.g. `bystander_good`.
+    pub id: String,
+    /// What it speaks of.
+    pub kind: CheckKind,
+    /// The statement, e.g. "Bystanders get a good answer".
+    pub title: String,
+    /// Why it matters, and where its limit comes from.
+    pub why: String,
+    /// The limit for people, e.g. "≥ 99 %".
+    pub limit: String,
+    /// What was seen for people, e.g. "41.2 %" or "nothing to measure".
+    pub seen: String,
+    /// What was seen as a number, in the unit of the limit; none where nothing could be measured.
+    pub value: Option<f64>,
+    /// True where it holds.
+    pub passed: bool,
+    /// Share of the check's points that were earned, 0 to 1.
+    pub grade: f64,
+    /// Its weight in the score.
+    pub weight: f64,
+}
+
+/// What a check speaks of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckKind {
+    /// What users feel.
+    Effect,
+    /// Why they feel it.
+    Mechanism,
+    /// Nothing lost, nothing faked.
+    Correctness,
+}
+
+/// What the checks add up to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Pass, fail or invalid.
+    pub outcome: Outcome,
+    /// 0 to 100; none where the run is invalid.
+    pub score: Option<u8>,
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// Every check holds.
+    Pass,
+    /// A check does not hold.
+    Fail,
+    /// The measurement can't be believed, so nothing is said of the service.
+    Invalid,
+}
+
+/// Whether the measurement itself can be believed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SelfCheck {
+    /// The worst of the findings.
+    pub validity: Validity,
+    /// What was looked at, each with its result, good ones too.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that the self-check looked at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Finding {
+    /// What was looked at, e.g. `send lateness`.
+    pub name: String,
+    /// Its result.
+    pub validity: Validity,
+    /// Figures and limits for people.
+    pub text: String,
+}
+
+/// How far a measurement can be believed, from best to worst.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Validity {
+    /// Fully.
+    Valid,
+    /// With care: something disturbed it, not enough to change a verdict.
+    Suspect,
+    /// Not at all.
+    Invalid,
+}

@@ -1,0 +1,22 @@
+//! What a run leaves behind, as types: `data.json` ([`Run`]), `events.jsonl` ([`Line`]) and the
+//! folder that holds them ([`Reports`]).
+//!
+//! The driver writes these, the guide and the reports read them. Nothing here measures, judges or
+//! draws.
+
+mod events;
+mod id;
+mod judgement;
+mod load;
+mod reports;
+mod run;
+
+pub use events::{EventKind, Line, Tick};
+pub use id::{RunId, RunIdError};
+pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
+pub use load::{Class, Latency, PhaseStats, Quantile, Totals};
+pub use reports::{Entry, ReadError, Reports};
+pub use run::{Event, Host, Phase, Run, Scenario, Series, SourceFile};
+
+/// The version of the format that [`Run`] describes; readers refuse any other.
+pub const SCHEMA: u32 = 1;

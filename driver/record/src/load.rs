@@ -1,0 +1,82 @@
+//! What became of the requests.
+
+use serde::{Deserialize, Serialize};
+
+/// A request class and what became of its requests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Class {
+    /// Name, e.g. `quote`.
+    pub name: String,
+    /// Method and path, e.g. `GET /cases/timeouts`.
+    pub request: String,
+    /// True for traffic that has no part in the fault and should feel nothing.
+    pub bystander: bool,
+    /// Latency objective, milliseconds.
+    pub slo_ms: f64,
+    /// After this long from its intended send a request is given up, milliseconds.
+    pub timeout_ms: f64,
+    /// The whole run.
+    pub total: PhaseStats,
+    /// The phases, in order, by the phase of the intended send.
+    pub by_phase: Vec<PhaseStats>,
+}
+
+/// Counts and latency of a class over a stretch of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PhaseStats {
+    /// Name of the phase, or `all`.
+    pub phase: String,
+    /// How the requests ended.
+    pub counts: Totals,
+    /// Share that went well within the objective, of all offered; 0 to 1.
+    pub good_share: f64,
+    /// From the intended send to the last byte: what users feel.
+    pub latency: Latency,
+    /// From the actual send to the last byte: what a closed-loop tool would have shown.
+    pub service_time: Latency,
+}
+
+/// How requests ended. `offered = dropped + sent` and
+/// `sent = ok + expected + failed + timed_out + unfinished`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Arrivals of the schedule.
+    pub offered: u64,
+    /// Never sent, because the bound on requests in flight was reached.
+    pub dropped: u64,
+    /// Written to a connection.
+    pub sent: u64,
+    /// Answered as wished.
+    pub ok: u64,
+    /// Refused in the way that the scenario calls right, e.g. a fast 504 while the dependency hangs.
+    pub expected: u64,
+    /// Answered otherwise, or the connection broke.
+    pub failed: u64,
+    /// Given up after the class's timeout.
+    pub timed_out: u64,
+    /// Neither answered nor given up when the run was cut short.
+    pub unfinished: u64,
+}
+
+/// A distribution of times. Requests that failed, timed out or were dropped are in it as censored
+/// values: slower than what is known of them.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Latency {
+    /// Median.
+    pub p50: Option<Quantile>,
+    /// 95th percentile.
+    pub p95: Option<Quantile>,
+    /// 99th percentile.
+    pub p99: Option<Quantile>,
+    /// The largest.
+    pub max: Option<Quantile>,
+}
+
+/// One quantile.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Quantile {
+    /// Milliseconds.
+    pub ms: f64,
+    /// True where the value is only a lower bound: read it as "≥".
+    pub censored: bool,
+}

@@ -1,0 +1,132 @@
+//! One run, whole: what `data.json` holds.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{Check, Class, EventKind, RunId, SelfCheck, Verdict};
+
+/// Everything that is known of a run, enough to make its report again.
+///
+/// All times named `*_s` are seconds since the load started.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Run {
+    /// Version of this format, see [`crate::SCHEMA`].
+    pub schema: u32,
+    /// The run's name and folder.
+    pub run_id: RunId,
+    /// What was run.
+    pub scenario: Scenario,
+    /// Which implementation ran: `mine`, `starter`, `solved` or `cheat:<name>`.
+    pub code: String,
+    /// Where the services ran: `local` or `k3d`.
+    pub platform: String,
+    /// When the load started, UTC.
+    pub started_at: Timestamp,
+    /// From the first arrival until the last request was answered or given up, seconds.
+    pub duration_s: f64,
+    /// False where the run was cut short; what was measured until then is here.
+    pub complete: bool,
+    /// The machine that generated the load.
+    pub host: Host,
+    /// Versions of the parts, by name: `driver`, `rustc`, `postgresql`, …
+    pub versions: BTreeMap<String, String>,
+    /// Text of the edit point's files as they ran.
+    pub sources: Vec<SourceFile>,
+    /// The stretches of the run, in order, without gaps.
+    pub phases: Vec<Phase>,
+    /// The request classes and what became of their requests.
+    pub classes: Vec<Class>,
+    /// Everything drawn over time.
+    pub series: Vec<Series>,
+    /// What happened when.
+    pub events: Vec<Event>,
+    /// The measured statements, judged.
+    pub checks: Vec<Check>,
+    /// What the checks add up to.
+    pub verdict: Verdict,
+    /// Whether the measurement itself can be believed.
+    pub self_check: SelfCheck,
+}
+
+/// The scenario of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Scenario {
+    /// Short name, e.g. `timeouts`.
+    pub name: String,
+    /// Step of the workshop, 1 to 4; none for a scenario of one's own.
+    pub step: Option<u8>,
+    /// One line for people.
+    pub title: String,
+    /// What is done to the service and what to watch, a sentence or two.
+    pub summary: String,
+    /// The file or files that a participant edits, relative to the project.
+    pub edit: Vec<String>,
+    /// The scenario file's own text, with its numbers and their sources.
+    pub toml: String,
+}
+
+/// The machine that generated the load.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    /// Operating system, e.g. `linux`, `macos`.
+    pub os: String,
+    /// Processor architecture, e.g. `x86_64`, `aarch64`.
+    pub arch: String,
+    /// Release of the kernel.
+    pub kernel: String,
+    /// Processors that the driver may use.
+    pub cores: usize,
+}
+
+/// One source file as it ran.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFile {
+    /// Path relative to the project, with `/`. The same for each code, so that two runs can be
+    /// compared by it.
+    pub path: String,
+    /// Whole text.
+    pub text: String,
+}
+
+/// A named stretch of the run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Name, e.g. `warmup`, `fault`.
+    pub name: String,
+    /// First moment, seconds.
+    pub start_s: f64,
+    /// End, seconds.
+    pub end_s: f64,
+    /// What is wrong during it, for people; none where nothing is.
+    pub fault: Option<String>,
+}
+
+/// A quantity over time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Unique name, e.g. `offered`, `p95:local`, `in_flight`.
+    pub id: String,
+    /// Name for people, short enough to stand at the end of a line.
+    pub label: String,
+    /// Unit of the values: `req/s`, `ms`, `requests`, `millicores`, `replicas`, …
+    pub unit: String,
+    /// Title of the chart it is drawn in; series of one title share a chart.
+    pub chart: String,
+    /// A bound to draw as a line, in the same unit, with its name.
+    pub limit: Option<(String, f64)>,
+    /// Time in seconds and value, in order of time. A gap in the times is a gap in the data.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When, seconds; negative before the load.
+    pub t_s: f64,
+    /// What sort of thing.
+    pub kind: EventKind,
+    /// For people.
+    pub text: String,
+}

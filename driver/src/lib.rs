@@ -1,0 +1,2 @@
+//! Runs the scenarios. Data flows one way:
+//! [`scenario`] → [`load`] and [`observe`] on a [`platform`] → [`score`] → [`report`].
