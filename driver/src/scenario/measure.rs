@@ -1,0 +1,181 @@
+//! What a check can measure, and the limit it sets.
+
+use serde::Deserialize;
+
+use super::{Dimension, Quantity, Reference};
+
+/// What is measured. Every measure has one [`Dimension`], so that a limit in the wrong unit is
+/// found when the file is read.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Measure {
+    /// Requests answered well within the class's SLO, as a share of those offered.
+    GoodShare(Requests),
+    /// Requests answered with a wished status, as a share of those offered.
+    OkShare(Requests),
+    /// Number of requests answered with a wished status.
+    OkCount(Requests),
+    /// Number of different keys among the requests answered with a wished status.
+    DistinctOk(Requests),
+    /// A percentile of the latency from the intended send.
+    Latency(Latency),
+    /// Time from the end of a phase until the class is good again and stays so.
+    Recovery(Recovery),
+    /// A statistic of an observed series.
+    Series(Observed),
+    /// One measure divided by another.
+    Ratio(Box<Pair>),
+    /// One measure less the sum of others.
+    Difference(Box<Balance>),
+    /// A fixed number, to divide or subtract by.
+    Value(f64),
+}
+
+/// Requests of a class.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requests {
+    /// The class.
+    pub class: Reference,
+    /// The phases of their intended send; all where none is named.
+    #[serde(default)]
+    pub phases: Vec<Reference>,
+}
+
+/// A percentile of latency.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Latency {
+    /// The class.
+    pub class: Reference,
+    /// The phases of the intended send; all where none is named.
+    #[serde(default)]
+    pub phases: Vec<Reference>,
+    /// 0 to 100, e.g. 95.
+    pub percentile: f64,
+    /// Where given, the percentile is taken for each second of intended send and the largest of
+    /// them counts: the peak.
+    #[serde(default)]
+    pub peak: bool,
+}
+
+/// Time to recover.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recovery {
+    /// The class.
+    pub class: Reference,
+    /// The phase whose end starts the clock.
+    pub after: Reference,
+}
+
+/// A statistic of a series.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// The series.
+    pub id: Reference,
+    /// Which statistic.
+    pub stat: Stat,
+    /// The phases to look at; where none is named all of the run and what came after it, until
+    /// every request was answered.
+    #[serde(default)]
+    pub phases: Vec<Reference>,
+}
+
+/// A statistic of a series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stat {
+    /// Mean of the samples.
+    Mean,
+    /// Smallest.
+    Min,
+    /// Largest.
+    Max,
+    /// 90th percentile of the samples, nearest rank.
+    P90,
+    /// First sample.
+    First,
+    /// Last sample.
+    Last,
+    /// Last less first: what a counter grew by.
+    Growth,
+}
+
+/// Two measures of one dimension.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pair {
+    /// The dividend.
+    pub of: Measure,
+    /// The divisor.
+    pub over: Measure,
+}
+
+/// A sum that should come out even.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Balance {
+    /// What is there.
+    pub of: Measure,
+    /// What it is made of.
+    pub minus: Vec<Measure>,
+}
+
+/// What a measured value must be.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Limit {
+    /// Not below.
+    AtLeast(Quantity),
+    /// Not above.
+    AtMost(Quantity),
+    /// The same.
+    Exactly(Quantity),
+}
+
+impl Limit {
+    /// The number of the limit.
+    pub fn quantity(&self) -> Quantity {
+        match self {
+            Self::AtLeast(quantity) | Self::AtMost(quantity) | Self::Exactly(quantity) => *quantity,
+        }
+    }
+
+    /// Whether `value`, in the limit's base unit, keeps to it.
+    pub fn holds(&self, value: f64) -> bool {
+        match self {
+            Self::AtLeast(limit) => value >= limit.value,
+            Self::AtMost(limit) => value <= limit.value,
+            Self::Exactly(limit) => (value - limit.value).abs() < 1e-9,
+        }
+    }
+}
+
+impl std::fmt::Display for Limit {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let sign = match self {
+            Self::AtLeast(_) => "≥",
+            Self::AtMost(_) => "≤",
+            Self::Exactly(_) => "=",
+        };
+        write!(f, "{sign} {}", self.quantity())
+    }
+}
+
+impl Measure {
+    /// What its value counts.
+    pub fn dimension(&self) -> Dimension {
+        match self {
+            Self::GoodShare(_) | Self::OkShare(_) => Dimension::Share,
+            Self::Latency(_) | Self::Recovery(_) => Dimension::Time,
+            Self::OkCount(_)
+            | Self::DistinctOk(_)
+            | Self::Series(_)
+            | Self::Ratio(_)
+            | Self::Value(_) => Dimension::Count,
+            Self::Difference(balance) => balance.of.dimension(),
+        }
+    }
+}

@@ -1,0 +1,355 @@
+//! A scenario as data: what `driver/scenarios/*.toml` may say, and nothing else.
+//!
+//! Reading is strict ([`Scenario::parse`]): a wrong key, unit or name is an error with its line.
+
+mod built_in;
+mod measure;
+mod parse;
+mod sense;
+mod units;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use serde::Deserialize;
+
+pub use built_in::{NAMES, built_in};
+pub use measure::{Limit, Measure, Stat};
+pub use parse::ScenarioError;
+pub use units::{Dimension, Quantity, Rate};
+
+/// A name that points at another part of the file, with its place for messages.
+pub type Reference = toml::Spanned<String>;
+
+/// One reproducible experiment.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Scenario {
+    /// Short name; also its folder below `reports/`.
+    pub name: String,
+    /// Step of the workshop, 1 to 4; none for a scenario of one's own.
+    pub step: Option<u8>,
+    /// One line for people.
+    pub title: String,
+    /// What is done to the service and what to watch.
+    pub summary: String,
+    /// What a participant edits, relative to the project.
+    #[serde(default)]
+    pub edit: Vec<String>,
+    /// The check whose figure is quoted first, by id.
+    pub headline: Reference,
+    /// Code variants that must fail.
+    #[serde(default)]
+    pub cheats: Vec<String>,
+    /// A send later than this counts as late in the self-check.
+    #[serde(default = "default_lateness", deserialize_with = "units::duration")]
+    pub lateness_limit: Duration,
+    /// Sizes of the services.
+    #[serde(default)]
+    pub services: Services,
+    /// The stretches of the run, in order.
+    pub phases: Vec<Phase>,
+    /// The traffic.
+    pub classes: Vec<Class>,
+    /// What is observed besides the traffic.
+    #[serde(default)]
+    pub series: Vec<Series>,
+    /// What must hold.
+    pub checks: Vec<Check>,
+    /// The file's own text.
+    #[serde(skip)]
+    pub text: String,
+}
+
+/// 25 ms: a quarter of the tightest latency limit of the workshop (100 ms in `bulkheads`), so that
+/// a late send can't decide a check by itself.
+fn default_lateness() -> Duration {
+    Duration::from_millis(25)
+}
+
+/// Sizes of the services; what is missing has the service's own default.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Services {
+    /// The api, where the scenario needs one.
+    pub api: Option<Api>,
+    /// The worker, where the scenario needs one.
+    pub worker: Option<Worker>,
+    /// How the dependency behaves while no phase says otherwise.
+    pub dep: Dep,
+}
+
+/// Sizes of the api.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Requests that may run at a time, over all routes.
+    pub admission_slots: u32,
+    /// True where it needs PostgreSQL.
+    #[serde(default)]
+    pub database: bool,
+    /// Connections in its pool.
+    pub pool_size: Option<u32>,
+    /// How long a request waits for one of them.
+    #[serde(default, deserialize_with = "units::optional_duration")]
+    pub pool_acquire_timeout: Option<Duration>,
+    /// True where its replicas and their CPU follow the manifests of step 4.
+    #[serde(default)]
+    pub autoscaled: bool,
+}
+
+/// Sizes of the worker.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Worker {
+    /// Jobs that may run at a time.
+    pub workers: u32,
+}
+
+/// Behaviour of the dependency: the defaults are a healthy one.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Dep {
+    /// How long a call takes.
+    #[serde(deserialize_with = "units::duration")]
+    pub latency: Duration,
+    /// Every how many calls one hangs; 0 is never.
+    pub hang_every: u32,
+    /// How long a hanging call hangs.
+    #[serde(deserialize_with = "units::duration")]
+    pub hang: Duration,
+    /// Share of calls answered with an error, 0 to 1; written in percent.
+    #[serde(deserialize_with = "units::share")]
+    pub error_share: f64,
+    /// Calls that may run at a time, the others wait; 0 is no bound.
+    pub capacity: u32,
+}
+
+impl Default for Dep {
+    fn default() -> Self {
+        Self {
+            latency: Duration::from_millis(20),
+            hang_every: 0,
+            hang: Duration::from_secs(5),
+            error_share: 0.0,
+            capacity: 0,
+        }
+    }
+}
+
+/// A named stretch of the run.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Phase {
+    /// Unique name.
+    pub name: String,
+    /// How long it lasts.
+    #[serde(deserialize_with = "units::duration")]
+    pub duration: Duration,
+    /// What is wrong during it.
+    pub fault: Option<Fault>,
+}
+
+/// A fault that lasts for a phase.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fault {
+    /// For people: shown on charts and in the terminal.
+    pub text: String,
+    /// How the dependency behaves; none where the fault is the traffic itself.
+    pub dep: Option<Dep>,
+}
+
+/// Where a request goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Service {
+    /// `lab api`.
+    Api,
+    /// `lab worker`.
+    Worker,
+    /// `lab dep`.
+    Dep,
+}
+
+/// A kind of traffic.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Class {
+    /// Unique name.
+    pub name: String,
+    /// Where it goes.
+    pub service: Service,
+    /// Method and path, e.g. `GET /cases/timeouts?key={key}`.
+    pub request: String,
+    /// JSON body with `{key}`, `{n}` and `{account}` (n modulo 1000) filled in.
+    pub body: Option<String>,
+    /// True for traffic that has no part in the fault and should feel nothing.
+    #[serde(default)]
+    pub bystander: bool,
+    /// Arrival rate in every phase that `rates` does not name.
+    pub rate: Rate,
+    /// Arrival rate by phase.
+    #[serde(default)]
+    pub rates: BTreeMap<Reference, Rate>,
+    /// How arrivals are spread.
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    /// A request is given up this long after its intended send.
+    #[serde(deserialize_with = "units::duration")]
+    pub timeout: Duration,
+    /// Latency objective.
+    #[serde(deserialize_with = "units::duration")]
+    pub slo: Duration,
+    /// Statuses that are the wished answer.
+    #[serde(default = "ok_is_200")]
+    pub ok: Vec<u16>,
+    /// Statuses that are the right way to refuse here.
+    #[serde(default)]
+    pub expected: Vec<u16>,
+    /// Requests in flight at a time; a further one is dropped and counted.
+    #[serde(default = "default_in_flight")]
+    pub max_in_flight: u32,
+    /// A client's retries: every so many requests one repeats an earlier key.
+    pub repeat: Option<Repeat>,
+}
+
+/// How arrivals are spread over time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Arrivals {
+    /// Evenly.
+    #[default]
+    Constant,
+    /// As from many independent users; the seed is fixed, so every run has the same arrivals.
+    Poisson,
+}
+
+fn ok_is_200() -> Vec<u16> {
+    vec![200]
+}
+
+/// High enough that no scenario of the workshop drops, low enough that no laptop runs out of ports.
+fn default_in_flight() -> u32 {
+    2000
+}
+
+/// A client that retries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// Every how many requests.
+    pub every: u32,
+    /// How many requests back the repeated one lies.
+    pub lag: u32,
+}
+
+/// Something observed over time.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Series {
+    /// Unique name.
+    pub id: String,
+    /// Name at the end of its line.
+    pub label: String,
+    /// Unit, e.g. `requests`.
+    pub unit: String,
+    /// Title of its chart.
+    pub chart: String,
+    /// Where its values come from.
+    pub source: Source,
+    /// A bound to draw.
+    pub bound: Option<Bound>,
+}
+
+/// Where the values of a series come from.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Source {
+    /// A gauge or a counter's total, summed over the replicas.
+    Metric(Metric),
+    /// A counter's growth per second, summed over the replicas.
+    Rate(Metric),
+    /// A field of `/debug/dbstats`, e.g. `activity.idle_in_transaction`.
+    Dbstats(String),
+    /// Replicas of the api.
+    Replicas(Replicas),
+}
+
+/// A metric of a service.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metric {
+    /// Whose.
+    pub service: Service,
+    /// Its Prometheus name.
+    pub name: String,
+    /// Labels that must match.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    /// Multiplied with each value, for a unit that people prefer.
+    #[serde(default = "one")]
+    pub times: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// Which replicas to count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replicas {
+    /// Those that serve.
+    Ready,
+    /// Those that the autoscaler asks for.
+    Desired,
+}
+
+/// A line to draw across a chart.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bound {
+    /// Its name.
+    pub label: String,
+    /// Its value, in the unit of the series.
+    pub value: f64,
+}
+
+/// A measured statement with a limit.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    /// Unique name.
+    pub id: String,
+    /// What it speaks of.
+    pub kind: lab_record::CheckKind,
+    /// The statement.
+    pub title: String,
+    /// Why it matters and where the limit comes from.
+    pub why: String,
+    /// What is measured.
+    pub measure: toml::Spanned<Measure>,
+    /// What it must be.
+    pub limit: Limit,
+    /// The value from which on a passing check earns all its points; without it, passing does.
+    pub full: Option<Quantity>,
+    /// Weight in the score.
+    #[serde(default = "one")]
+    pub weight: f64,
+}
+
+impl Scenario {
+    /// How long the load lasts.
+    pub fn duration(&self) -> Duration {
+        self.phases.iter().map(|phase| phase.duration).sum()
+    }
+
+    /// Start and end of each phase, from the start of the load.
+    pub fn spans(&self) -> impl Iterator<Item = (&Phase, Duration, Duration)> {
+        self.phases.iter().scan(Duration::ZERO, |at, phase| {
+            let start = *at;
+            *at += phase.duration;
+            Some((phase, start, *at))
+        })
+    }
+}

@@ -1,0 +1,102 @@
+//! Reading a scenario file, strictly: syntax and types here, then its [`sense`](super::sense). Each
+//! error says the file, the line and what to write.
+
+use super::{NAMES, Scenario};
+
+/// Why a scenario can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// No built-in scenario has that name.
+    #[error("unknown scenario `{0}`; there are {names}. For a file of your own: driver run --scenario-file FILE", names = NAMES.join(", "))]
+    Unknown(String),
+    /// The file can't be read.
+    #[error("{file}: {source}; give the path of a scenario file")]
+    Io {
+        /// The file.
+        file: String,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// The file is not the TOML of a scenario. The message of the parser has line and column.
+    #[error("{file}: {message}")]
+    Syntax {
+        /// The file.
+        file: String,
+        /// What was expected, with the line quoted.
+        message: String,
+    },
+    /// It reads, but does not make sense.
+    #[error("{file}, line {line}: {message}")]
+    Sense {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong and what to write.
+        message: String,
+    },
+}
+
+impl Scenario {
+    /// Reads the text of a scenario file; `file` is its name for messages.
+    pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
+        let mut scenario: Self = toml::from_str(text).map_err(|error| ScenarioError::Syntax {
+            file: file.to_owned(),
+            message: error.to_string(),
+        })?;
+        text.clone_into(&mut scenario.text);
+        super::sense::check(&scenario).map_err(|(place, message)| ScenarioError::Sense {
+            file: file.to_owned(),
+            line: place.line(text),
+            message,
+        })?;
+        Ok(scenario)
+    }
+
+    /// Reads a scenario file.
+    pub fn read(path: &std::path::Path) -> Result<Self, ScenarioError> {
+        let file = path.display().to_string();
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&file, &text),
+            Err(source) => Err(ScenarioError::Io { file, source }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: &str = include_str!("../../scenarios/timeouts.toml");
+
+    /// The message for the good scenario with one text replaced.
+    fn error(from: &str, to: &str) -> String {
+        assert!(GOOD.contains(from), "the scenario no longer says {from}");
+        let text = GOOD.replacen(from, to, 1);
+        Scenario::parse("my.toml", &text)
+            .expect_err("must be refused")
+            .to_string()
+    }
+
+    #[test]
+    fn mistakes_name_the_file_the_line_and_what_was_expected() {
+        let cases = [
+            error("weight = 3", "wait = 3"),
+            error("rate = \"30/s\"", "rate = \"-30/s\""),
+            error("rate = \"30/s\"", "rate = 30"),
+            error("timeout = \"10s\"", "timeout = \"10 parsecs\""),
+            error("class = \"local\"", "class = \"locale\""),
+            error("at_least = \"99%\"", "at_least = \"500ms\""),
+            error("at_least = \"99%\"", "more_than = \"99%\""),
+            error("headline = \"bystander_p95\"", "headline = \"nothing\""),
+            error("name = \"quote\"", "name = \"local\""),
+        ];
+        insta::assert_snapshot!(cases.join("\n---\n"));
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Scenario::read("/no/such.toml".as_ref()).unwrap_err();
+        assert!(error.to_string().starts_with("/no/such.toml: "), "{error}");
+    }
+}

@@ -1,0 +1,253 @@
+//! What the types of a scenario can't say: that names point at something, that units fit and numbers
+//! lie in their range.
+
+use std::{collections::HashSet, ops::Range};
+
+use super::{Arrivals, Check, Class, Dimension, Limit, Measure, Reference, Scenario};
+
+/// Where in the file something is wrong, and what.
+type Complaint = (Place, String);
+
+/// A place in the file.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// The file as a whole.
+    Top,
+    /// Bytes of the text.
+    At(Range<usize>),
+    /// The nth table of an array like `[[classes]]`.
+    Entry(&'static str, usize),
+}
+
+impl Place {
+    /// The line, from 1.
+    pub(super) fn line(&self, text: &str) -> usize {
+        let start = match self {
+            Self::Top => 0,
+            Self::At(span) => span.start,
+            Self::Entry(array, index) => {
+                let header = format!("\n[[{array}]]");
+                let mut tables = text.match_indices(&header);
+                tables.nth(*index).map_or(0, |(at, _)| at + 1)
+            }
+        };
+        text[..start.min(text.len())].matches('\n').count() + 1
+    }
+}
+
+/// Finds the first thing in a scenario that makes no sense.
+pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
+    check_top(scenario)?;
+    unique("phases", scenario.phases.iter().map(|phase| &phase.name))?;
+    unique("classes", scenario.classes.iter().map(|class| &class.name))?;
+    unique("series", scenario.series.iter().map(|series| &series.id))?;
+    unique("checks", scenario.checks.iter().map(|check| &check.id))?;
+    let names = Names::of(scenario);
+    for (index, class) in scenario.classes.iter().enumerate() {
+        check_class(class).or_else(|message| complain(Place::Entry("classes", index), message))?;
+        class
+            .rates
+            .keys()
+            .try_for_each(|phase| names.phase(phase))?;
+    }
+    for (index, check) in scenario.checks.iter().enumerate() {
+        names.measure(check.measure.get_ref(), &check.measure.span())?;
+        check_limit(check).or_else(|message| complain(Place::Entry("checks", index), message))?;
+    }
+    find("check", &scenario.headline, &names.checks)
+}
+
+fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
+    let name = &scenario.name;
+    let in_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let problem = if name.is_empty() || !name.bytes().all(in_name) {
+        format!("`name` is a folder name: lower-case letters, digits and `-`, not `{name}`")
+    } else if scenario.duration().is_zero() {
+        "a scenario needs a phase that lasts".to_owned()
+    } else if scenario.classes.is_empty() || scenario.checks.is_empty() {
+        "a scenario needs at least one class and one check".to_owned()
+    } else {
+        return Ok(());
+    };
+    complain(Place::Top, problem)
+}
+
+fn check_class(class: &Class) -> Result<(), String> {
+    let name = &class.name;
+    let methods = ["GET", "POST", "PUT", "DELETE"];
+    let request = class.request.split_once(' ');
+    if !request.is_some_and(|(method, path)| methods.contains(&method) && path.starts_with('/')) {
+        return Err(format!(
+            "class `{name}`: `request` is a method and a path, like \"GET /cases/local\", not \"{}\"",
+            class.request
+        ));
+    }
+    if class.timeout.is_zero() || class.slo.is_zero() {
+        return Err(format!(
+            "class `{name}`: `timeout` and `slo` must be above 0"
+        ));
+    }
+    if class
+        .repeat
+        .is_some_and(|repeat| repeat.every == 0 || repeat.lag == 0)
+    {
+        return Err(format!("class `{name}`: `repeat` counts requests, from 1"));
+    }
+    let mut rates = class.rates.values().chain([&class.rate]);
+    if class.arrivals == Arrivals::Poisson && rates.any(|rate| rate.is_ramp()) {
+        return Err(format!(
+            "class `{name}`: Poisson arrivals need a constant rate, not a ramp"
+        ));
+    }
+    Ok(())
+}
+
+fn check_limit(check: &Check) -> Result<(), String> {
+    let id = &check.id;
+    let dimension = check.measure.get_ref().dimension();
+    let mut quantities = [Some(check.limit.quantity()), check.full]
+        .into_iter()
+        .flatten();
+    if quantities.any(|quantity| quantity.dimension != dimension) {
+        return Err(format!(
+            "check `{id}` measures {dimension}; its `limit` and `full` must be of that kind"
+        ));
+    }
+    let beyond = check.full.is_none_or(|full| match check.limit {
+        Limit::AtLeast(limit) => full.value > limit.value,
+        Limit::AtMost(limit) => full.value < limit.value,
+        Limit::Exactly(_) => false,
+    });
+    if !beyond {
+        return Err(format!(
+            "check `{id}`: `full` must lie on the good side of the limit"
+        ));
+    }
+    if !(check.weight.is_finite() && check.weight > 0.0) {
+        return Err(format!("check `{id}`: `weight` must be above 0"));
+    }
+    Ok(())
+}
+
+/// The names that other parts of the file may point at.
+struct Names<'a> {
+    phases: Vec<&'a str>,
+    classes: Vec<&'a str>,
+    series: Vec<&'a str>,
+    checks: Vec<&'a str>,
+}
+
+impl<'a> Names<'a> {
+    fn of(scenario: &'a Scenario) -> Self {
+        Self {
+            phases: scenario
+                .phases
+                .iter()
+                .map(|phase| phase.name.as_str())
+                .collect(),
+            classes: scenario
+                .classes
+                .iter()
+                .map(|class| class.name.as_str())
+                .collect(),
+            series: scenario
+                .series
+                .iter()
+                .map(|series| series.id.as_str())
+                .collect(),
+            checks: scenario
+                .checks
+                .iter()
+                .map(|check| check.id.as_str())
+                .collect(),
+        }
+    }
+
+    fn phase(&self, name: &Reference) -> Result<(), Complaint> {
+        find("phase", name, &self.phases)
+    }
+
+    /// Looks at a measure and the measures within it; `span` is where the check says it.
+    fn measure(&self, measure: &Measure, span: &Range<usize>) -> Result<(), Complaint> {
+        match measure {
+            Measure::GoodShare(requests)
+            | Measure::OkShare(requests)
+            | Measure::OkCount(requests)
+            | Measure::DistinctOk(requests) => {
+                find("class", &requests.class, &self.classes)?;
+                requests
+                    .phases
+                    .iter()
+                    .try_for_each(|phase| self.phase(phase))
+            }
+            Measure::Latency(latency) => {
+                find("class", &latency.class, &self.classes)?;
+                if !(latency.percentile > 0.0 && latency.percentile <= 100.0) {
+                    let message = "`percentile` is above 0 and at most 100, e.g. 95";
+                    return complain(Place::At(span.clone()), message.to_owned());
+                }
+                latency
+                    .phases
+                    .iter()
+                    .try_for_each(|phase| self.phase(phase))
+            }
+            Measure::Recovery(recovery) => {
+                find("class", &recovery.class, &self.classes)?;
+                self.phase(&recovery.after)
+            }
+            Measure::Series(observed) => {
+                find("series", &observed.id, &self.series)?;
+                observed
+                    .phases
+                    .iter()
+                    .try_for_each(|phase| self.phase(phase))
+            }
+            Measure::Ratio(pair) => self.parts(&[&pair.of, &pair.over], span),
+            Measure::Difference(balance) => {
+                let parts: Vec<&Measure> = balance.minus.iter().chain([&balance.of]).collect();
+                self.parts(&parts, span)
+            }
+            Measure::Value(_) => Ok(()),
+        }
+    }
+
+    fn parts(&self, parts: &[&Measure], span: &Range<usize>) -> Result<(), Complaint> {
+        parts.iter().try_for_each(|part| self.measure(part, span))?;
+        let dimensions: Vec<Dimension> = parts.iter().map(|part| part.dimension()).collect();
+        if dimensions.windows(2).all(|pair| pair[0] == pair[1]) {
+            return Ok(());
+        }
+        let message = "the parts of a ratio or a difference must be of one kind";
+        complain(Place::At(span.clone()), message.to_owned())
+    }
+}
+
+fn unique<'a>(
+    array: &'static str,
+    names: impl Iterator<Item = &'a String>,
+) -> Result<(), Complaint> {
+    let mut seen = HashSet::new();
+    for (index, name) in names.enumerate() {
+        if !seen.insert(name) {
+            let message = format!("two of the {array} are called `{name}`; names must differ");
+            return complain(Place::Entry(array, index), message);
+        }
+    }
+    Ok(())
+}
+
+fn find(what: &str, name: &Reference, known: &[&str]) -> Result<(), Complaint> {
+    let wanted = name.get_ref();
+    if known.contains(&wanted.as_str()) {
+        return Ok(());
+    }
+    let message = format!(
+        "no {what} is called `{wanted}`; there are {}",
+        known.join(", ")
+    );
+    complain(Place::At(name.span()), message)
+}
+
+fn complain<T>(place: Place, message: String) -> Result<T, Complaint> {
+    Err((place, message))
+}
