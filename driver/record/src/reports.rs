@@ -75,8 +75,9 @@ impl Reports {
         self.root.join(scenario).join(run.as_str())
     }
 
-    /// Every run folder, oldest first. What is not named like a run is passed over; a folder that
-    /// does not exist has no runs.
+    /// Every run folder, oldest first. What is not named like a run is passed over, and so is a run
+    /// whose services never started: it has logs and neither events nor data. A folder that does not
+    /// exist has no runs.
     pub fn entries(&self) -> Vec<Entry> {
         let mut found: Vec<(RunId, PathBuf)> = folders(&self.root)
             .flat_map(|scenario| folders(&scenario))
@@ -86,8 +87,12 @@ impl Reports {
             })
             .collect();
         found.sort();
+        let begun = |folder: &Path| {
+            ["data.json", "events.jsonl"].iter().any(|file| folder.join(file).exists())
+        };
         found
             .into_iter()
+            .filter(|(_, folder)| begun(folder))
             .map(|(_, folder)| match read(&folder.join("data.json")) {
                 Ok(run) => Entry::Run(Box::new(run)),
                 Err(error) => Entry::Unreadable { folder, error },

@@ -61,10 +61,19 @@ pub struct Scenario {
     pub title: String,
     /// What is done to the service and what to watch, a sentence or two.
     pub summary: String,
+    /// The check whose figure is quoted first, by id.
+    pub headline: String,
     /// The file or files that a participant edits, relative to the project.
     pub edit: Vec<String>,
     /// The scenario file's own text, with its numbers and their sources.
     pub toml: String,
+}
+
+impl Run {
+    /// The check whose figure is quoted first.
+    pub fn headline(&self) -> Option<&Check> {
+        self.checks.iter().find(|check| check.id == self.scenario.headline)
+    }
 }
 
 /// The machine that generated the load.

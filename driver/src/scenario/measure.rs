@@ -51,8 +51,8 @@ pub struct Latency {
     /// The phases of the intended send; all where none is named.
     #[serde(default)]
     pub phases: Vec<Reference>,
-    /// 0 to 100, e.g. 95.
-    pub percentile: f64,
+    /// 1 to 100, e.g. 95.
+    pub percentile: u64,
     /// Where given, the percentile is taken for each second of intended send and the largest of
     /// them counts: the peak.
     #[serde(default)]

@@ -12,6 +12,8 @@ use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
 
+use crate::{load::summary::Expectation, service::Service};
+
 pub use built_in::{NAMES, built_in};
 pub use measure::{Limit, Measure, Stat};
 pub use parse::ScenarioError;
@@ -157,18 +159,6 @@ pub struct Fault {
     pub text: String,
     /// How the dependency behaves; none where the fault is the traffic itself.
     pub dep: Option<Dep>,
-}
-
-/// Where a request goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Service {
-    /// `lab api`.
-    Api,
-    /// `lab worker`.
-    Worker,
-    /// `lab dep`.
-    Dep,
 }
 
 /// A kind of traffic.
@@ -336,6 +326,18 @@ pub struct Check {
     /// Weight in the score.
     #[serde(default = "one")]
     pub weight: f64,
+}
+
+impl Class {
+    /// What is wished of its requests.
+    pub fn expectation(&self) -> Expectation {
+        Expectation {
+            ok: self.ok.clone(),
+            expected: self.expected.clone(),
+            slo: self.slo,
+            bystander: self.bystander,
+        }
+    }
 }
 
 impl Scenario {

@@ -182,8 +182,8 @@ impl<'a> Names<'a> {
             }
             Measure::Latency(latency) => {
                 find("class", &latency.class, &self.classes)?;
-                if !(latency.percentile > 0.0 && latency.percentile <= 100.0) {
-                    let message = "`percentile` is above 0 and at most 100, e.g. 95";
+                if !(1..=100).contains(&latency.percentile) {
+                    let message = "`percentile` is a whole number from 1 to 100, e.g. 95";
                     return complain(Place::At(span.clone()), message.to_owned());
                 }
                 latency

@@ -1,0 +1,60 @@
+# The face of the workshop. `make` alone prints this help; the book shows these targets and no others.
+
+PLATFORM ?= local
+CODE     ?= mine
+export PLATFORM
+
+# One profile for everything the workshop runs: see Cargo.toml.
+driver = cargo run --quiet --profile lab --package driver --
+
+.DEFAULT_GOAL := help
+.PHONY: help preflight prefetch up smoke dev down reset demo \
+        step1 step2 step3 step4 solve1 solve2 solve3 solve4 test verify bench
+
+help: ## print this help
+	@printf 'usage: make TARGET [PLATFORM=local]\n\n'
+	@sed -n 's/^\([a-z][a-z0-9 ]*\):.*## /  \1\t/p' Makefile | awk -F '\t' '{ printf "%-32s %s\n", $$1, $$2 }'
+
+demo: ## every scenario with the starter and the reference, then reports/index.html
+	@$(driver) demo
+
+preflight: ## check this machine: toolchain, PostgreSQL, ports, disk
+	@sh scripts/preflight.sh
+
+prefetch: ## fetch and build all that the workshop needs, for working offline
+	@sh scripts/prefetch.sh
+
+step1: ## run step 1, timeouts, with your code
+	@$(driver) run timeouts --code $(CODE) --open
+step2: ## run step 2, transaction scope, with your code
+	@$(driver) run tx --code $(CODE) --open
+step3: ## run step 3, bulkheads, with your code
+	@$(driver) run bulkheads --code $(CODE) --open
+step4: ## run step 4, autoscaling, with your manifests
+	@$(driver) run autoscale --code $(CODE) --open
+
+solve1 solve2 solve3 solve4: ## put the reference in place; your text is saved first
+	@$(driver) solve $(patsubst solve%,%,$@)
+
+reset: ## restore all starters (edits are saved) and wipe what runs; reports stay
+	@sh scripts/reset.sh
+
+up: ## keep the services running on ports 30080 and 30081, to explore with curl
+	@$(driver) up
+smoke: ## ask each endpoint of the running services once
+	@sh scripts/smoke.sh
+dev: ## rebuild and restart what `make up` started
+	@$(driver) up --restart
+down: ## stop what `make up` started
+	@$(driver) down
+
+test: ## format, lints and all tests
+	@cargo fmt --all --check
+	@cargo clippy --profile lab --workspace --all-targets --all-features -- -D warnings
+	@cargo test --profile lab --workspace
+
+verify: ## starter fails, reference passes, each cheat fails; ROUNDS=10 BUSY=1 to be sure
+	@$(driver) verify $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy)
+
+bench: ## the bars: edit to ready, start-up, length of the runs
+	@$(driver) bench

@@ -1,0 +1,85 @@
+//! `driver demo`: the whole workshop in one go, as a facilitator wants to see it.
+
+use std::{path::Path, time::Instant};
+
+use anyhow::Result;
+use clap::Args;
+use console::style;
+use lab_record::Outcome;
+
+use super::{Ended, Place, run::show};
+use crate::{
+    code::Code,
+    platform::{self, local::RunLock},
+    run::{
+        Order, Ran, platform, run,
+        terminal::{Mode, Terminal, outcome},
+    },
+    scenario::{NAMES, built_in},
+};
+
+/// Where to run it.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) async fn demo(root: &Path, options: Options) -> Result<Ended> {
+    let platform = platform(&options.place.platform, root)?;
+    let reports = options.place.reports(root);
+    let _lock = RunLock::acquire(root, "the demo")?;
+    let started = Instant::now();
+    let mut rows = Vec::new();
+    let mut left_out = Vec::new();
+    for name in NAMES {
+        let scenario = built_in(name)?;
+        println!("\n{}", style(&scenario.title).bold());
+        for code in [Code::Starter, Code::Solved] {
+            let order = Order { root, scenario: &scenario, code, platform: platform.as_ref(), reports: &reports };
+            let begun = Instant::now();
+            match run(&order, &mut Terminal::new(Mode::detect(false))).await {
+                Ok(ran) => {
+                    show(&ran);
+                    if ran.interrupted {
+                        return Ok(Ended::Interrupted);
+                    }
+                    rows.push((ran, begun.elapsed()));
+                }
+                // Without PostgreSQL the other three scenarios are still worth having.
+                Err(error) if platform::no_database(&error) => {
+                    eprintln!("{}: {error:#}", style(format!("{name} left out")).yellow());
+                    left_out.push(name);
+                    break;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    println!("\n{}", style(format!("The demo took {:.0} s.", started.elapsed().as_secs_f64())).bold());
+    for (ran, took) in &rows {
+        println!("  {}  ({:.0} s)", row(ran), took.as_secs_f64());
+    }
+    if !left_out.is_empty() {
+        println!("  left out for want of PostgreSQL: {}", left_out.join(", "));
+    }
+    println!("  all runs and comparisons: {}", reports.root().join("index.html").display());
+    let invalid = rows.iter().any(|(ran, _)| ran.run.verdict.outcome == Outcome::Invalid);
+    let as_taught = rows.iter().all(|(ran, _)| {
+        let wanted = if ran.run.code == "solved" { Outcome::Pass } else { Outcome::Fail };
+        ran.run.verdict.outcome == wanted
+    });
+    Ok(match (as_taught && left_out.is_empty(), invalid) {
+        (true, _) => Ended::Well,
+        (false, true) => Ended::Invalid,
+        (false, false) => Ended::Failed,
+    })
+}
+
+fn row(ran: &Ran) -> String {
+    let run = &ran.run;
+    let headline = run.headline().map_or("", |check| check.seen.as_str());
+    let title = run.headline().map_or("", |check| check.title.as_str());
+    let score = run.verdict.score.map_or("–".to_owned(), |score| score.to_string());
+    format!("{:10} {:8} {:7} {score:>3}  {headline:>10}  {title}", run.scenario.name, run.code, outcome(run.verdict.outcome))
+}

@@ -1,0 +1,24 @@
+//! `driver doctor`: what this machine has and lacks.
+
+use std::path::Path;
+
+use anyhow::Result;
+use console::style;
+
+use super::{Ended, Place};
+use crate::{platform::local::preflight, run::platform};
+
+pub(super) fn doctor(root: &Path, place: &Place) -> Result<Ended> {
+    platform(&place.platform, root)?;
+    let findings = preflight(root, place.reports(root).root());
+    for finding in &findings {
+        let sign = if finding.ok { style("ok    ").green() } else { style("LACKS ").red() };
+        println!("{sign} {:14} {}", finding.name, finding.text);
+    }
+    if findings.iter().all(|finding| finding.ok) {
+        println!("This machine is ready. Next: make demo");
+        Ok(Ended::Well)
+    } else {
+        Ok(Ended::Failed)
+    }
+}

@@ -1,0 +1,148 @@
+//! The commands of the `driver` program: what a person can ask for, and the exit codes.
+
+mod bench;
+mod compare;
+mod demo;
+mod doctor;
+mod edits;
+mod rerender;
+mod run;
+mod up;
+mod verify;
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use lab_record::Reports;
+
+use crate::{platform, run::Interrupted};
+
+/// Runs a scenario against the services, watches them fail or hold, and says why.
+#[derive(Debug, Parser)]
+#[command(version, after_help = "Exit codes: 0 measured or done, 1 a strict run or verify failed, 2 error, 3 the measurement is invalid, 130 interrupted.")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a scenario: timeouts, tx, bulkheads or autoscale
+    Run(run::Options),
+    /// Run every scenario with the starter and with the reference
+    Demo(demo::Options),
+    /// Compare two runs, by id or folder
+    Compare(compare::Options),
+    /// Check that starters fail, references pass and cheats fail
+    Verify(verify::Options),
+    /// Check this machine
+    Doctor(Place),
+    /// Make the pages in the reports folder again from their data
+    Report(Place),
+    /// Keep the services running on ports 30080 and 30081
+    Up(up::Options),
+    /// Stop what `up` started
+    Down,
+    /// Put the reference of a step in place, after saving what is there
+    Solve(edits::Options),
+    /// Restore every starter, after saving edits, and wipe what runs
+    Reset,
+    /// Measure the bars: edit to ready, start-up, length of the runs
+    Bench(Place),
+    /// The process between the driver and its PostgreSQL
+    #[command(hide = true)]
+    PostgresGuard(platform::local::GuardOptions),
+}
+
+/// Where to run and where to leave the results.
+#[derive(Clone, Debug, Args)]
+struct Place {
+    /// Where the services run: local or k3d
+    #[arg(long, env = "PLATFORM", default_value = "local")]
+    platform: String,
+    /// Folder of the reports [default: reports/ in the project]
+    #[arg(long)]
+    reports: Option<PathBuf>,
+}
+
+impl Place {
+    fn reports(&self, root: &Path) -> Reports {
+        Reports::at(self.reports.clone().unwrap_or_else(|| root.join("reports")))
+    }
+}
+
+/// How a command ended, where it did not break.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ended {
+    /// Done; a run counts as done whatever its verdict.
+    Well,
+    /// A strict run or a verification failed.
+    Failed,
+    /// The measurement can't be believed.
+    Invalid,
+    /// By Ctrl-C.
+    Interrupted,
+}
+
+impl From<Ended> for ExitCode {
+    fn from(ended: Ended) -> Self {
+        Self::from(match ended {
+            Ended::Well => 0,
+            Ended::Failed => 1,
+            Ended::Invalid => 3,
+            Ended::Interrupted => 130,
+        })
+    }
+}
+
+/// Does what was asked for and gives the exit code of the process.
+pub fn execute(cli: Cli) -> ExitCode {
+    if let Command::PostgresGuard(options) = cli.command {
+        return platform::local::guard_main(options);
+    }
+    match dispatch(cli.command) {
+        Ok(ended) => ended.into(),
+        Err(error) if error.is::<Interrupted>() => {
+            eprintln!("{error}");
+            Ended::Interrupted.into()
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<Ended> {
+    let root = project_root()?;
+    let runtime = tokio::runtime::Runtime::new().context("can't start the async runtime")?;
+    runtime.block_on(async {
+        match command {
+            Command::Run(options) => run::run(&root, options).await,
+            Command::Demo(options) => demo::demo(&root, options).await,
+            Command::Compare(options) => compare::compare(&root, &options),
+            Command::Verify(options) => verify::verify(&root, options).await,
+            Command::Doctor(place) => doctor::doctor(&root, &place),
+            Command::Report(place) => rerender::rerender(&root, &place),
+            Command::Up(options) => up::up(&root, options).await,
+            Command::Down => up::down(&root).await,
+            Command::Solve(options) => edits::solve(&root, &options),
+            Command::Reset => edits::reset(&root).await,
+            Command::Bench(place) => bench::bench(&root, &place).await,
+            Command::PostgresGuard(_) => unreachable!("handled before the runtime starts"),
+        }
+    })
+}
+
+/// The project's folder: the nearest one above the current folder that has the scenarios.
+fn project_root() -> Result<PathBuf> {
+    let here = std::env::current_dir().context("can't tell the current folder")?;
+    here.ancestors()
+        .find(|folder| folder.join("driver/scenarios").is_dir() && folder.join("Cargo.toml").is_file())
+        .map(Path::to_owned)
+        .with_context(|| format!("{} is not inside the workshop's folder; cd into it first", here.display()))
+}

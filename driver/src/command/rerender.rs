@@ -1,0 +1,30 @@
+//! `driver report`: makes the pages again from `data.json` alone.
+
+use std::path::Path;
+
+use anyhow::Result;
+use lab_record::Entry;
+
+use super::{Ended, Place};
+use crate::report;
+
+pub(super) fn rerender(root: &Path, place: &Place) -> Result<Ended> {
+    let reports = place.reports(root);
+    let (mut made, mut unreadable) = (0, 0);
+    for entry in reports.entries() {
+        match entry {
+            Entry::Run(run) => {
+                report::write_run(&reports, &run)?;
+                report::write_baseline_comparison(&reports, &run)?;
+                made += 1;
+            }
+            Entry::Unreadable { error, .. } => {
+                eprintln!("left alone: {error}");
+                unreadable += 1;
+            }
+        }
+    }
+    let index = report::write_index(&reports)?;
+    println!("{made} reports made again, {unreadable} unreadable; {}", index.display());
+    Ok(Ended::Well)
+}

@@ -1,0 +1,174 @@
+//! `driver up` and `driver down`: a stack that stays, on the ports of the cluster, to explore with
+//! curl. A process in the background holds it; `.lab/up.json` says which.
+
+use std::{
+    fs::{self, File},
+    os::unix::process::CommandExt,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::{Ended, Place};
+use crate::{
+    platform::{ApiSpec, StackSpec, WorkerSpec},
+    run::platform,
+};
+
+const API_PORT: u16 = 30080;
+const WORKER_PORT: u16 = 30081;
+
+/// A stack starts in seconds; the build before it may take minutes, and shows its own progress.
+const STARTS_WITHIN: Duration = Duration::from_secs(600);
+const STOPS_WITHIN: Duration = Duration::from_secs(10);
+
+/// How to keep it.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Stop a running stack first, so that changed code runs
+    #[arg(long)]
+    restart: bool,
+    /// Which code: mine, starter, solved
+    #[arg(long, default_value = "mine")]
+    code: String,
+    /// Hold the stack in this process until it is told to stop
+    #[arg(long, hide = true)]
+    foreground: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// What `.lab/up.json` says while a stack stands.
+#[derive(Debug, Serialize, Deserialize)]
+struct Standing {
+    pid: i32,
+    api: String,
+    worker: String,
+    dep: String,
+}
+
+pub(super) async fn up(root: &Path, options: Options) -> Result<Ended> {
+    if options.foreground {
+        return hold(root, &options).await;
+    }
+    let platform_name = &options.place.platform;
+    platform(platform_name, root)?;
+    if options.restart {
+        down(root).await?;
+    } else if let Some(standing) = standing(root) {
+        println!("Already up.");
+        tell(&standing);
+        return Ok(Ended::Well);
+    }
+    fs::create_dir_all(root.join(".lab")).context("can't create .lab in the project")?;
+    let log = root.join(".lab/up.log");
+    let log_file = File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
+    let mut child = Command::new(std::env::current_exe().context("can't tell this program's path")?)
+        .args(["up", "--foreground", "--code", &options.code, "--platform", platform_name])
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log_file)
+        // A group of its own: Ctrl-C in this terminal is not for a stack that is to stay.
+        .process_group(0)
+        .spawn()
+        .context("can't start the process that holds the stack")?;
+    let deadline = Instant::now() + STARTS_WITHIN;
+    while Instant::now() < deadline {
+        if let Some(standing) = standing(root) {
+            tell(&standing);
+            return Ok(Ended::Well);
+        }
+        if child.try_wait()?.is_some() {
+            bail!("the services did not start:\n{}", fs::read_to_string(&log).unwrap_or_default());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    bail!("the services did not start within {} s; see {}", STARTS_WITHIN.as_secs(), log.display())
+}
+
+pub(super) async fn down(root: &Path) -> Result<Ended> {
+    let Some(standing) = standing(root) else {
+        println!("Nothing is up.");
+        return Ok(Ended::Well);
+    };
+    let pid = Pid::from_raw(standing.pid).context(".lab/up.json names no process; delete it")?;
+    kill_process(pid, Signal::TERM).context("can't stop the process that holds the stack")?;
+    let deadline = Instant::now() + STOPS_WITHIN;
+    while self::standing(root).is_some() {
+        if Instant::now() > deadline {
+            bail!("process {} does not stop; see .lab/up.log", standing.pid);
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    println!("Down.");
+    Ok(Ended::Well)
+}
+
+/// Starts the stack and waits for SIGTERM or SIGINT.
+async fn hold(root: &Path, options: &Options) -> Result<Ended> {
+    let lock = File::create(lock_path(root)).context("can't create .lab/up.lock")?;
+    lock.try_lock().context("another process holds a stack; make down stops it")?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    let spec = StackSpec {
+        dep_port: 0,
+        api: Some(ApiSpec { port: API_PORT, database: true, ..ApiSpec::default() }),
+        worker: Some(WorkerSpec { port: WORKER_PORT, ..WorkerSpec::default() }),
+        ..StackSpec::new(&options.code)
+    };
+    let platform = platform(&options.place.platform, root)?;
+    let mut stack = tokio::select! {
+        stack = platform.start(&spec) => stack?,
+        _ = terminate.recv() => return Ok(Ended::Interrupted),
+        _ = tokio::signal::ctrl_c() => return Ok(Ended::Interrupted),
+    };
+    let targets = stack.targets.borrow().clone();
+    let address = |list: &[std::net::SocketAddr]| list.first().map_or(String::new(), |a| format!("http://{a}"));
+    let standing = Standing {
+        pid: std::process::id().cast_signed(),
+        api: address(&targets.api),
+        worker: address(&targets.worker),
+        dep: address(&targets.dep),
+    };
+    let state = root.join(".lab/up.json");
+    fs::write(&state, serde_json::to_vec(&standing)?).with_context(|| format!("can't write {}", state.display()))?;
+    let failure = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = tokio::signal::ctrl_c() => None,
+        failure = stack.failures.recv() => failure,
+    };
+    let stopped = stack.control.stop().await;
+    fs::remove_file(&state).with_context(|| format!("can't remove {}", state.display()))?;
+    stopped?;
+    match failure {
+        Some(failure) => bail!("{} broke: {}", failure.service, failure.text),
+        None => Ok(Ended::Well),
+    }
+}
+
+/// The stack that stands, if one does: a process holds the lock and has said where it is.
+fn standing(root: &Path) -> Option<Standing> {
+    let lock = File::open(lock_path(root)).ok()?;
+    if lock.try_lock().is_ok() {
+        return None;
+    }
+    let state = fs::read(root.join(".lab/up.json")).ok()?;
+    serde_json::from_slice(&state).ok()
+}
+
+fn lock_path(root: &Path) -> PathBuf {
+    root.join(".lab/up.lock")
+}
+
+fn tell(standing: &Standing) {
+    println!("api      {}   e.g. curl {}/cases/local", standing.api, standing.api);
+    println!("worker   {}", standing.worker);
+    println!("dep      {}", standing.dep);
+    println!("Next: make smoke, make dev after an edit, make down to stop");
+}

@@ -1,0 +1,193 @@
+//! `driver verify`: the strict one. The starter must fail, the reference must pass, and every cheat
+//! must fail, each by a check that names the reason.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use console::style;
+use lab_record::{Check, Outcome};
+
+use super::{Ended, Place};
+use crate::{
+    code::Code,
+    platform::local::RunLock,
+    run::{
+        Order, Ran, platform, run,
+        terminal::{Mode, Terminal, outcome},
+    },
+    scenario::{NAMES, Scenario, built_in},
+};
+
+/// What to verify.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Only these scenarios
+    scenarios: Vec<String>,
+    /// How often to run each
+    #[arg(long, default_value_t = 1)]
+    rounds: u32,
+    /// Only these codes, e.g. starter, solved or cheat:no-call
+    #[arg(long = "code")]
+    codes: Vec<String>,
+    /// Keep every core busy beside the runs
+    #[arg(long)]
+    busy: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// A code of a scenario and how its runs ended.
+struct Row {
+    scenario: String,
+    code: Code,
+    wanted: Outcome,
+    right: u32,
+    wrong: u32,
+    invalid: u32,
+    /// The checks that failed in the last run.
+    caught_by: Vec<String>,
+    /// Why runs were invalid.
+    reasons: Vec<String>,
+}
+
+pub(super) async fn verify(root: &Path, options: Options) -> Result<Ended> {
+    let platform = platform(&options.place.platform, root)?;
+    let reports = options.place.reports(root);
+    let _lock = RunLock::acquire(root, "driver verify")?;
+    let _load = options.busy.then(BusyCores::start).transpose()?;
+    let scenarios = scenarios(&options.scenarios)?;
+    let mut rows = rows(&scenarios, &options.codes)?;
+    for round in 1..=options.rounds {
+        for row in &mut rows {
+            let scenario = scenarios.iter().find(|scenario| scenario.name == row.scenario);
+            let order = Order {
+                root,
+                scenario: scenario.context("a row without its scenario")?,
+                code: row.code.clone(),
+                platform: platform.as_ref(),
+                reports: &reports,
+            };
+            let mut ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?;
+            // A disturbed measurement says nothing of the code: once more, and it is counted.
+            if ran.run.verdict.outcome == Outcome::Invalid && !ran.interrupted {
+                row.count(&ran);
+                ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?;
+            }
+            if ran.interrupted {
+                return Ok(Ended::Interrupted);
+            }
+            row.count(&ran);
+            println!("round {round}  {}", row.line(&ran));
+        }
+    }
+    Ok(sum_up(&rows))
+}
+
+fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
+    let all = NAMES.map(str::to_owned);
+    let names = if names.is_empty() { &all[..] } else { names };
+    names.iter().map(|name| Ok(built_in(name)?)).collect()
+}
+
+fn rows(scenarios: &[Scenario], only: &[String]) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for scenario in scenarios {
+        let cheats = scenario.cheats.iter().cloned().map(Code::Cheat);
+        for code in [Code::Starter, Code::Solved].into_iter().chain(cheats) {
+            if only.is_empty() || only.contains(&code.to_string()) {
+                rows.push(Row::new(scenario, code));
+            }
+        }
+    }
+    anyhow::ensure!(!rows.is_empty(), "no such code in these scenarios: {}", only.join(", "));
+    Ok(rows)
+}
+
+impl Row {
+    fn new(scenario: &Scenario, code: Code) -> Self {
+        let wanted = if code == Code::Solved { Outcome::Pass } else { Outcome::Fail };
+        Self {
+            scenario: scenario.name.clone(),
+            code,
+            wanted,
+            right: 0,
+            wrong: 0,
+            invalid: 0,
+            caught_by: Vec::new(),
+            reasons: Vec::new(),
+        }
+    }
+
+    fn count(&mut self, ran: &Ran) {
+        let outcome = ran.run.verdict.outcome;
+        if outcome == Outcome::Invalid {
+            self.invalid += 1;
+            let bad = ran.run.self_check.findings.iter().filter(|f| f.validity == lab_record::Validity::Invalid);
+            self.reasons.extend(bad.map(|finding| format!("{}: {}", finding.name, finding.text)));
+        } else if outcome == self.wanted {
+            self.right += 1;
+        } else {
+            self.wrong += 1;
+        }
+        let failed = |check: &&Check| !check.passed;
+        self.caught_by = ran.run.checks.iter().filter(failed).map(|check| format!("{} {}", check.id, check.seen)).collect();
+    }
+
+    fn line(&self, ran: &Ran) -> String {
+        let outcome_now = ran.run.verdict.outcome;
+        let sign = if outcome_now == self.wanted { style("right").green() } else { style("WRONG").red() };
+        let score = ran.run.verdict.score.map_or("–".to_owned(), |score| score.to_string());
+        let caught = if self.caught_by.is_empty() { String::new() } else { format!("  caught by {}", self.caught_by.join(", ")) };
+        format!("{sign}  {:10} {:22} {:7} {score:>3}{caught}", self.scenario, self.code.to_string(), outcome(outcome_now))
+    }
+}
+
+fn sum_up(rows: &[Row]) -> Ended {
+    println!("\nverdicts that were right:");
+    for row in rows {
+        let runs = row.right + row.wrong;
+        let invalid = if row.invalid == 0 {
+            String::new()
+        } else {
+            format!("  and {} invalid: {}", row.invalid, row.reasons.join("; "))
+        };
+        println!("  {:10} {:22} {:>2} of {runs}{invalid}", row.scenario, row.code.to_string(), row.right);
+    }
+    let wrong: u32 = rows.iter().map(|row| row.wrong).sum();
+    let unmeasured = rows.iter().filter(|row| row.right + row.wrong == 0).count();
+    println!("{} passed, {} failed", rows.len() - rows.iter().filter(|row| row.wrong > 0).count() - unmeasured, rows.len().min(wrong as usize + unmeasured));
+    match (wrong, unmeasured) {
+        (0, 0) => Ended::Well,
+        (0, _) => Ended::Invalid,
+        _ => Ended::Failed,
+    }
+}
+
+/// A busy loop on each core, in processes of their own, so that the driver's own figures stay its
+/// own. They end when they are dropped, or when this process is gone.
+struct BusyCores(Vec<Child>);
+
+impl BusyCores {
+    fn start() -> Result<Self> {
+        // `cat` on its pipe keeps the loop's end tied to ours: when the pipe closes, it is killed.
+        const LOOP: &str = "(while :; do :; done) & spin=$!; cat >/dev/null; kill $spin";
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let start = |_| Command::new("sh").args(["-c", LOOP]).stdin(Stdio::piped()).spawn();
+        let children = (0..cores).map(start).collect::<std::io::Result<_>>();
+        Ok(Self(children.context("can't start a busy loop")?))
+    }
+}
+
+impl Drop for BusyCores {
+    fn drop(&mut self) {
+        for child in &mut self.0 {
+            drop(child.stdin.take());
+            // It ends by itself now; waiting only keeps the process table clean.
+            let _ = child.wait();
+        }
+    }
+}

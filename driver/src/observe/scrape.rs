@@ -1,0 +1,134 @@
+//! One look at the services: their metrics pages and the database statistics, all at once.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+    time::Duration,
+};
+
+use prometheus_parse::{Sample, Scrape, Value};
+
+use crate::{
+    platform::Targets,
+    scenario::{Scenario, Service, Source},
+};
+
+/// A look that takes longer is given up: the chart shows a gap, and the next look is on time.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// What there is to look at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// `/metrics` of all replicas of a service.
+    Metrics(Service),
+    /// `/debug/dbstats` of the api.
+    Dbstats,
+}
+
+/// What a place showed.
+pub(super) enum Page {
+    /// The metrics of every replica.
+    Metrics(Vec<Sample>),
+    /// A JSON document.
+    Json(serde_json::Value),
+}
+
+/// Fetches what the series of a scenario need, and no more.
+pub(super) struct Scraper {
+    http: reqwest::Client,
+    places: BTreeSet<Place>,
+}
+
+impl Scraper {
+    pub(super) fn new(scenario: &Scenario) -> Self {
+        let places = scenario.series.iter().filter_map(|series| match &series.source {
+            Source::Metric(metric) | Source::Rate(metric) => Some(Place::Metrics(metric.service)),
+            Source::Dbstats(_) => Some(Place::Dbstats),
+            Source::Replicas(_) => None,
+        });
+        Self { http: reqwest::Client::new(), places: places.collect() }
+    }
+
+    /// Looks at every place at the same time; what did not answer is missing.
+    pub(super) async fn look(&self, targets: &Targets) -> BTreeMap<Place, Page> {
+        let mut looks = tokio::task::JoinSet::new();
+        for &place in &self.places {
+            let http = self.http.clone();
+            let targets = targets.clone();
+            looks.spawn(async move { Some((place, page(&http, place, &targets).await?)) });
+        }
+        looks.join_all().await.into_iter().flatten().collect()
+    }
+}
+
+async fn page(http: &reqwest::Client, place: Place, targets: &Targets) -> Option<Page> {
+    match place {
+        Place::Metrics(service) => {
+            let mut samples = Vec::new();
+            // One missing replica would look like a fall of the sum: all or nothing.
+            for &address in targets.of(service) {
+                samples.extend(metrics(http, address).await?);
+            }
+            Some(Page::Metrics(samples))
+        }
+        Place::Dbstats => {
+            let address = *targets.of(Service::Api).first()?;
+            let text = get(http, address, "/debug/dbstats").await?;
+            serde_json::from_str(&text).ok().map(Page::Json)
+        }
+    }
+}
+
+/// The metrics of one process.
+async fn metrics(http: &reqwest::Client, address: SocketAddr) -> Option<Vec<Sample>> {
+    let text = get(http, address, "/metrics").await?;
+    let lines = text.lines().map(|line| Ok(line.to_owned()));
+    Some(Scrape::parse(lines).ok()?.samples)
+}
+
+/// CPU seconds that a replica of the api has used so far.
+pub(crate) async fn cpu_seconds(http: &reqwest::Client, address: SocketAddr) -> Option<f64> {
+    sum(&metrics(http, address).await?, "lab_cpu_usage_seconds_total", &BTreeMap::new())
+}
+
+async fn get(http: &reqwest::Client, address: SocketAddr, path: &str) -> Option<String> {
+    let request = http.get(format!("http://{address}{path}")).timeout(PATIENCE);
+    let response = request.send().await.ok()?.error_for_status().ok()?;
+    response.text().await.ok()
+}
+
+impl Page {
+    /// The sum of a metric's values over the replicas and over the labels that are not asked for;
+    /// none where no replica has it.
+    pub(super) fn metric(&self, name: &str, labels: &BTreeMap<String, String>) -> Option<f64> {
+        let Self::Metrics(samples) = self else {
+            return None;
+        };
+        sum(samples, name, labels)
+    }
+
+    /// A number in a JSON document, by its path with dots.
+    pub(super) fn field(&self, path: &str) -> Option<f64> {
+        let Self::Json(document) = self else {
+            return None;
+        };
+        path.split('.').try_fold(document, |value, key| value.get(key))?.as_f64()
+    }
+}
+
+/// The sum of the values of a metric whose labels include those given.
+fn sum(
+    samples: &[Sample],
+    name: &str,
+    labels: &BTreeMap<String, String>,
+) -> Option<f64> {
+    samples
+        .iter()
+        .filter(|sample| sample.metric == name)
+        .filter(|sample| labels.iter().all(|(key, value)| sample.labels.get(key) == Some(value)))
+        .filter_map(|sample| match sample.value {
+            Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value) => Some(value),
+            Value::Histogram(_) | Value::Summary(_) => None,
+        })
+        .reduce(|sum, value| sum + value)
+}

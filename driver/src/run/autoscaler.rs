@@ -1,0 +1,165 @@
+//! The autoscaler of the local platform: Kubernetes' algorithm ([`crate::hpa`]) over the replicas
+//! of this run, fed with the CPU that each reports.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use super::Order;
+use crate::{
+    hpa::{Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage},
+    manifest::{self, ApiDeployment},
+    observe::cpu_seconds,
+    platform::{self, Replica},
+};
+
+/// Time between two decisions. Kubernetes' own default is 15 s
+/// (`--horizontal-pod-autoscaler-sync-period`); a run of half a minute needs it shorter, and the
+/// report says so.
+pub(super) const TICK: Duration = Duration::from_secs(2);
+
+/// A laptop is no cluster: whatever the manifests ask for, no more replicas than this are started.
+const MAX_REPLICAS: u32 = 10;
+
+/// The two manifests of step 4, read.
+pub(super) struct Manifests {
+    deployment: ApiDeployment,
+    hpa: HpaSpec,
+}
+
+/// Reads the manifests of the order's code; none where the scenario does not autoscale.
+pub(super) fn manifests(order: &Order<'_>) -> Result<Option<Manifests>> {
+    let scenario = order.scenario;
+    if !scenario.services.api.as_ref().is_some_and(|api| api.autoscaled) {
+        return Ok(None);
+    }
+    let path = |file: &str| order.code.path(order.root, scenario, file);
+    Ok(Some(Manifests {
+        deployment: manifest::read_deployment(&path("deploy/k8s/api-deploy.yaml"))?,
+        hpa: manifest::read_hpa(&path("deploy/k8s/api-hpa.yaml"))?,
+    }))
+}
+
+impl Manifests {
+    /// Replicas that the deployment asks for; the autoscaler's minimum lifts them at its first tick.
+    pub(super) fn initial_replicas(&self) -> u32 {
+        self.deployment.replicas.clamp(1, MAX_REPLICAS)
+    }
+
+    /// CPU limit of a pod, which the local platform emulates with a quota.
+    pub(super) fn cpu_limit(&self) -> Option<platform::Millicores> {
+        let limit = self.deployment.cpu_limit?;
+        Some(platform::Millicores(u32::try_from(limit.0).unwrap_or(u32::MAX)))
+    }
+}
+
+/// A decision worth telling.
+pub(super) struct Decision {
+    /// Replicas to run from now on.
+    pub(super) desired: u32,
+    /// What was decided and why, for people.
+    pub(super) sentence: String,
+}
+
+/// Starts the autoscaler; without manifests there is none, and the task ends at once. It tells its
+/// first decision and each that changes the number of replicas.
+pub(super) fn spawn(
+    manifests: Option<Manifests>,
+    replicas: watch::Receiver<Vec<Replica>>,
+    decisions: mpsc::UnboundedSender<Decision>,
+    stop: CancellationToken,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let Some(manifests) = manifests else { return };
+        let mut current = manifests.initial_replicas();
+        let mut controller = Controller::new(manifests, replicas);
+        let mut ticks = tokio::time::interval(TICK);
+        let mut silent = true;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            let (desired, reason) = controller.tick(current).await;
+            if desired != current || silent {
+                let sentence = if desired == current {
+                    format!("autoscaler: {current} as before; {reason}")
+                } else {
+                    format!("autoscaler: {current} → {desired} replicas; {reason}")
+                };
+                // Nobody listens any more when the run is over.
+                let _ = decisions.send(Decision { desired, sentence });
+            }
+            // The first tick has no usage yet, and says so; the first with one is worth a line too.
+            silent = controller.before.is_empty();
+            current = desired;
+        }
+    })
+}
+
+struct Controller {
+    autoscaler: Autoscaler,
+    request: CpuRequest,
+    replicas: watch::Receiver<Vec<Replica>>,
+    http: reqwest::Client,
+    /// The zero of the autoscaler's clock.
+    epoch: Instant,
+    /// CPU seconds of each replica at the last tick, and when.
+    before: HashMap<String, (Instant, f64)>,
+}
+
+impl Controller {
+    fn new(manifests: Manifests, replicas: watch::Receiver<Vec<Replica>>) -> Self {
+        let epoch = replicas.borrow().iter().map(|replica| replica.created).min();
+        Self {
+            request: manifests.deployment.cpu_request.clone(),
+            autoscaler: Autoscaler::new(manifests.hpa, manifests.deployment.object()),
+            replicas,
+            http: reqwest::Client::new(),
+            epoch: epoch.unwrap_or_else(Instant::now),
+            before: HashMap::new(),
+        }
+    }
+
+    async fn tick(&mut self, current: u32) -> (u32, String) {
+        let replicas = self.replicas.borrow().clone();
+        let mut pods = Vec::with_capacity(replicas.len());
+        for replica in &replicas {
+            let usage = self.usage(replica).await;
+            pods.push(self.pod(replica, usage));
+        }
+        let decision = self.autoscaler.tick(self.epoch.elapsed(), current, &pods);
+        (decision.desired.min(MAX_REPLICAS), decision.reason)
+    }
+
+    /// Mean CPU use since the last tick; none in a replica's first.
+    async fn usage(&mut self, replica: &Replica) -> Option<Usage> {
+        let seconds = cpu_seconds(&self.http, replica.addr?).await?;
+        let now = Instant::now();
+        let (then, before) = self.before.insert(replica.name.clone(), (now, seconds))?;
+        let window = now - then;
+        let millicores = (seconds - before).max(0.0) / window.as_secs_f64() * 1e3;
+        Some(Usage { cpu: Millicores(millicores.round() as u64), at: now - self.epoch, window })
+    }
+
+    fn pod(&self, replica: &Replica, usage: Option<Usage>) -> PodSample {
+        let since = |at: Instant| at.saturating_duration_since(self.epoch);
+        PodSample {
+            name: replica.name.clone(),
+            phase: PodPhase::Running,
+            deleting: false,
+            started: Some(since(replica.created)),
+            readiness: replica.ready_since.map(|at| Readiness { ready: true, since: since(at) }),
+            usage,
+            request: self.request.clone(),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! `events.jsonl`, written as the run goes: each line is flushed whole, so that a reader, and what
+//! is left after a crash, has all that happened.
+
+use std::{
+    fs::File,
+    io::Write,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use lab_record::{Event, EventKind, Line};
+
+/// The open file, and the events so far.
+#[derive(Debug)]
+pub(super) struct Journal {
+    path: PathBuf,
+    file: File,
+    events: Vec<Event>,
+}
+
+impl Journal {
+    /// Starts the file in a run's folder.
+    pub(super) fn create(folder: &Path) -> Result<Self> {
+        let path = folder.join("events.jsonl");
+        let file = File::create_new(&path)
+            .with_context(|| format!("can't write {}; is the folder writable?", path.display()))?;
+        Ok(Self { path, file, events: Vec::new() })
+    }
+
+    /// Appends a line.
+    pub(super) fn write(&mut self, line: &Line) -> Result<()> {
+        let mut text = serde_json::to_string(line)?;
+        text.push('\n');
+        self.file.write_all(text.as_bytes()).with_context(|| {
+            format!("can't write {}; is the disk full?", self.path.display())
+        })
+    }
+
+    /// Appends something that happened, and keeps it for `data.json`.
+    pub(super) fn event(&mut self, t_s: f64, kind: EventKind, text: impl Into<String>) -> Result<Event> {
+        let event = Event { t_s, kind, text: text.into() };
+        self.write(&Line::Event(event.clone()))?;
+        self.events.push(event.clone());
+        Ok(event)
+    }
+
+    /// Everything that happened.
+    pub(super) fn into_events(self) -> Vec<Event> {
+        self.events
+    }
+}

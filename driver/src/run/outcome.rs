@@ -1,0 +1,143 @@
+//! From what was measured to the record of a run: figures by class, series, checks, verdict.
+
+use std::time::Duration;
+
+use lab_record::{Phase, Run, RunId, SCHEMA, Series, SourceFile};
+
+use super::{Order, Played};
+use crate::{
+    host,
+    load::{
+        Sample,
+        summary::{self, Span, Window, windows},
+    },
+    scenario::{Class, Scenario},
+    score::{self, Measured},
+    selfcheck,
+};
+
+/// Width of a point of the traffic and latency charts: some requests of every class lie in it.
+const WINDOW: Duration = Duration::from_millis(500);
+
+/// Puts a run together.
+pub(super) fn assemble(
+    order: &Order<'_>,
+    run_id: RunId,
+    sources: Vec<SourceFile>,
+    played: Played,
+) -> Run {
+    let scenario = order.scenario;
+    let recording = &played.recording;
+    let expectations: Vec<_> = scenario.classes.iter().map(Class::expectation).collect();
+    let classes = summary::classes(&played.plan, &expectations, &spans(scenario, recording.wall), &recording.samples);
+    let books = summary::verify_books(&played.plan, recording, &classes);
+    let limits = selfcheck::Limits { lateness: scenario.lateness_limit, ..selfcheck::Limits::default() };
+    let self_check = selfcheck::judge(recording, &books, played.broken.as_deref(), &limits);
+
+    let mut samples = recording.samples.clone();
+    samples.sort_by_key(|sample| sample.intended);
+    let measured = Measured { scenario, samples: &samples, series: &played.series };
+    let checks = score::checks(&measured);
+    let mut series = load_series(scenario, &samples);
+    series.extend(played.series);
+    let mut versions = host::versions(order.root);
+    versions.extend(played.versions);
+    Run {
+        schema: SCHEMA,
+        run_id,
+        scenario: lab_record::Scenario {
+            name: scenario.name.clone(),
+            step: scenario.step,
+            title: scenario.title.clone(),
+            summary: scenario.summary.clone(),
+            headline: scenario.headline.get_ref().clone(),
+            edit: scenario.edit.clone(),
+            toml: scenario.text.clone(),
+        },
+        code: order.code.to_string(),
+        platform: order.platform.name().to_owned(),
+        started_at: played.started_at,
+        duration_s: recording.wall.as_secs_f64(),
+        complete: played.broken.is_none(),
+        host: host::host(),
+        versions,
+        sources,
+        phases: phases(scenario),
+        classes,
+        series,
+        events: played.events,
+        verdict: score::verdict(&checks, self_check.validity),
+        checks,
+        self_check,
+    }
+}
+
+/// The phases as spans of intended sends; the last one is open, since nothing is sent after it.
+fn spans(scenario: &Scenario, wall: Duration) -> Vec<Span> {
+    let mut spans: Vec<Span> = scenario
+        .spans()
+        .map(|(phase, from, to)| Span { name: phase.name.clone(), from, to })
+        .collect();
+    if let Some(last) = spans.last_mut() {
+        last.to = last.to.max(wall);
+    }
+    spans
+}
+
+fn phases(scenario: &Scenario) -> Vec<Phase> {
+    scenario
+        .spans()
+        .map(|(phase, start, end)| Phase {
+            name: phase.name.clone(),
+            start_s: start.as_secs_f64(),
+            end_s: end.as_secs_f64(),
+            fault: phase.fault.as_ref().map(|fault| fault.text.clone()),
+        })
+        .collect()
+}
+
+/// What the load itself shows over time: traffic of all classes together, latency of each.
+fn load_series(scenario: &Scenario, samples: &[Sample]) -> Vec<Series> {
+    let by_class: Vec<Vec<Window>> = (0u16..)
+        .zip(&scenario.classes)
+        .map(|(index, class)| windows(index, class.timeout, &class.expectation(), samples, WINDOW))
+        .collect();
+    let longest = by_class.iter().map(Vec::len).max().unwrap_or(0);
+    let middle = |n: usize| (n as f64 + 0.5) * WINDOW.as_secs_f64();
+    let traffic = |id: &str, label: &str, count: fn(&Window) -> u64| Series {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        unit: "req/s".to_owned(),
+        chart: "Traffic".to_owned(),
+        limit: None,
+        points: (0..longest)
+            .map(|n| {
+                let total: u64 = by_class.iter().filter_map(|windows| windows.get(n)).map(count).sum();
+                (middle(n), total as f64 / WINDOW.as_secs_f64())
+            })
+            .collect(),
+    };
+    let latency = scenario.classes.iter().zip(&by_class).map(|(class, windows)| Series {
+        id: format!("p95:{}", class.name),
+        label: class.name.clone(),
+        unit: "ms".to_owned(),
+        chart: "Latency, p95 from the intended send".to_owned(),
+        limit: Some((format!("SLO of {}", class.name), class.slo.as_secs_f64() * 1e3)),
+        points: windows
+            .iter()
+            .enumerate()
+            .filter_map(|(n, window)| Some((middle(n), window.latency.p95?.ms)))
+            .collect(),
+    });
+    let mut series = vec![
+        traffic("offered", "offered", |window| window.offered),
+        traffic("sent", "sent", |window| window.sent),
+        traffic("ok", "ok", |window| window.ok),
+        traffic("refused", "refused as is right", |window| window.expected),
+        traffic("failed", "failed", |window| window.failed),
+    ];
+    // A line that is zero throughout says nothing that its absence doesn't.
+    series.retain(|series| series.id != "refused" || series.points.iter().any(|(_, y)| *y > 0.0));
+    series.extend(latency);
+    series
+}

@@ -1,0 +1,105 @@
+//! From a scenario to what the platform starts and what the load engine sends.
+
+use std::{path::Path, time::Duration};
+
+use anyhow::{Context, Result};
+use lab_record::RunId;
+
+use crate::{
+    code::Code,
+    load::{
+        ClassPlan, Plan, Repeat, Template,
+        schedule::{self, Shape, Spacing, Stretch},
+    },
+    platform::{ApiSpec, StackSpec, WorkerSpec},
+    scenario::{Arrivals, Class, Phase, Scenario},
+};
+
+use super::autoscaler::Manifests;
+
+/// Seed of Poisson arrivals: the same in every run, so that runs can be compared.
+const SEED: u64 = 20_261_123;
+
+/// Connections opened to each target before the clock starts: twice what a healthy run of the
+/// workshop has in flight.
+const CONNECTIONS: usize = 48;
+
+/// The stack that a scenario needs.
+pub(super) fn stack(
+    scenario: &Scenario,
+    code: &Code,
+    manifests: Option<&Manifests>,
+    folder: &Path,
+) -> StackSpec {
+    let services = &scenario.services;
+    let defaults = ApiSpec::default();
+    let api = services.api.as_ref().map(|api| ApiSpec {
+        replicas: manifests.map_or(1, Manifests::initial_replicas),
+        admission_slots: api.admission_slots,
+        pool_size: api.pool_size.unwrap_or(defaults.pool_size),
+        pool_acquire_timeout: api.pool_acquire_timeout.unwrap_or(defaults.pool_acquire_timeout),
+        cpu_quota: manifests.and_then(Manifests::cpu_limit),
+        database: api.database,
+        port: 0,
+    });
+    let worker = services
+        .worker
+        .as_ref()
+        .map(|worker| WorkerSpec { workers: worker.workers, ..WorkerSpec::default() });
+    // The manifests are the code of an autoscaled scenario; its services run the participant's.
+    let code = if manifests.is_some() { Code::Mine } else { code.clone() };
+    StackSpec {
+        api,
+        worker,
+        run_folder: Some(folder.to_owned()),
+        ..StackSpec::new(code.to_string())
+    }
+}
+
+/// The load of a scenario, with every arrival fixed.
+pub(super) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
+    let patience = scenario.classes.iter().map(|class| class.timeout).max();
+    let classes = scenario.classes.iter().enumerate();
+    Ok(Plan {
+        run: run_id.to_string(),
+        classes: classes.map(|(index, class)| class_plan(scenario, index, class)).collect::<Result<_>>()?,
+        connections_per_target: CONNECTIONS,
+        // Longer than any request can last: nothing is cut off.
+        drain: patience.unwrap_or_default() + Duration::from_secs(1),
+    })
+}
+
+fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassPlan> {
+    let (method, path) = class.request.split_once(' ').context("a request without a path")?;
+    let spacing = match class.arrivals {
+        Arrivals::Constant => Spacing::Even,
+        Arrivals::Poisson => Spacing::Poisson { seed: SEED + index as u64 },
+    };
+    let stretches: Vec<Stretch> =
+        scenario.phases.iter().map(|phase| stretch(class, phase)).collect::<Result<_>>()?;
+    Ok(ClassPlan {
+        name: class.name.clone(),
+        service: class.service,
+        method: method.parse()?,
+        path: Template::new(path),
+        body: class.body.as_deref().map(Template::new),
+        timeout: class.timeout,
+        max_in_flight: class.max_in_flight as usize,
+        repeat: class.repeat.map(|repeat| Repeat {
+            every: repeat.every.into(),
+            lag: repeat.lag.into(),
+        }),
+        arrivals: schedule::arrivals(&stretches, spacing),
+    })
+}
+
+fn stretch(class: &Class, phase: &Phase) -> Result<Stretch> {
+    let named = class.rates.iter().find(|(name, _)| *name.get_ref() == phase.name);
+    let rate = named.map_or(class.rate, |(_, rate)| *rate);
+    let shape = if rate.is_ramp() {
+        Shape::Ramp { from: rate.from.try_into()?, to: rate.to.try_into()? }
+    } else {
+        Shape::Constant(rate.from.try_into()?)
+    };
+    Ok(Stretch { length: phase.duration, shape })
+}

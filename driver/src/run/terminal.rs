@@ -1,0 +1,178 @@
+//! What a run shows in the terminal: a progress bar a phase where a person watches, plain lines
+//! where none does, the lines of `events.jsonl` with `--json`.
+
+use std::{io::IsTerminal, time::Duration};
+
+use console::style;
+use indicatif::{ProgressBar, ProgressStyle};
+use lab_record::{Check, CheckKind, Line, Outcome, Run, Tick, Validity};
+
+/// How to show a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// Progress bars.
+    Bars,
+    /// A line a phase.
+    Plain,
+    /// `events.jsonl` on standard output, nothing else there.
+    Json,
+    /// Nothing but what goes wrong.
+    Quiet,
+}
+
+impl Mode {
+    /// JSON if asked for, else what fits the terminal.
+    pub fn detect(json: bool) -> Self {
+        match (json, std::io::stderr().is_terminal()) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Bars,
+            (false, false) => Self::Plain,
+        }
+    }
+}
+
+/// Shows one run as it goes.
+#[derive(Debug)]
+pub struct Terminal {
+    mode: Mode,
+    phase: Option<Phase>,
+}
+
+#[derive(Debug)]
+struct Phase {
+    name: String,
+    start: f64,
+    bar: ProgressBar,
+    last: Option<Tick>,
+}
+
+impl Terminal {
+    /// Nothing shown yet.
+    pub fn new(mode: Mode) -> Self {
+        Self { mode, phase: None }
+    }
+
+    /// A sentence about what is going on.
+    pub fn note(&self, text: &str) {
+        match (self.mode, &self.phase) {
+            (Mode::Bars, Some(phase)) => phase.bar.println(format!("  {text}")),
+            (Mode::Bars | Mode::Plain, _) => eprintln!("  {text}"),
+            (Mode::Json | Mode::Quiet, _) => {}
+        }
+    }
+
+    /// A line of `events.jsonl`.
+    pub fn line(&self, line: &Line) {
+        if self.mode == Mode::Json
+            && let Ok(json) = serde_json::to_string(line)
+        {
+            println!("{json}");
+        }
+    }
+
+    /// A phase begins; the one before it is over.
+    pub fn phase(&mut self, name: &str, start: f64, duration: Duration) {
+        self.end_phase();
+        let bar = if self.mode == Mode::Bars {
+            ProgressBar::new(duration.as_millis() as u64)
+        } else {
+            ProgressBar::hidden()
+        };
+        if let Ok(style) = ProgressStyle::with_template("  {prefix:10} {bar:24.cyan/dim} {msg}") {
+            bar.set_style(style.progress_chars("━╸─"));
+        }
+        bar.set_prefix(name.to_owned());
+        self.phase = Some(Phase { name: name.to_owned(), start, bar, last: None });
+    }
+
+    /// How the run stands.
+    pub fn tick(&mut self, tick: &Tick) {
+        if let Some(phase) = &mut self.phase {
+            phase.bar.set_position(((tick.t_s - phase.start).max(0.0) * 1e3) as u64);
+            phase.bar.set_message(summary(tick));
+            phase.last = Some(tick.clone());
+        }
+    }
+
+    /// The last phase is over.
+    pub fn end_phase(&mut self) {
+        if let Some(phase) = self.phase.take() {
+            phase.bar.abandon();
+            if let (Mode::Plain, Some(tick)) = (self.mode, &phase.last) {
+                eprintln!("  {:10} {}", phase.name, summary(tick));
+            }
+        }
+    }
+}
+
+fn summary(tick: &Tick) -> String {
+    let p95 = tick.p95_ms.map_or("–".to_owned(), milliseconds);
+    format!(
+        "{:>3.0} req/s  ok {:>3.0}  failed {:>3.0}  p95 {p95:>7}  in flight {}",
+        tick.offered_per_s, tick.ok_per_s, tick.failed_per_s, tick.in_flight
+    )
+}
+
+fn milliseconds(ms: f64) -> String {
+    match ms {
+        ms if ms >= 1000.0 => format!("{:.1} s", ms / 1e3),
+        ms if ms >= 10.0 => format!("{ms:.0} ms"),
+        ms => format!("{ms:.1} ms"),
+    }
+}
+
+/// The checks of a run and what its self-check found, for people.
+pub fn print_checks(run: &Run) {
+    for check in &run.checks {
+        let sign = if check.passed { style("✔ holds").green() } else { style("✘ fails").red() };
+        eprintln!("  {sign}  {:11} {}", kind(check), check.title);
+        eprintln!("           {:11} {}  (limit {})", "", style(&check.seen).bold(), check.limit);
+    }
+    if run.self_check.validity != Validity::Valid {
+        eprintln!("  {}", style(format!("measurement {}", validity(run.self_check.validity))).yellow());
+        for finding in run.self_check.findings.iter().filter(|f| f.validity != Validity::Valid) {
+            eprintln!("    {}: {}", finding.name, finding.text);
+        }
+    }
+}
+
+/// The one line made for sharing, e.g. `SCORE timeouts 96/100 PASS …`.
+pub fn score_line(run: &Run) -> String {
+    let score = run.verdict.score.map_or("--".to_owned(), |score| score.to_string());
+    let headline = run.headline().map_or(String::new(), |check| {
+        format!("  {}: {}", check.title, check.seen)
+    });
+    format!(
+        "SCORE {} {score}/100 {}{headline}  [{} on {}, {}]",
+        run.scenario.name,
+        outcome(run.verdict.outcome),
+        run.code,
+        run.platform,
+        run.run_id
+    )
+}
+
+/// PASS, FAIL or INVALID.
+pub fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "PASS",
+        Outcome::Fail => "FAIL",
+        Outcome::Invalid => "INVALID",
+    }
+}
+
+fn validity(validity: Validity) -> &'static str {
+    match validity {
+        Validity::Valid => "VALID",
+        Validity::Suspect => "SUSPECT",
+        Validity::Invalid => "INVALID",
+    }
+}
+
+fn kind(check: &Check) -> &'static str {
+    match check.kind {
+        CheckKind::Effect => "effect",
+        CheckKind::Mechanism => "mechanism",
+        CheckKind::Correctness => "correctness",
+    }
+}

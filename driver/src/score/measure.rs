@@ -1,0 +1,186 @@
+//! The value of a measure.
+
+use std::{collections::HashSet, time::Duration};
+
+use crate::{
+    load::{
+        Sample,
+        summary::{Distribution, Fate, observed},
+    },
+    scenario::{Class, Measure, Observed, Recovery, Reference, Requests, Stat},
+};
+
+use super::Measured;
+
+/// Time is cut into windows of this length to see when a class is well again.
+const RECOVERY_WINDOW: Duration = Duration::from_millis(500);
+
+/// A window with less than this share of good answers counts as not recovered. Not all: at 10 req/s
+/// a window holds 5 requests, and one hiccup of the machine must not decide.
+const RECOVERED: f64 = 0.75;
+
+/// What was measured, in the base unit of the measure's dimension.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Value {
+    pub(super) value: f64,
+    /// True where it is only a lower bound.
+    pub(super) censored: bool,
+}
+
+impl Value {
+    fn exact(value: f64) -> Self {
+        Self { value, censored: false }
+    }
+}
+
+/// The value of a measure; none where there is nothing to measure.
+pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
+    match measure {
+        Measure::GoodShare(requests) => share(measured, requests, is_good),
+        Measure::OkShare(requests) => share(measured, requests, is_ok),
+        Measure::OkCount(requests) => {
+            let class = measured.class(&requests.class)?;
+            let ok = measured.requests(requests).filter(|sample| is_ok(class, sample));
+            Some(Value::exact(ok.count() as f64))
+        }
+        Measure::DistinctOk(requests) => {
+            let class = measured.class(&requests.class)?;
+            let ok = measured.requests(requests).filter(|sample| is_ok(class, sample));
+            let keys: HashSet<u64> = ok.map(|sample| sample.key).collect();
+            Some(Value::exact(keys.len() as f64))
+        }
+        Measure::Latency(latency) => {
+            let requests = Requests { class: latency.class.clone(), phases: latency.phases.clone() };
+            let class = measured.class(&latency.class)?;
+            let samples: Vec<&Sample> = measured.requests(&requests).collect();
+            let percentile = |samples: &[&Sample]| {
+                let times = samples.iter().map(|sample| {
+                    observed(sample.latency(), fate(class, sample), class.timeout)
+                });
+                let quantile = times.collect::<Distribution>().percentile(latency.percentile)?;
+                Some(Value { value: quantile.ms, censored: quantile.censored })
+            };
+            if latency.peak {
+                let seconds = samples.chunk_by(|a, b| a.intended.as_secs() == b.intended.as_secs());
+                seconds.filter_map(percentile).max_by(|a, b| a.value.total_cmp(&b.value))
+            } else {
+                percentile(&samples)
+            }
+        }
+        Measure::Recovery(recovery) => recovery_time(measured, recovery),
+        Measure::Series(observed) => statistic(measured, observed).map(Value::exact),
+        Measure::Ratio(pair) => {
+            let (of, over) = (value(&pair.of, measured)?, value(&pair.over, measured)?);
+            let ratio = of.value / over.value;
+            ratio.is_finite().then_some(Value { value: ratio, censored: of.censored })
+        }
+        Measure::Difference(balance) => {
+            let of = value(&balance.of, measured)?;
+            let parts = balance.minus.iter().map(|part| Some(value(part, measured)?.value));
+            let parts: f64 = parts.sum::<Option<f64>>()?;
+            Some(Value::exact(of.value - parts))
+        }
+        Measure::Value(number) => Some(Value::exact(*number)),
+    }
+}
+
+fn fate(class: &Class, sample: &Sample) -> Fate {
+    class.expectation().fate(sample.end)
+}
+
+fn is_ok(class: &Class, sample: &Sample) -> bool {
+    fate(class, sample) == Fate::Ok
+}
+
+fn is_good(class: &Class, sample: &Sample) -> bool {
+    is_ok(class, sample) && sample.latency() <= class.slo
+}
+
+fn share(
+    measured: &Measured,
+    requests: &Requests,
+    counts: fn(&Class, &Sample) -> bool,
+) -> Option<Value> {
+    let class = measured.class(&requests.class)?;
+    let samples: Vec<&Sample> = measured.requests(requests).collect();
+    let counted = samples.iter().filter(|sample| counts(class, sample)).count();
+    (!samples.is_empty()).then(|| Value::exact(counted as f64 / samples.len() as f64))
+}
+
+/// From the end of the phase to the end of the last window that was not good enough; 0 where all
+/// were. Where the very last window is bad, the class never recovered while anybody looked.
+fn recovery_time(measured: &Measured, recovery: &Recovery) -> Option<Value> {
+    let class = measured.class(&recovery.class)?;
+    let (_, end) = measured.span(&recovery.after)?;
+    let requests = Requests { class: recovery.class.clone(), phases: Vec::new() };
+    let after: Vec<&Sample> =
+        measured.requests(&requests).filter(|sample| sample.intended >= end).collect();
+    let window = |sample: &Sample| {
+        (sample.intended - end).as_nanos() / RECOVERY_WINDOW.as_nanos()
+    };
+    let windows: Vec<(u128, bool)> = after
+        .chunk_by(|a, b| window(a) == window(b))
+        .map(|samples| {
+            let good = samples.iter().filter(|sample| is_good(class, sample)).count();
+            (window(samples[0]), good as f64 >= RECOVERED * samples.len() as f64)
+        })
+        .collect();
+    let (last, _) = windows.last()?;
+    let bad = windows.iter().rev().find(|(_, good)| !good);
+    Some(bad.map_or(Value::exact(0.0), |(index, _)| Value {
+        value: (index + 1) as f64 * RECOVERY_WINDOW.as_secs_f64() * 1e3,
+        censored: index == last,
+    }))
+}
+
+fn statistic(measured: &Measured, observed: &Observed) -> Option<f64> {
+    let series = measured.series.iter().find(|series| series.id == *observed.id.get_ref())?;
+    let spans = measured.spans(&observed.phases);
+    let within = |at: f64| {
+        spans.is_empty()
+            || spans.iter().any(|(start, end)| at >= start.as_secs_f64() && at < end.as_secs_f64())
+    };
+    let values: Vec<f64> =
+        series.points.iter().filter(|(at, _)| within(*at)).map(|(_, value)| *value).collect();
+    let (first, last) = (*values.first()?, *values.last()?);
+    Some(match observed.stat {
+        Stat::Mean => values.iter().sum::<f64>() / values.len() as f64,
+        Stat::Min => values.iter().copied().fold(first, f64::min),
+        Stat::Max => values.iter().copied().fold(first, f64::max),
+        Stat::P90 => {
+            let mut sorted = values;
+            sorted.sort_by(f64::total_cmp);
+            sorted[((0.9 * sorted.len() as f64).ceil() as usize).saturating_sub(1)]
+        }
+        Stat::First => first,
+        Stat::Last => last,
+        Stat::Growth => last - first,
+    })
+}
+
+impl<'a> Measured<'a> {
+    fn class(&self, name: &Reference) -> Option<&'a Class> {
+        self.scenario.classes.iter().find(|class| class.name == *name.get_ref())
+    }
+
+    fn span(&self, phase: &Reference) -> Option<(Duration, Duration)> {
+        let mut spans = self.scenario.spans();
+        let (_, start, end) = spans.find(|(known, ..)| known.name == *phase.get_ref())?;
+        Some((start, end))
+    }
+
+    fn spans(&self, phases: &[Reference]) -> Vec<(Duration, Duration)> {
+        phases.iter().filter_map(|phase| self.span(phase)).collect()
+    }
+
+    /// The requests of a class whose intended send lies in the phases, in order of it.
+    fn requests(&self, requests: &Requests) -> impl Iterator<Item = &'a Sample> + use<'a> {
+        let class = self.scenario.classes.iter().position(|class| class.name == *requests.class.get_ref());
+        let spans = self.spans(&requests.phases);
+        self.samples.iter().filter(move |sample| {
+            Some(usize::from(sample.class)) == class
+                && (spans.is_empty()
+                    || spans.iter().any(|(start, end)| (*start..*end).contains(&sample.intended)))
+        })
+    }
+}

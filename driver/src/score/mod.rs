@@ -1,0 +1,90 @@
+//! From what was measured to checks, verdict and score. Pure: the same measurement always gets the
+//! same verdict.
+
+mod grade;
+mod measure;
+
+use lab_record::{Outcome, Validity, Verdict};
+
+use crate::{
+    load::Sample,
+    scenario::{Check, Limit, Quantity, Scenario},
+};
+
+/// What the checks are judged by.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured<'a> {
+    /// What was to be run.
+    pub scenario: &'a Scenario,
+    /// Every request.
+    pub samples: &'a [Sample],
+    /// What was observed besides.
+    pub series: &'a [lab_record::Series],
+}
+
+/// A score below this is a failure, a passing one is never below it; so that no failed run ever
+/// stands above a passed one.
+const PASSING: f64 = 80.0;
+
+/// The most that a failed run can have.
+const FAILING: f64 = 59.0;
+
+/// The most that a run with a failed correctness check can have: speed does not make up for work
+/// lost or faked.
+const INCORRECT: f64 = 39.0;
+
+/// Judges every check of the scenario.
+pub fn checks(measured: &Measured) -> Vec<lab_record::Check> {
+    let judge = |check| judge(check, measured);
+    measured.scenario.checks.iter().map(judge).collect()
+}
+
+/// The verdict that the checks add up to.
+pub fn verdict(checks: &[lab_record::Check], validity: Validity) -> Verdict {
+    if validity == Validity::Invalid {
+        return Verdict { outcome: Outcome::Invalid, score: None };
+    }
+    let weights: f64 = checks.iter().map(|check| check.weight).sum();
+    let earned: f64 = checks.iter().map(|check| check.weight * check.grade).sum();
+    let points = 100.0 * earned / weights;
+    let failed = |check: &lab_record::Check| !check.passed;
+    let faked = |check: &lab_record::Check| {
+        !check.passed && check.kind == lab_record::CheckKind::Correctness
+    };
+    let (outcome, most) = if checks.iter().any(faked) {
+        (Outcome::Fail, INCORRECT)
+    } else if checks.iter().any(failed) {
+        (Outcome::Fail, FAILING)
+    } else {
+        (Outcome::Pass, 100.0)
+    };
+    Verdict { outcome, score: Some(points.min(most).round() as u8) }
+}
+
+fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
+    let measure = check.measure.get_ref();
+    let value = measure::value(measure, measured);
+    let passed = value.is_some_and(|value| {
+        // Of a censored value only a lower bound is known, so it can't be shown to lie below a limit.
+        check.limit.holds(value.value) && !(value.censored && matches!(check.limit, Limit::AtMost(_)))
+    });
+    let seen = value.map_or_else(
+        || "nothing to measure".to_owned(),
+        |value| {
+            let quantity = Quantity { value: value.value, dimension: measure.dimension() };
+            format!("{}{quantity}", if value.censored { "≥ " } else { "" })
+        },
+    );
+    lab_record::Check {
+        id: check.id.clone(),
+        kind: check.kind,
+        title: check.title.clone(),
+        why: check.why.clone(),
+        limit: check.limit.to_string(),
+        seen,
+        value: value.map(|value| value.value),
+        passed,
+        grade: value.map_or(0.0, |value| grade::grade(check, value.value, passed)),
+        weight: check.weight,
+    }
+}

@@ -1,0 +1,109 @@
+//! Wrong input gets a sentence that names it, and an exit code of its own.
+
+mod support;
+
+use std::fs;
+
+use support::{data, driver, run_of, scenario, text, turn};
+
+/// The exit code and the text of a call that must be refused.
+fn refused(arguments: &[&str]) -> String {
+    let output = driver(arguments).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    text(&output)
+}
+
+#[test]
+fn an_unknown_scenario_lists_those_there_are() {
+    let text = refused(&["run", "chaos"]);
+    assert!(text.contains("unknown scenario `chaos`"), "{text}");
+    assert!(text.contains("timeouts, tx, bulkheads, autoscale"), "{text}");
+}
+
+#[test]
+fn an_unknown_code_lists_those_there_are() {
+    let text = refused(&["run", "timeouts", "--code", "yours"]);
+    assert!(text.contains("unknown code `yours`"), "{text}");
+}
+
+#[test]
+fn platforms_that_are_not_there_say_so() {
+    assert!(refused(&["run", "timeouts", "--platform", "k3d"]).contains("not there yet"));
+    assert!(refused(&["run", "timeouts", "--platform", "moon"]).contains("unknown platform `moon`"));
+}
+
+#[test]
+fn a_scenario_file_with_a_mistake_is_quoted() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    let good = fs::read_to_string(scenario("short")).unwrap();
+    fs::write(&file, good.replace("rate = \"20/s\"", "rate = \"-20/s\"")).unwrap();
+    let text = refused(&["run", "--scenario-file", file.to_str().unwrap()]);
+    assert!(text.contains("mine.toml") && text.contains("line 20"), "{text}");
+    assert!(text.contains("`-20/s` is not a rate"), "{text}");
+}
+
+#[test]
+fn outside_of_the_project_it_says_where_to_go() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = driver(&["run", "timeouts"]).current_dir(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output).contains("cd into it"), "{}", text(&output));
+}
+
+#[test]
+fn a_run_that_is_not_there_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = folder.path().to_str().unwrap();
+    let text = refused(&["compare", "abcd", "ef01", "--reports", reports]);
+    assert!(text.contains("no run `abcd`"), "{text}");
+}
+
+#[test]
+fn a_reports_folder_that_cannot_be_written_is_named() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let reports = folder.path().join("reports");
+    // A file where the folder should be: also root can't write below it.
+    fs::write(&reports, "in the way").unwrap();
+    let output = run_of("short", &reports).output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains(reports.to_str().unwrap()), "{}", text(&output));
+    assert_eq!(fs::read_to_string(&reports).unwrap(), "in the way");
+}
+
+#[test]
+fn a_corrupt_and_a_foreign_run_are_listed_and_left_alone() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let put = |id: &str, text: &str| {
+        let run = folder.path().join("short").join(id);
+        fs::create_dir_all(&run).unwrap();
+        fs::write(run.join("data.json"), text).unwrap();
+        run.join("data.json")
+    };
+    let corrupt = put("20260101T000000Z-0001", "{ half");
+    let foreign = put("20260101T000000Z-0002", r#"{"schema": 999, "who": "somebody else"}"#);
+    let output = run_of("short", folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let index = fs::read_to_string(folder.path().join("index.html")).unwrap();
+    assert!(index.contains("20260101T000000Z-0001") && index.contains("20260101T000000Z-0002"));
+    assert_eq!(fs::read_to_string(corrupt).unwrap(), "{ half");
+    assert!(fs::read_to_string(foreign).unwrap().contains("somebody else"));
+}
+
+#[test]
+fn a_run_leaves_data_that_adds_up() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let output = run_of("short", folder.path()).arg("--strict").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let line = String::from_utf8_lossy(&output.stdout);
+    assert!(line.starts_with("SCORE short 100/100 PASS"), "{line}");
+    let data = data(folder.path(), "short");
+    let counts = &data["classes"][0]["total"]["counts"];
+    assert_eq!(counts["offered"], 40);
+    assert_eq!(counts["ok"], 40);
+    assert_eq!(data["complete"], true);
+    assert_eq!(data["verdict"]["outcome"], "pass");
+}

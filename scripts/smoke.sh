@@ -1,0 +1,37 @@
+#!/bin/sh
+# Asks each endpoint of the running services once. Needs `make up`.
+set -eu
+
+api=http://127.0.0.1:30080
+worker=http://127.0.0.1:30081
+failed=0
+
+# check NAME CURL_ARGS...: the answer must be a 2xx within 5 s.
+check() {
+    name=$1
+    shift
+    if answer=$(curl --silent --show-error --fail --max-time 5 "$@" 2>&1); then
+        printf 'ok      %-20s %s\n' "$name" "$(printf '%s' "$answer" | head -n 1 | cut -c 1-90)"
+    else
+        printf 'FAILED  %-20s %s\n' "$name" "$answer"
+        failed=1
+    fi
+}
+
+check "api is ready" "$api/readyz"
+check "worker is ready" "$worker/readyz"
+check "bystander" "$api/cases/local"
+check "step 1, quote" "$api/cases/timeouts?key=1"
+check "step 2, payment" --header 'content-type: application/json' \
+    --data "{\"key\":\"smoke-$$-$(date +%s)\",\"account\":1,\"amount\":1}" "$api/cases/tx"
+check "step 2, database" "$api/debug/dbstats"
+check "step 3, batch" --header 'content-type: application/json' \
+    --data '{"fast":1,"slow":0}' "$worker/batches?wait=true"
+check "step 4, CPU work" "$api/cases/autoscale?cpu_ms=5"
+check "api metrics" "$api/metrics"
+check "worker metrics" "$worker/metrics"
+
+if [ "$failed" != 0 ]; then
+    echo "smoke: something does not answer; is it running? Start it with: make up" >&2
+    exit 1
+fi
