@@ -79,7 +79,10 @@ pub async fn build(root: &Path, cheats: bool) -> Result<PathBuf, BuildError> {
         command.args(["--features", "cheats"]);
     }
     let cargo = command.spawn().map_err(BuildError::NoCargo)?;
-    let output = cargo.wait_with_output().await.map_err(BuildError::NoCargo)?;
+    let output = cargo
+        .wait_with_output()
+        .await
+        .map_err(BuildError::NoCargo)?;
     if !output.status.success() {
         return Err(BuildError::DoesNotCompile(output.status));
     }

@@ -88,8 +88,8 @@ pub(super) async fn read(
     let mut line = Vec::new();
     loop {
         line.clear();
-        let read = (&mut reader).take(LONGEST_LINE).read_until(b'\n', &mut line);
-        if !matches!(read.await, Ok(1..)) {
+        let mut piece = (&mut reader).take(LONGEST_LINE);
+        if !matches!(piece.read_until(b'\n', &mut line).await, Ok(1..)) {
             return;
         }
         let text = String::from_utf8_lossy(&line);

@@ -164,10 +164,7 @@ impl Process {
         tokio::select! {
             biased;
             Ok(addr) = announced => Ok(addr),
-            status = self.child.wait() => Err(self.ended_early(status).await),
-            () = tokio::time::sleep(within) => {
-                Err(self.not_ready(within, "it did not print `listening ADDRESS`"))
-            }
+            error = self.fails(within, "it did not print `listening ADDRESS`") => Err(error),
         }
     }
 
@@ -199,6 +196,14 @@ impl Process {
         }
     }
 
+    /// Waits for what is wrong with it: it ends or, after `within`, still `lacks` something.
+    pub(super) async fn fails(&mut self, within: Duration, lacks: &str) -> ProcessError {
+        match timeout(within, self.child.wait()).await {
+            Ok(status) => self.ended_early(status).await,
+            Err(_) => self.not_ready(within, lacks),
+        }
+    }
+
     /// Waits for its end, which nobody asked for, and tells of it.
     pub(super) async fn ended(&mut self) -> String {
         let status = match self.child.wait().await {
@@ -225,7 +230,11 @@ impl Process {
 
     fn signal(&self, signal: Signal) {
         // No id: its end is already known, so no other process can be hit.
-        if let Some(pid) = self.child.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        if let Some(pid) = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(id.cast_signed()))
+        {
             let _ = kill_process(pid, signal);
         }
     }
