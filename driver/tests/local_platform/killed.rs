@@ -7,6 +7,8 @@ use std::{
     os::unix::{fs::chown, process::CommandExt},
     path::Path,
     process::{Child, Command, Stdio},
+    thread,
+    time::Duration,
 };
 
 use driver::platform::Platform;
@@ -40,8 +42,7 @@ async fn driver(mut command: Command, folder: &Path, end: &[&str]) -> Driver {
         .skip(1)
         .map(|addr| addr.parse().unwrap());
     let (api, dep) = (addresses.next().unwrap(), addresses.next().unwrap());
-    let url = get(api, "/database-url").await;
-    let postgres = url.map_or(api, |url| server_of(&url));
+    let postgres = server_of(&get(api, "/database-url").await.unwrap());
     Driver {
         child,
         api,
@@ -93,6 +94,41 @@ async fn nothing_outlives_a_driver_that_panics() {
     eventually("no process is left", || {
         processes_of(folder.path()).is_empty()
     });
+}
+
+#[test]
+fn a_driver_may_be_killed_at_any_moment_of_a_start() {
+    let folder = folder();
+    // The first of these makes the template; each is killed a little later in its start.
+    for ms in (0..200).step_by(20) {
+        let mut child = Command::new(stand_in())
+            .arg("stack")
+            .arg(folder.path().join("data"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        thread::sleep(Duration::from_millis(ms));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    eventually("no process is left", || {
+        processes_of(folder.path()).is_empty()
+    });
+    // What had no guard yet is left to the next run.
+    let mut last = Command::new(stand_in())
+        .arg("stack")
+        .arg(folder.path().join("data"))
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut up = String::new();
+    let stdout = last.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut up).unwrap();
+    assert!(up.starts_with("up "), "{up}");
+    last.kill().unwrap();
+    last.wait().unwrap();
+    eventually("the data is gone", || left_in(folder.path()).is_empty());
 }
 
 #[tokio::test]

@@ -132,6 +132,8 @@ async fn a_run_on_somebody_elses_server_takes_its_database_along() {
     let (theirs, ours) = (folder(), folder());
     let server = platform(theirs.path()).start(&spec(true)).await.unwrap();
     let url = url_of(&server).await;
+    // A private server has dropped what new databases are made from.
+    execute(&url, &["CREATE DATABASE template1 TEMPLATE postgres"]).await;
     let databases = "SELECT count(*)::text FROM pg_database WHERE datname LIKE 'lab\\_%'";
     let mut platform = platform(ours.path());
     platform.database = Source::Server(url.clone());

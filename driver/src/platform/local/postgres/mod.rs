@@ -62,14 +62,12 @@ pub enum PostgresError {
         /// Why.
         source: io::Error,
     },
-    /// `initdb` failed.
-    #[error("initdb of {} failed ({status}):\n{text}", bin.display())]
+    /// Its programs fail on the template.
+    #[error("PostgreSQL of {} makes no new database: {text}", bin.display())]
     Initdb {
         /// Folder of the programs.
         bin: PathBuf,
-        /// How it ended.
-        status: String,
-        /// What it said.
+        /// How its programs ended and what they said.
         text: String,
     },
     /// The server did not start.

@@ -58,8 +58,8 @@ impl Store {
             source,
         };
         let mode = if account.is_some() { 0o711 } else { 0o700 };
-        let made = make_folder(&root, mode).map_err(failed)?;
-        let safe = made.is_dir() && made.uid() == uid.as_raw() && made.mode() & 0o022 == 0;
+        let found = make_folder(&root, mode).map_err(failed)?;
+        let safe = found.is_dir() && found.uid() == uid.as_raw() && found.mode() & 0o022 == 0;
         if !safe {
             return Err(PostgresError::UnsafeStore(root));
         }
