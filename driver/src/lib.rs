@@ -1,4 +1,20 @@
-//! Runs the scenarios. Data flows one way: [`scenario`] → load and observe on a platform → score →
-//! report.
+//! Runs the workshop's scenarios. Data flows one way:
+//! [`scenario`] → [`load`] and [`observe`] on a [`platform`] → [`score`] → [`report`],
+//! put together by [`run`] and asked for by [`command`].
 
+pub mod code;
+pub mod command;
+pub mod compare;
+pub mod edit;
+pub mod host;
+pub mod hpa;
+pub mod load;
+pub mod manifest;
+pub mod observe;
+pub mod platform;
+pub mod report;
+pub mod run;
 pub mod scenario;
+pub mod score;
+pub mod selfcheck;
+pub mod service;

@@ -1,0 +1,166 @@
+//! Builds the services, the participant's code among them, with cargo. Only what this build made is
+//! ever run: where it fails, there is no executable to return.
+
+use std::{
+    ffi::OsString,
+    io,
+    path::{Path, PathBuf},
+    process::{ExitStatus, Stdio},
+};
+
+use serde::Deserialize;
+use tokio::process::Command;
+
+/// Why there is no executable.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// The workspace is nowhere above the current folder.
+    #[error(
+        "no workspace with `lab-services` in {} or above; run this inside the workshop's folder",
+        .0.display()
+    )]
+    NoWorkspace(PathBuf),
+    /// Cargo itself can't be run.
+    #[error("cannot run cargo: {0}; install Rust from https://rustup.rs and open a new terminal")]
+    NoCargo(#[source] io::Error),
+    /// The code does not compile.
+    #[error(
+        "the services do not compile ({0}); the compiler's message is above. Nothing was started: \
+         fix the code and run again"
+    )]
+    DoesNotCompile(ExitStatus),
+    /// Cargo said that it went well, but named no executable.
+    #[error("cargo built the services but named no executable `{0}`; is the [[bin]] still there?")]
+    NoExecutable(&'static str),
+}
+
+/// The part of cargo's messages that names an executable.
+#[derive(Deserialize)]
+struct Message {
+    target: Option<Target>,
+    executable: Option<PathBuf>,
+}
+
+#[derive(Deserialize)]
+struct Target {
+    name: String,
+    kind: Vec<String>,
+}
+
+/// Name of the services' executable.
+const BINARY: &str = "lab";
+
+/// The folder of the workspace: the nearest one at or above the current folder, else where this
+/// program was built.
+pub fn workspace_root() -> Result<PathBuf, BuildError> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let built = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors()
+        .chain(built.ancestors())
+        .find(|folder| folder.join("lab-services/Cargo.toml").is_file())
+        .map(Path::to_owned)
+        .ok_or(BuildError::NoWorkspace(here))
+}
+
+/// Builds the services of the workspace at `root` and returns their executable. Progress and the
+/// compiler's messages go to the terminal, as cargo shows them.
+pub async fn build(root: &Path, cheats: bool) -> Result<PathBuf, BuildError> {
+    let mut command = Command::new(cargo());
+    command
+        .current_dir(root)
+        .args(["build", "--profile", "lab", "-p", "lab-services"])
+        .args(["--bin", BINARY])
+        .arg("--message-format=json-render-diagnostics")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::inherit())
+        .kill_on_drop(true);
+    if cheats {
+        command.args(["--features", "cheats"]);
+    }
+    let cargo = command.spawn().map_err(BuildError::NoCargo)?;
+    let output = cargo
+        .wait_with_output()
+        .await
+        .map_err(BuildError::NoCargo)?;
+    if !output.status.success() {
+        return Err(BuildError::DoesNotCompile(output.status));
+    }
+    executable(&output.stdout).ok_or(BuildError::NoExecutable(BINARY))
+}
+
+/// The cargo that runs this program, so that both use one toolchain; else the one of the `PATH`.
+pub(super) fn cargo() -> OsString {
+    std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
+}
+
+/// The executable that cargo's messages name.
+fn executable(messages: &[u8]) -> Option<PathBuf> {
+    messages
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| serde_json::from_slice::<Message>(line).ok())
+        .filter(|message| {
+            message
+                .target
+                .as_ref()
+                .is_some_and(|target| target.name == BINARY && target.kind == ["bin"])
+        })
+        .find_map(|message| message.executable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_executable_is_the_one_that_cargo_names() {
+        let messages = concat!(
+            r#"{"reason":"compiler-artifact","target":{"kind":["lib"],"name":"lab_services"},"executable":null}"#,
+            "\n",
+            r#"{"reason":"compiler-artifact","target":{"kind":["bin"],"name":"lab"},"executable":"/t/lab/lab"}"#,
+            "\n",
+            r#"{"reason":"build-finished","success":true}"#,
+            "\n",
+        );
+        assert_eq!(
+            executable(messages.as_bytes()),
+            Some(PathBuf::from("/t/lab/lab"))
+        );
+        assert_eq!(executable(br#"{"reason":"build-finished"}"#), None);
+    }
+
+    /// A workspace of one package that looks like ours and has no dependencies.
+    fn workspace(main: &str) -> tempfile::TempDir {
+        let root = tempfile::tempdir().unwrap();
+        let package = root.path().join("lab-services");
+        std::fs::create_dir_all(package.join("src")).unwrap();
+        std::fs::write(
+            root.path().join("Cargo.toml"),
+            "[workspace]\nmembers = [\"lab-services\"]\nresolver = \"3\"\n\
+             [profile.lab]\ninherits = \"dev\"\n",
+        )
+        .unwrap();
+        std::fs::write(
+            package.join("Cargo.toml"),
+            "[package]\nname = \"lab-services\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\
+             [[bin]]\nname = \"lab\"\npath = \"src/main.rs\"\n",
+        )
+        .unwrap();
+        std::fs::write(package.join("src/main.rs"), main).unwrap();
+        root
+    }
+
+    #[tokio::test]
+    async fn code_that_does_not_compile_gives_no_executable_not_even_the_last_one() {
+        let root = workspace("fn main() {}");
+        let built = build(root.path(), false).await.unwrap();
+        assert!(built.is_file());
+        std::fs::write(
+            root.path().join("lab-services/src/main.rs"),
+            "fn main() { let x: u8 = \"not a number\"; }",
+        )
+        .unwrap();
+        let error = build(root.path(), false).await.unwrap_err();
+        assert!(matches!(error, BuildError::DoesNotCompile(_)), "{error}");
+    }
+}

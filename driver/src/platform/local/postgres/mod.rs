@@ -1,0 +1,104 @@
+//! The database of a stack: a private PostgreSQL of this run, or a database of its own on the
+//! server that `DATABASE_URL` names.
+//!
+//! A private server's data is thrown away with the run, so it is started without any of what
+//! protects data from a crash of the machine.
+
+use std::{io, path::PathBuf};
+
+mod account;
+mod external;
+pub(super) mod find;
+mod guard;
+mod server;
+mod store;
+mod template;
+
+pub use find::FindError;
+pub use guard::{GuardArgs, guard_main};
+
+pub(super) use account::Account;
+pub(super) use external::External;
+pub(super) use server::{Private, Start};
+pub(super) use store::Claim;
+
+use super::process::ProcessError;
+
+/// Where a stack's database comes from.
+#[derive(Clone, Debug, Default)]
+pub enum Source {
+    /// A private server where PostgreSQL is installed, else the server of `DATABASE_URL`.
+    #[default]
+    Any,
+    /// A private server, whatever `DATABASE_URL` says.
+    Private,
+    /// The server of this URL.
+    Server(String),
+}
+
+/// Why there is no database.
+#[derive(Debug, thiserror::Error)]
+pub enum PostgresError {
+    /// No server programs.
+    #[error(transparent)]
+    NotFound(#[from] FindError),
+    /// Started by root, and nobody else to run it.
+    #[error(
+        "PostgreSQL refuses to run as root and there is neither a user `postgres` nor `nobody` to \
+         run it as; start this as an ordinary user"
+    )]
+    NoAccount,
+    /// The folder for data is not safe to use.
+    #[error(
+        "{} is not a folder of this user alone; remove it, or set TMPDIR to a folder of your own",
+        .0.display()
+    )]
+    UnsafeStore(PathBuf),
+    /// The folder for data can't be used.
+    #[error("cannot use {} for PostgreSQL's data: {source}", path.display())]
+    Store {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Its programs fail on the template.
+    #[error("PostgreSQL of {} makes no new database: {text}", bin.display())]
+    Initdb {
+        /// Folder of the programs.
+        bin: PathBuf,
+        /// How its programs ended and what they said.
+        text: String,
+    },
+    /// The server did not start.
+    #[error(transparent)]
+    Process(#[from] ProcessError),
+    /// The server of `DATABASE_URL` is not to be used.
+    #[error(
+        "the server of DATABASE_URL {doing}: {source}; check the URL, or unset it and {}",
+        find::INSTALL
+    )]
+    Server {
+        /// What did not work.
+        doing: &'static str,
+        /// Why.
+        source: sqlx::Error,
+    },
+}
+
+/// The database of a running stack.
+#[derive(Debug)]
+pub(super) enum Database {
+    Private(Private),
+    External(External),
+}
+
+impl Database {
+    /// The URL that the api connects to.
+    pub(super) fn url(&self) -> &str {
+        match self {
+            Self::Private(server) => &server.url,
+            Self::External(database) => &database.url,
+        }
+    }
+}

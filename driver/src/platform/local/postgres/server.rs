@@ -1,0 +1,95 @@
+//! A private PostgreSQL server of one run.
+
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use sqlx::{Connection, PgConnection};
+use tokio::time::{interval, timeout};
+
+use super::{
+    Claim, PostgresError, account::Account, find::Installation, guard::GuardArgs, store::Store,
+    template,
+};
+use crate::platform::local::process::{Ending, Process};
+
+/// For a server to start; on a fresh copy it takes a tenth of a second.
+const START_WITHIN: Duration = Duration::from_secs(30);
+
+/// For a server that has started to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between two attempts to connect.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
+
+/// A server, its guard and its data.
+#[derive(Debug)]
+pub(in crate::platform::local) struct Private {
+    /// The guard, which ends when the server does.
+    pub(in crate::platform::local) guard: Process,
+    /// The data; the guard removes it, the stack makes sure.
+    pub(in crate::platform::local) claim: Claim,
+    pub(super) url: String,
+}
+
+/// What a private server is started with.
+#[derive(Clone, Debug)]
+pub(in crate::platform::local) struct Start<'a> {
+    pub(in crate::platform::local) installation: &'a Installation,
+    /// Executable with the subcommand `postgres-guard`.
+    pub(in crate::platform::local) guard: &'a Path,
+    /// Where data is kept; none for this user's usual place.
+    pub(in crate::platform::local) store: Option<PathBuf>,
+    /// The port to try first; 0 for a free one.
+    pub(in crate::platform::local) port: u16,
+    pub(in crate::platform::local) log: Option<PathBuf>,
+}
+
+impl Private {
+    /// Starts a server on a fresh copy of the template; done when it answers a query.
+    pub(in crate::platform::local) async fn start(start: Start<'_>) -> Result<Self, PostgresError> {
+        let store = Store::open(start.store, Account::for_postgres()?)?;
+        let copy = template::copy(&store, start.installation).await?;
+        let args = GuardArgs {
+            postgres: start.installation.bin.join("postgres"),
+            folder: copy.claim.folder.clone(),
+            port: start.port,
+            uid: store.account.map(|account| account.uid),
+            gid: store.account.map(|account| account.gid),
+        };
+        let command = args.command(start.guard);
+        let mut guard = Process::spawn("postgres", command, start.log, Ending::CloseStdin)?;
+        let addr = guard.listening(START_WITHIN).await?;
+        let (user, password) = (template::USER, copy.password);
+        let url = format!("postgres://{user}:{password}@{addr}/postgres?sslmode=disable");
+        tokio::select! {
+            biased;
+            () = answers(&url) => {}
+            error = guard.fails(ANSWER_WITHIN, "it does not answer `SELECT 1`") => {
+                return Err(error.into());
+            }
+        }
+        Ok(Self {
+            guard,
+            claim: copy.claim,
+            url,
+        })
+    }
+}
+
+/// Returns once the server at `url` answers a query.
+async fn answers(url: &str) {
+    let mut every = interval(CONNECT_INTERVAL);
+    loop {
+        every.tick().await;
+        let answer = timeout(ANSWER_WITHIN, async {
+            let mut connection = PgConnection::connect(url).await?;
+            sqlx::query("SELECT 1").execute(&mut connection).await?;
+            connection.close().await
+        });
+        if matches!(answer.await, Ok(Ok(()))) {
+            return;
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! A freshly initialised database folder, made once for each installation and copied for each run:
+//! `initdb` takes one to two seconds, a copy less than a tenth of that.
+
+use std::{fs, io, path::Path, process::Stdio};
+
+use tokio::{io::AsyncWriteExt, process::Command};
+
+use super::{
+    Claim, PostgresError,
+    find::Installation,
+    store::{Exclusive, Store},
+};
+
+/// The superuser of a private server.
+pub(super) const USER: &str = "lab";
+
+/// Name of the file with the superuser's password. It keeps other users of the machine out, who
+/// can reach the port like anybody.
+const PASSWORD: &str = "password";
+
+/// Name of the file that says how large a whole template is; what cleans a temporary folder may
+/// have removed some of its files.
+const SIZE: &str = "size";
+
+/// A run's own copy.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub(super) claim: Claim,
+    pub(super) password: String,
+}
+
+/// Sweeps the store and copies the template of `installation`, which is made if need be.
+pub(super) async fn copy(
+    store: &Store,
+    installation: &Installation,
+) -> Result<Copy, PostgresError> {
+    let exclusive = {
+        let store = store.clone();
+        blocking(move || store.exclusive())
+    };
+    let exclusive = exclusive.await.map_err(|source| store.failed(source))?;
+    store
+        .sweep(&exclusive)
+        .map_err(|source| store.failed(source))?;
+    let template = store.templates().join(name(installation));
+    if !is_whole(&template) {
+        initialise(store, &exclusive, installation, &template).await?;
+    }
+    let claim = store
+        .claim(&exclusive)
+        .map_err(|source| store.failed(source))?;
+    let target = claim.folder.join("data");
+    let copied = {
+        let store = store.clone();
+        blocking(move || {
+            let password = fs::read_to_string(template.join(PASSWORD))?;
+            copy_folder(&store, &template.join("data"), &target)?;
+            Ok(password)
+        })
+    };
+    let password = copied.await.map_err(|source| store.failed(source))?;
+    Ok(Copy { claim, password })
+}
+
+/// A folder name for the template of `installation`.
+fn name(installation: &Installation) -> String {
+    let bin = installation.bin.to_string_lossy();
+    let bin: String = bin
+        .chars()
+        .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
+        .collect();
+    format!("{}{bin}", installation.version)
+}
+
+async fn initialise(
+    store: &Store,
+    exclusive: &Exclusive,
+    installation: &Installation,
+    template: &Path,
+) -> Result<(), PostgresError> {
+    let failed = |source| store.failed(source);
+    // In a claimed folder first, so that what a crash leaves of it is swept.
+    let claim = store.claim(exclusive).map_err(failed)?;
+    let password_file = claim.folder.join(PASSWORD);
+    fs::write(&password_file, new_password().map_err(failed)?).map_err(failed)?;
+    store.give(&password_file).map_err(failed)?;
+    initdb(store, installation, &claim.folder).await?;
+    slim(store, installation, &claim.folder).await?;
+
+    let size = size(&claim.folder.join("data")).map_err(failed)?;
+    fs::write(claim.folder.join(SIZE), size).map_err(failed)?;
+    match fs::remove_dir_all(template) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    fs::rename(&claim.folder, template).map_err(failed)?;
+    claim.remove().map_err(failed)
+}
+
+async fn initdb(
+    store: &Store,
+    installation: &Installation,
+    folder: &Path,
+) -> Result<(), PostgresError> {
+    let mut command = program(store, installation, "initdb", folder);
+    command
+        .arg("--pwfile")
+        .arg(folder.join(PASSWORD))
+        .args(["--username", USER, "--auth=password"])
+        .args(["--encoding=UTF8", "--locale=C", "--wal-segsize=1"])
+        .arg("--no-sync")
+        .stdin(Stdio::null());
+    run(command, b"")
+        .await
+        .map_err(|text| initdb_failed(installation, text))
+}
+
+/// Drops the two databases that only serve to create others: the copy then takes a third.
+async fn slim(
+    store: &Store,
+    installation: &Installation,
+    folder: &Path,
+) -> Result<(), PostgresError> {
+    let mut command = program(store, installation, "postgres", folder);
+    command.arg("--single").args(["-c", "fsync=off"]);
+    command.arg("postgres").stdin(Stdio::piped());
+    let statements = b"UPDATE pg_database SET datistemplate = false;\n\
+          DROP DATABASE template0;\n\
+          DROP DATABASE template1;\n";
+    run(command, statements)
+        .await
+        .map_err(|text| initdb_failed(installation, text))
+}
+
+/// A program of `installation` on the data in `folder`, run by the account.
+fn program(store: &Store, installation: &Installation, name: &str, folder: &Path) -> Command {
+    let mut command = Command::new(installation.bin.join(name));
+    // `--single` must be first; a variable leaves the arguments alone.
+    command
+        .env("PGDATA", folder.join("data"))
+        .env("LC_ALL", "C")
+        .current_dir(folder)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    if let Some(account) = store.account {
+        command.uid(account.uid).gid(account.gid);
+    }
+    command
+}
+
+/// Runs `command` with `input`; where it fails, what it said.
+async fn run(mut command: Command, input: &[u8]) -> Result<(), String> {
+    let output = async {
+        let mut child = command.spawn()?;
+        if let Some(mut stdin) = child.stdin.take() {
+            stdin.write_all(input).await?;
+        }
+        child.wait_with_output().await
+    };
+    let output = output.await.map_err(|error| error.to_string())?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    Err(format!("{}\n{}", output.status, text.trim()))
+}
+
+fn initdb_failed(installation: &Installation, text: String) -> PostgresError {
+    PostgresError::Initdb {
+        bin: installation.bin.clone(),
+        text,
+    }
+}
+
+fn new_password() -> io::Result<String> {
+    use std::io::Read;
+    let mut bytes = [0; 16];
+    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
+}
+
+/// Whether `template` is as large as it was when it was made.
+fn is_whole(template: &Path) -> bool {
+    let expected = fs::read_to_string(template.join(SIZE));
+    let actual = size(&template.join("data"));
+    matches!((expected, actual), (Ok(expected), Ok(actual)) if expected == actual)
+}
+
+/// Entries and bytes in `folder`, as text.
+fn size(folder: &Path) -> io::Result<String> {
+    let (mut entries, mut bytes) = (0_u64, 0);
+    walk(folder, &mut |_, metadata| {
+        entries += 1;
+        bytes += if metadata.is_file() {
+            metadata.len()
+        } else {
+            0
+        };
+        Ok(())
+    })?;
+    Ok(format!("{entries} entries, {bytes} bytes"))
+}
+
+/// Copies `from` to `to` and gives the copy to the account.
+fn copy_folder(store: &Store, from: &Path, to: &Path) -> io::Result<()> {
+    walk(from, &mut |path, metadata| {
+        let copy = path
+            .strip_prefix(from)
+            .map_or_else(|_| to.to_owned(), |path| to.join(path));
+        if metadata.is_dir() {
+            fs::create_dir(&copy)?;
+            fs::set_permissions(&copy, metadata.permissions())?;
+        } else {
+            fs::copy(path, &copy)?;
+        }
+        store.give(&copy)
+    })
+}
+
+/// Shows `folder` and all below it to `visit`, each folder before what is in it.
+fn walk(
+    folder: &Path,
+    visit: &mut impl FnMut(&Path, &fs::Metadata) -> io::Result<()>,
+) -> io::Result<()> {
+    visit(folder, &fs::symlink_metadata(folder)?)?;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let metadata = entry.metadata()?;
+        if metadata.is_dir() {
+            walk(&entry.path(), visit)?;
+        } else {
+            visit(&entry.path(), &metadata)?;
+        }
+    }
+    Ok(())
+}
+
+/// Runs `work`, which waits for the disk, where it holds up nobody.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .unwrap_or_else(|gone| Err(io::Error::other(gone)))
+}

@@ -1,0 +1,287 @@
+//! One child process: started in a process group of its own, watched for its address, its readiness
+//! and its end, and stopped. Its last lines are kept for the message when it breaks.
+//!
+//! Every child reads from a pipe that only this process holds open: when the driver dies, however
+//! that happens, the pipe ends and the child with it.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::{
+    process::{Child, ChildStdin, Command},
+    sync::oneshot,
+    task::JoinHandle,
+    time::{Instant, interval, timeout, timeout_at},
+};
+
+use super::output::{self, Lines};
+
+/// Between two looks at `/readyz`.
+const READY_INTERVAL: Duration = Duration::from_millis(20);
+
+/// For the last lines of a process that has ended; a grandchild may hold its pipes open.
+const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
+
+/// What a service does wrong on its way up or after it.
+#[derive(Debug, thiserror::Error)]
+pub enum ProcessError {
+    /// The executable can't be started.
+    #[error("cannot start {service} ({}): {source}", program.display())]
+    Spawn {
+        /// The service.
+        service: String,
+        /// Its executable.
+        program: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file for its log can't be made.
+    #[error("cannot write the log of {service} to {}: {source}", path.display())]
+    Log {
+        /// The service.
+        service: String,
+        /// The log file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It ended on its way up.
+    #[error("{service} ended before it was ready ({status}){last_lines}")]
+    EndedEarly {
+        /// The service.
+        service: String,
+        /// How it ended.
+        status: ExitStatus,
+        /// What it said last.
+        last_lines: LastLines,
+    },
+    /// It runs but does not get ready.
+    #[error("{service} was not ready within {within:?}: {lacks}{last_lines}")]
+    NotReady {
+        /// The service.
+        service: String,
+        /// The time it had.
+        within: Duration,
+        /// What was missing.
+        lacks: String,
+        /// What it said last.
+        last_lines: LastLines,
+    },
+    /// Its end can't be observed.
+    #[error("cannot wait for {service}: {source}")]
+    Wait {
+        /// The service.
+        service: String,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+pub use super::output::LastLines;
+
+/// How a process is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// By SIGTERM. Dropping the process kills it.
+    Terminate,
+    /// By the end of its standard input; it has something to clean up that a kill would leave.
+    /// Dropping the process closes the pipe and leaves it to that.
+    CloseStdin,
+}
+
+/// A child process and what it says.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) name: String,
+    child: Child,
+    stdin: Option<ChildStdin>,
+    announced: Option<oneshot::Receiver<SocketAddr>>,
+    lines: Lines,
+    readers: Vec<JoinHandle<()>>,
+    ending: Ending,
+}
+
+impl Process {
+    /// Starts `command` as the service `name`; its output goes to the file `log`, if there is one.
+    pub(super) fn spawn(
+        name: &str,
+        mut command: Command,
+        log: Option<PathBuf>,
+        ending: Ending,
+    ) -> Result<Self, ProcessError> {
+        let lines = Lines::new(log.as_deref()).map_err(|source| ProcessError::Log {
+            service: name.to_owned(),
+            path: log.unwrap_or_default(),
+            source,
+        })?;
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C reaches the driver alone, which then stops its children in order.
+            .process_group(0)
+            .kill_on_drop(ending == Ending::Terminate);
+        let mut child = command.spawn().map_err(|source| ProcessError::Spawn {
+            service: name.to_owned(),
+            program: command.as_std().get_program().into(),
+            source,
+        })?;
+        let (announce, announced) = oneshot::channel();
+        let mut readers = Vec::new();
+        if let Some(stdout) = child.stdout.take() {
+            readers.push(tokio::spawn(output::read(
+                stdout,
+                lines.clone(),
+                Some(announce),
+            )));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            readers.push(tokio::spawn(output::read(stderr, lines.clone(), None)));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            // Taken out, as waiting for a child closes the pipe that it still owns.
+            stdin: child.stdin.take(),
+            child,
+            announced: Some(announced),
+            lines,
+            readers,
+            ending,
+        })
+    }
+
+    /// Waits until it says where it listens.
+    pub(super) async fn listening(&mut self, within: Duration) -> Result<SocketAddr, ProcessError> {
+        let Some(announced) = self.announced.take() else {
+            return Err(self.not_ready(within, "its address was already taken"));
+        };
+        tokio::select! {
+            biased;
+            Ok(addr) = announced => Ok(addr),
+            error = self.fails(within, "it did not print `listening ADDRESS`") => Err(error),
+        }
+    }
+
+    /// Waits until it listens and answers `GET /readyz` with 200.
+    pub(super) async fn ready(
+        &mut self,
+        http: &reqwest::Client,
+        within: Duration,
+    ) -> Result<SocketAddr, ProcessError> {
+        let deadline = Instant::now() + within;
+        let addr = self.listening(within).await?;
+        let mut last_answer = "nothing yet".to_owned();
+        let status = tokio::select! {
+            biased;
+            status = self.child.wait() => Some(status),
+            ready = timeout_at(deadline, answers_ready(http, addr, &mut last_answer)) => {
+                if ready.is_ok() {
+                    return Ok(addr);
+                }
+                None
+            }
+        };
+        match status {
+            Some(status) => Err(self.ended_early(status).await),
+            None => {
+                let lacks = format!("http://{addr}/readyz says {last_answer}");
+                Err(self.not_ready(within, &lacks))
+            }
+        }
+    }
+
+    /// Waits for what is wrong with it: it ends or, after `within`, still `lacks` something.
+    pub(super) async fn fails(&mut self, within: Duration, lacks: &str) -> ProcessError {
+        match timeout(within, self.child.wait()).await {
+            Ok(status) => self.ended_early(status).await,
+            Err(_) => self.not_ready(within, lacks),
+        }
+    }
+
+    /// Waits for its end, which nobody asked for, and tells of it.
+    pub(super) async fn ended(&mut self) -> String {
+        let status = match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => format!("its end could not be observed: {error}"),
+        };
+        self.drain().await;
+        let last_lines = self.lines.last();
+        format!("{} ended during the run ({status}){last_lines}", self.name)
+    }
+
+    /// Asks it to end and, after `grace`, makes it.
+    pub(super) async fn stop(mut self, grace: Duration) {
+        match self.ending {
+            Ending::Terminate => self.signal(Signal::TERM),
+            Ending::CloseStdin => drop(self.stdin.take()),
+        }
+        if timeout(grace, self.child.wait()).await.is_err() {
+            // Fails only where it has just ended by itself.
+            let _ = self.child.kill().await;
+        }
+        self.drain().await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        // No id: its end is already known, so no other process can be hit.
+        if let Some(pid) = self
+            .child
+            .id()
+            .and_then(|id| Pid::from_raw(id.cast_signed()))
+        {
+            let _ = kill_process(pid, signal);
+        }
+    }
+
+    /// Reads what is left of the output of a process that has ended.
+    async fn drain(&mut self) {
+        for reader in self.readers.drain(..) {
+            let _ = timeout(LAST_LINES_WITHIN, reader).await;
+        }
+    }
+
+    async fn ended_early(&mut self, status: io::Result<ExitStatus>) -> ProcessError {
+        self.drain().await;
+        let service = self.name.clone();
+        match status {
+            Ok(status) => ProcessError::EndedEarly {
+                service,
+                status,
+                last_lines: self.lines.last(),
+            },
+            Err(source) => ProcessError::Wait { service, source },
+        }
+    }
+
+    fn not_ready(&self, within: Duration, lacks: &str) -> ProcessError {
+        ProcessError::NotReady {
+            service: self.name.clone(),
+            within,
+            lacks: lacks.to_owned(),
+            last_lines: self.lines.last(),
+        }
+    }
+}
+
+/// Returns once `/readyz` answers 200; `last` is what it said before that.
+async fn answers_ready(http: &reqwest::Client, addr: SocketAddr, last: &mut String) {
+    let url = format!("http://{addr}/readyz");
+    let mut every = interval(READY_INTERVAL);
+    loop {
+        every.tick().await;
+        match http.get(&url).send().await {
+            Ok(answer) if answer.status() == reqwest::StatusCode::OK => return,
+            Ok(answer) => {
+                let status = answer.status();
+                *last = format!("{status} {}", answer.text().await.unwrap_or_default());
+            }
+            Err(error) => *last = format!("no answer ({error})"),
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! The task that owns a stack's processes: brings them up, scales the api, publishes what is ready,
+//! reports what breaks and stops all in order.
+
+use std::{
+    mem,
+    net::SocketAddr,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    process::Command as ProcessCommand,
+    sync::{mpsc, oneshot, watch},
+    task::{JoinSet, spawn_blocking},
+};
+
+use super::{
+    Error, LocalPlatform,
+    postgres::{Claim, Database, External, PostgresError},
+    process::{Ending, Process, ProcessError},
+    services::{self, Neighbours, Services},
+};
+use crate::platform::{
+    ApiSpec, Change, Command, Failure, Replica, ReplicaEvent, Stack, StackControl, StackSpec,
+    Targets, WorkerSpec,
+};
+
+/// For a service to end after SIGTERM; its own shutdown takes at most two seconds.
+const SERVICE_GRACE: Duration = Duration::from_secs(4);
+
+/// For PostgreSQL's guard to end; it has three ways to end the server before that.
+const GUARD_GRACE: Duration = Duration::from_secs(12);
+
+/// What a member of the stack is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Dep,
+    Worker,
+    Api,
+    Postgres,
+}
+
+/// One process of the stack. Dropping it asks the process to stop.
+#[derive(Debug)]
+struct Member {
+    name: String,
+    role: Role,
+    created: Instant,
+    ready: Option<(SocketAddr, Instant)>,
+    _stop: oneshot::Sender<()>,
+}
+
+/// What a member's task tells the supervisor.
+#[derive(Debug)]
+enum Notice {
+    Ready(String, SocketAddr),
+    NotReady(String, ProcessError),
+    Ended(String, String),
+}
+
+/// What a database leaves to remove when nothing uses it any more.
+#[derive(Debug)]
+enum Leftover {
+    Nothing,
+    Data(Claim),
+    Database(External),
+}
+
+struct Supervisor {
+    services: Services,
+    run_folder: Option<PathBuf>,
+    ready_within: Duration,
+    http: reqwest::Client,
+    /// How to start one more api replica; none before the first.
+    api: Option<(ApiSpec, Neighbours)>,
+    api_started: u32,
+    members: Vec<Member>,
+    tasks: JoinSet<()>,
+    notify: mpsc::UnboundedSender<Notice>,
+    notices: mpsc::UnboundedReceiver<Notice>,
+    leftover: Leftover,
+    targets: watch::Sender<Targets>,
+    replicas: watch::Sender<Vec<Replica>>,
+    failures: mpsc::UnboundedSender<Failure>,
+    events: mpsc::UnboundedSender<ReplicaEvent>,
+}
+
+/// Starts what `spec` names, next to `database`; done when all of it is ready.
+pub(super) async fn start(
+    platform: &LocalPlatform,
+    spec: &StackSpec,
+    database: impl Future<Output = Result<Option<Database>, PostgresError>>,
+) -> Result<Stack, Error> {
+    let services = Services {
+        executable: platform.services.clone(),
+        code: spec.code.clone(),
+    };
+    // Without a proxy: the participant's may not reach this machine.
+    let http = reqwest::Client::builder().no_proxy().build();
+    let (notify, notices) = mpsc::unbounded_channel();
+    let (targets, targets_seen) = watch::channel(Targets::default());
+    let (replicas, replicas_seen) = watch::channel(Vec::new());
+    let (failures, failures_seen) = mpsc::unbounded_channel();
+    let (events, events_seen) = mpsc::unbounded_channel();
+    let (commands, commands_given) = mpsc::unbounded_channel();
+    let mut supervisor = Supervisor {
+        services,
+        run_folder: spec.run_folder.clone(),
+        ready_within: platform.ready_within,
+        http: http.map_err(Error::Http)?,
+        api: None,
+        api_started: 0,
+        members: Vec::new(),
+        tasks: JoinSet::new(),
+        notify,
+        notices,
+        leftover: Leftover::Nothing,
+        targets,
+        replicas,
+        failures,
+        events,
+    };
+    if let Err(error) = supervisor.bring_up(spec, database).await {
+        // The first error says more than what goes wrong in cleaning up after it.
+        let _ = supervisor.shut_down().await;
+        return Err(error);
+    }
+    tokio::spawn(supervisor.run(commands_given));
+    Ok(Stack {
+        targets: targets_seen,
+        replicas: replicas_seen,
+        failures: failures_seen,
+        events: events_seen,
+        control: StackControl { commands },
+    })
+}
+
+impl Supervisor {
+    async fn bring_up(
+        &mut self,
+        spec: &StackSpec,
+        database: impl Future<Output = Result<Option<Database>, PostgresError>>,
+    ) -> Result<(), Error> {
+        self.start_service(Role::Dep, "dep", self.services.dep(spec.dep_port))?;
+        if let Some(worker) = &spec.worker {
+            self.start_worker(worker)?;
+        }
+        let (database, ready) = tokio::join!(database, self.all_ready());
+        let database_url = database?.map(|database| self.adopt(database));
+        ready?;
+        if let (Some(api), [dep]) = (&spec.api, &*self.targets().dep) {
+            let neighbours = Neighbours {
+                dep: *dep,
+                database_url,
+            };
+            self.api = Some((api.clone(), neighbours));
+            self.scale_api(api.replicas.max(1))?;
+            self.all_ready().await?;
+        }
+        Ok(())
+    }
+
+    /// Serves the stack until it is stopped, or nobody can stop it any more.
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::ScaleApi(replicas)) => self.scale_or_report(replicas),
+                    Some(Command::Stop(done)) => {
+                        let stopped = self.shut_down().await;
+                        // Whoever asked may not wait for the answer.
+                        let _ = done.send(stopped.map_err(Into::into));
+                        return;
+                    }
+                    None => {
+                        let _ = self.shut_down().await;
+                        return;
+                    }
+                },
+                Some(notice) = self.notices.recv() => {
+                    if let Err((service, error)) = self.take(notice) {
+                        self.report(service, error.to_string());
+                    }
+                }
+                Some(_) = self.tasks.join_next() => {}
+            }
+        }
+    }
+
+    fn start_worker(&mut self, spec: &WorkerSpec) -> Result<(), ProcessError> {
+        let command = self.services.worker(spec);
+        self.start_service(Role::Worker, "worker", command)
+    }
+
+    fn start_service(
+        &mut self,
+        role: Role,
+        name: &str,
+        command: ProcessCommand,
+    ) -> Result<(), ProcessError> {
+        let log = services::log(self.run_folder.as_deref(), name);
+        let process = Process::spawn(name, command, log, Ending::Terminate)?;
+        let (stop, stopped) = oneshot::channel();
+        self.tasks.spawn(bring_up_and_watch(
+            process,
+            (self.http.clone(), self.ready_within),
+            stopped,
+            self.notify.clone(),
+        ));
+        self.members.push(Member {
+            name: name.to_owned(),
+            role,
+            created: Instant::now(),
+            ready: None,
+            _stop: stop,
+        });
+        Ok(())
+    }
+
+    /// Makes a running database part of the stack; its URL.
+    fn adopt(&mut self, database: Database) -> String {
+        let url = database.url().to_owned();
+        match database {
+            Database::External(database) => self.leftover = Leftover::Database(database),
+            Database::Private(server) => {
+                self.leftover = Leftover::Data(server.claim);
+                let (stop, stopped) = oneshot::channel();
+                let name = server.guard.name.clone();
+                let (guard, notify) = (server.guard, self.notify.clone());
+                self.tasks.spawn(watch(guard, GUARD_GRACE, stopped, notify));
+                self.members.push(Member {
+                    name,
+                    role: Role::Postgres,
+                    created: Instant::now(),
+                    ready: None,
+                    _stop: stop,
+                });
+            }
+        }
+        url
+    }
+
+    /// Waits for every service that has been started.
+    async fn all_ready(&mut self) -> Result<(), Error> {
+        let waits = |member: &Member| member.ready.is_none() && member.role != Role::Postgres;
+        while self.members.iter().any(waits) {
+            let Some(notice) = self.notices.recv().await else {
+                break;
+            };
+            self.take(notice).map_err(|(_, error)| error)?;
+        }
+        Ok(())
+    }
+
+    /// Books a notice; the service and the error, if it tells of one.
+    fn take(&mut self, notice: Notice) -> Result<(), (String, Error)> {
+        match notice {
+            Notice::Ready(name, addr) => {
+                let now = Instant::now();
+                let member = self.members.iter_mut().find(|member| member.name == name);
+                // Not there: it was told to stop at the same moment.
+                if let Some(member) = member {
+                    member.ready = Some((addr, now));
+                    if member.role == Role::Api {
+                        self.tell(name, Change::Ready);
+                    }
+                    self.publish();
+                }
+                Ok(())
+            }
+            Notice::NotReady(name, error) => {
+                self.lose(&name);
+                Err((name, error.into()))
+            }
+            Notice::Ended(name, text) => {
+                self.lose(&name);
+                Err((name, Error::Crashed(text)))
+            }
+        }
+    }
+
+    fn scale_or_report(&mut self, replicas: u32) {
+        if let Err(error) = self.scale_api(replicas) {
+            self.report("api".to_owned(), error.to_string());
+        }
+    }
+
+    fn scale_api(&mut self, wanted: u32) -> Result<(), ProcessError> {
+        let Some((spec, neighbours)) = self.api.clone() else {
+            return Ok(());
+        };
+        let wanted = wanted as usize;
+        while self.api_members().count() < wanted {
+            // The fixed port belongs to the first replica, for good.
+            let port = if self.api_started == 0 { spec.port } else { 0 };
+            self.api_started += 1;
+            let name = format!("api-{}", self.api_started);
+            let command = self.services.api(&spec, port, &neighbours);
+            self.start_service(Role::Api, &name, command)?;
+            self.tell(name, Change::Started);
+        }
+        while self.api_members().count() > wanted {
+            // As Kubernetes does: first one that is not ready, else the youngest.
+            let leaves = self
+                .api_members()
+                .max_by_key(|member| (member.ready.is_none(), member.created));
+            let Some(name) = leaves.map(|member| member.name.clone()) else {
+                break;
+            };
+            self.lose(&name);
+        }
+        self.publish();
+        Ok(())
+    }
+
+    /// Takes the member `name` off the lists, then asks it to stop if it still runs.
+    fn lose(&mut self, name: &str) {
+        let position = self.members.iter().position(|member| member.name == name);
+        if let Some(position) = position {
+            let member = self.members.remove(position);
+            self.publish();
+            if member.role == Role::Api {
+                self.tell(member.name.clone(), Change::Stopped);
+            }
+        }
+    }
+
+    /// Stops the services, then the database, then removes what that leaves.
+    async fn shut_down(&mut self) -> Result<(), Error> {
+        let (postgres, services): (Vec<_>, Vec<_>) = mem::take(&mut self.members)
+            .into_iter()
+            .partition(|member| member.role == Role::Postgres);
+        self.publish();
+        for member in &services {
+            if member.role == Role::Api {
+                self.tell(member.name.clone(), Change::Stopped);
+            }
+        }
+        drop(services);
+        while self.tasks.len() > postgres.len() && self.tasks.join_next().await.is_some() {}
+        drop(postgres);
+        while self.tasks.join_next().await.is_some() {}
+        match mem::replace(&mut self.leftover, Leftover::Nothing) {
+            Leftover::Nothing => Ok(()),
+            Leftover::Data(claim) => spawn_blocking(|| claim.remove())
+                .await
+                .unwrap_or_else(|gone| Err(std::io::Error::other(gone)))
+                .map_err(Error::DataLeft),
+            Leftover::Database(database) => Ok(database.drop().await?),
+        }
+    }
+
+    fn api_members(&self) -> impl Iterator<Item = &Member> {
+        self.members
+            .iter()
+            .filter(|member| member.role == Role::Api)
+    }
+
+    fn targets(&self) -> Targets {
+        let ready = |role| {
+            let of_role = self.members.iter().filter(move |m| m.role == role);
+            of_role
+                .filter_map(|member| member.ready)
+                .map(|(addr, _)| addr)
+                .collect()
+        };
+        Targets {
+            api: ready(Role::Api),
+            worker: ready(Role::Worker),
+            dep: ready(Role::Dep),
+        }
+    }
+
+    fn publish(&self) {
+        let targets = self.targets();
+        self.targets.send_if_modified(|published| {
+            let changed = *published != targets;
+            *published = targets;
+            changed
+        });
+        let replicas = self.api_members().map(|member| Replica {
+            name: member.name.clone(),
+            addr: member.ready.map(|(addr, _)| addr),
+            created: member.created,
+            ready_since: member.ready.map(|(_, since)| since),
+        });
+        self.replicas.send_replace(replicas.collect());
+    }
+
+    fn report(&self, service: String, text: String) {
+        // Nobody has to listen; the same holds for the events.
+        let _ = self.failures.send(Failure { service, text });
+    }
+
+    fn tell(&self, replica: String, change: Change) {
+        let at = Instant::now();
+        let _ = self.events.send(ReplicaEvent {
+            at,
+            replica,
+            change,
+        });
+    }
+}
+
+/// Waits until `process` is ready, then watches it.
+async fn bring_up_and_watch(
+    mut process: Process,
+    (http, within): (reqwest::Client, Duration),
+    mut stop: oneshot::Receiver<()>,
+    notify: mpsc::UnboundedSender<Notice>,
+) {
+    let name = process.name.clone();
+    let ready = tokio::select! {
+        biased;
+        _ = &mut stop => None,
+        ready = process.ready(&http, within) => Some(ready),
+    };
+    match ready {
+        None => process.stop(SERVICE_GRACE).await,
+        Some(Ok(addr)) => {
+            // No supervisor: the stop below comes with that.
+            let _ = notify.send(Notice::Ready(name, addr));
+            watch(process, SERVICE_GRACE, stop, notify).await;
+        }
+        Some(Err(error)) => {
+            let _ = notify.send(Notice::NotReady(name, error));
+            process.stop(SERVICE_GRACE).await;
+        }
+    }
+}
+
+/// Waits until `process` ends or is to stop.
+async fn watch(
+    mut process: Process,
+    grace: Duration,
+    stop: oneshot::Receiver<()>,
+    notify: mpsc::UnboundedSender<Notice>,
+) {
+    let ended = tokio::select! {
+        biased;
+        _ = stop => None,
+        text = process.ended() => Some(text),
+    };
+    match ended {
+        None => process.stop(grace).await,
+        Some(text) => {
+            let _ = notify.send(Notice::Ended(process.name, text));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! Where the services run. A [`Platform`] starts a [`Stack`]: the services of one run, watched and
+//! scaled over channels, so that the rest of the driver never knows how a platform does it.
+//!
+//! Nothing here sends load or measures.
+
+use std::{
+    fmt,
+    net::SocketAddr,
+    path::PathBuf,
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+pub mod local;
+
+/// Somewhere to run the services.
+pub trait Platform: Send + Sync {
+    /// Its name in reports: `local` or `k3d`.
+    fn name(&self) -> &'static str;
+
+    /// Starts a fresh stack; done when every service of it is ready. Where one fails, the others
+    /// are stopped before the error is returned.
+    fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a>;
+}
+
+/// A stack on its way up.
+pub type Starting<'a> = Pin<Box<dyn Future<Output = Result<Stack, Error>> + Send + 'a>>;
+
+/// Why a stack did not start or did not stop as it should.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// On this machine, as processes.
+    #[error(transparent)]
+    Local(#[from] local::Error),
+    /// The platform's own task is gone, which only a bug or the end of the runtime explains.
+    #[error("the stack's supervisor ended before it was asked to stop")]
+    SupervisorGone,
+}
+
+/// What to start. The dependency is part of every stack.
+#[derive(Clone, Debug)]
+pub struct StackSpec {
+    /// Which implementation: `mine`, `starter`, `solved` or `cheat:<name>`.
+    pub code: String,
+    /// Port of the dependency; 0 for a free one.
+    pub dep_port: u16,
+    /// The api, if it is part of the run.
+    pub api: Option<ApiSpec>,
+    /// The worker, if it is part of the run.
+    pub worker: Option<WorkerSpec>,
+    /// Folder of the run; the services' logs go to `logs/` in it. None keeps only their last lines.
+    pub run_folder: Option<PathBuf>,
+}
+
+impl StackSpec {
+    /// The dependency alone, with `code`.
+    pub fn new(code: impl Into<String>) -> Self {
+        Self {
+            code: code.into(),
+            dep_port: 0,
+            api: None,
+            worker: None,
+            run_folder: None,
+        }
+    }
+}
+
+/// How the api runs.
+#[derive(Clone, Debug)]
+pub struct ApiSpec {
+    /// Replicas at the start, at least one.
+    pub replicas: u32,
+    /// Port of the first replica; 0 for a free one. Further replicas always take free ones.
+    pub port: u16,
+    /// Requests served at once; others wait.
+    pub admission_slots: u32,
+    /// Connections to the database.
+    pub pool_size: u32,
+    /// How long a request waits for a connection.
+    pub pool_acquire_timeout: Duration,
+    /// CPU that one replica may use; none leaves it unlimited.
+    pub cpu_quota: Option<Millicores>,
+    /// Whether it gets a database.
+    pub database: bool,
+}
+
+impl Default for ApiSpec {
+    fn default() -> Self {
+        Self {
+            replicas: 1,
+            port: 0,
+            admission_slots: 16,
+            pool_size: 10,
+            pool_acquire_timeout: Duration::from_secs(3),
+            cpu_quota: None,
+            database: false,
+        }
+    }
+}
+
+/// How the worker runs.
+#[derive(Clone, Debug)]
+pub struct WorkerSpec {
+    /// Port; 0 for a free one.
+    pub port: u16,
+    /// Jobs run at once.
+    pub workers: u32,
+    /// Service time of a fast job.
+    pub fast: Duration,
+    /// Service time of a slow job.
+    pub slow: Duration,
+}
+
+impl Default for WorkerSpec {
+    fn default() -> Self {
+        Self {
+            port: 0,
+            workers: 8,
+            fast: Duration::from_millis(10),
+            slow: Duration::from_secs(1),
+        }
+    }
+}
+
+/// CPU in thousandths of a core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Millicores(pub u32);
+
+impl fmt::Display for Millicores {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}m", self.0)
+    }
+}
+
+/// Where requests may be sent now: ready replicas only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Targets {
+    /// The api's replicas, oldest first.
+    pub api: Vec<SocketAddr>,
+    /// The worker.
+    pub worker: Vec<SocketAddr>,
+    /// The dependency.
+    pub dep: Vec<SocketAddr>,
+}
+
+/// One replica of the api, ready or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replica {
+    /// Name, e.g. `api-2`; never used twice in a stack.
+    pub name: String,
+    /// Its address, once it is ready.
+    pub addr: Option<SocketAddr>,
+    /// When it was created.
+    pub created: Instant,
+    /// Since when it is ready.
+    pub ready_since: Option<Instant>,
+}
+
+/// A service that broke during the run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// Which one, e.g. `api-1`, `postgres`.
+    pub service: String,
+    /// What happened, its exit status and last log lines, for people.
+    pub text: String,
+}
+
+/// A step in the life of a replica of the api.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplicaEvent {
+    /// When.
+    pub at: Instant,
+    /// Which replica.
+    pub replica: String,
+    /// What happened to it.
+    pub change: Change,
+}
+
+/// What happened to a replica.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Created, not ready yet.
+    Started,
+    /// Takes requests.
+    Ready,
+    /// Takes no new requests any more; it was asked to stop or it crashed.
+    Stopped,
+}
+
+/// A running stack. The channels can be moved out; the stack lives as long as [`Stack::control`].
+#[derive(Debug)]
+pub struct Stack {
+    /// Where to send requests.
+    pub targets: watch::Receiver<Targets>,
+    /// The api's replicas, oldest first, ready or not.
+    pub replicas: watch::Receiver<Vec<Replica>>,
+    /// Services that broke, as it happens.
+    pub failures: mpsc::UnboundedReceiver<Failure>,
+    /// Lives of the api's replicas, from the first start on.
+    pub events: mpsc::UnboundedReceiver<ReplicaEvent>,
+    /// Scales and stops it.
+    pub control: StackControl,
+}
+
+/// The reins of a stack. Dropping them stops it too, in the background.
+#[derive(Debug)]
+pub struct StackControl {
+    pub(crate) commands: mpsc::UnboundedSender<Command>,
+}
+
+impl StackControl {
+    /// Asks for `replicas` of the api. A new one is a target once it is ready; one that goes is
+    /// first no target any more, then told to stop. Without an api this does nothing.
+    pub fn scale_api(&self, replicas: u32) {
+        // A supervisor that is gone has stopped the stack: nothing is left to scale.
+        let _ = self.commands.send(Command::ScaleApi(replicas));
+    }
+
+    /// Stops every service, gracefully for a bounded time, and removes what the stack left behind.
+    pub async fn stop(self) -> Result<(), Error> {
+        let (done, stopped) = oneshot::channel();
+        self.commands
+            .send(Command::Stop(done))
+            .map_err(|_| Error::SupervisorGone)?;
+        stopped.await.map_err(|_| Error::SupervisorGone)?
+    }
+}
+
+/// What a [`StackControl`] tells its platform's supervisor.
+#[derive(Debug)]
+pub(crate) enum Command {
+    ScaleApi(u32),
+    Stop(oneshot::Sender<Result<(), Error>>),
+}

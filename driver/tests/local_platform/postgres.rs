@@ -1,0 +1,187 @@
+//! The private PostgreSQL, and a database on somebody else's server.
+
+use std::{fs, net::TcpListener};
+
+use driver::platform::{Platform, Stack, local::Source};
+use sqlx::{Connection, PgConnection};
+use tokio::time::timeout;
+
+use crate::{BOUND, folder, get, left_in, listens, platform, server_of, spec};
+
+async fn url_of(stack: &Stack) -> String {
+    let api = stack.targets.borrow().api[0];
+    get(api, "/database-url").await.unwrap()
+}
+
+async fn setting(url: &str, query: &'static str) -> String {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let text = sqlx::query_scalar(query).fetch_one(&mut connection).await;
+    connection.close().await.unwrap();
+    text.unwrap()
+}
+
+async fn execute(url: &str, statements: &[&'static str]) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    for statement in statements {
+        let done = sqlx::query(*statement).execute(&mut connection).await;
+        done.unwrap();
+    }
+    connection.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn each_run_has_a_server_of_its_own_that_goes_with_it() {
+    let folder = folder();
+    let platform = platform(folder.path());
+    let spec = spec(true);
+    for _ in 0..2 {
+        let stack = platform.start(&spec).await.unwrap();
+        let url = url_of(&stack).await;
+        assert_eq!(setting(&url, "SHOW fsync").await, "off");
+        let tables = "SELECT count(*)::text FROM pg_tables WHERE schemaname = 'public'";
+        assert_eq!(setting(&url, tables).await, "0");
+        execute(&url, &["CREATE TABLE of_this_run ()"]).await;
+        stack.control.stop().await.unwrap();
+        assert!(!listens(server_of(&url)));
+        assert!(left_in(folder.path()).is_empty());
+    }
+}
+
+#[tokio::test]
+async fn nobody_gets_in_without_the_password() {
+    let folder = folder();
+    let stack = platform(folder.path()).start(&spec(true)).await.unwrap();
+    let server = server_of(&url_of(&stack).await);
+    let guess = format!("postgres://lab:guess@{server}/postgres");
+    let error = PgConnection::connect(&guess).await.unwrap_err();
+    assert!(
+        error.to_string().contains("authentication failed"),
+        "{error}"
+    );
+    stack.control.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_port_that_somebody_took_is_left_for_another() {
+    let folder = folder();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut platform = platform(folder.path());
+    platform.postgres_port = taken.local_addr().unwrap().port();
+    let stack = platform.start(&spec(true)).await.unwrap();
+    let server = server_of(&url_of(&stack).await);
+    assert_ne!(server.port(), platform.postgres_port);
+    stack.control.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_dies_during_the_run_is_a_failure() {
+    let folder = folder();
+    let mut stack = platform(folder.path()).start(&spec(true)).await.unwrap();
+    let runs = left_in(folder.path());
+    let run = runs.iter().find(|path| path.is_dir()).unwrap();
+    let pid = fs::read_to_string(run.join("data/postmaster.pid")).unwrap();
+    let pid = pid.lines().next().unwrap();
+    let killed = std::process::Command::new("kill")
+        .args(["-QUIT", pid])
+        .status();
+    assert!(killed.unwrap().success());
+    let failure = timeout(BOUND, stack.failures.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(failure.service, "postgres");
+    assert!(
+        failure.text.contains("PostgreSQL ended by itself"),
+        "{}",
+        failure.text
+    );
+    stack.control.stop().await.unwrap();
+    assert!(left_in(folder.path()).is_empty());
+}
+
+#[tokio::test]
+async fn a_damaged_template_is_made_again() {
+    let folder = folder();
+    let platform = platform(folder.path());
+    let spec = spec(true);
+    platform
+        .start(&spec)
+        .await
+        .unwrap()
+        .control
+        .stop()
+        .await
+        .unwrap();
+    let mut templates = folder.path().join("data/templates").read_dir().unwrap();
+    let template = templates.next().unwrap().unwrap().path();
+    fs::remove_file(template.join("data/PG_VERSION")).unwrap();
+    platform
+        .start(&spec)
+        .await
+        .unwrap()
+        .control
+        .stop()
+        .await
+        .unwrap();
+    assert!(template.join("data/PG_VERSION").is_file());
+}
+
+#[tokio::test]
+async fn a_run_on_somebody_elses_server_takes_its_database_along() {
+    // The server of one stack is somebody else's to another.
+    let (theirs, ours) = (folder(), folder());
+    let server = platform(theirs.path()).start(&spec(true)).await.unwrap();
+    let url = url_of(&server).await;
+    // A private server has dropped what new databases are made from.
+    execute(&url, &["CREATE DATABASE template1 TEMPLATE postgres"]).await;
+    let databases = "SELECT count(*)::text FROM pg_database WHERE datname LIKE 'lab\\_%'";
+    let mut platform = platform(ours.path());
+    platform.database = Source::Server(url.clone());
+
+    let stack = platform.start(&spec(true)).await.unwrap();
+    let own = url_of(&stack).await;
+    let name = setting(&own, "SELECT current_database()::text").await;
+    assert!(name.starts_with("lab_"), "{name}");
+    let second = platform.start(&spec(true)).await.unwrap();
+    assert_eq!(
+        setting(&url, databases).await,
+        "2",
+        "a live one is not swept"
+    );
+    second.control.stop().await.unwrap();
+    stack.control.stop().await.unwrap();
+    assert_eq!(setting(&url, databases).await, "0");
+
+    // What a killed driver leaves, and what only looks like it.
+    let left = [
+        "CREATE DATABASE lab_1_00000001",
+        "COMMENT ON DATABASE lab_1_00000001 IS 'rust workshop run, locked from postgres'",
+        "CREATE DATABASE lab_1_00000002",
+    ];
+    execute(&url, &left).await;
+    assert_eq!(setting(&url, databases).await, "2");
+    platform
+        .start(&spec(true))
+        .await
+        .unwrap()
+        .control
+        .stop()
+        .await
+        .unwrap();
+    let left =
+        "SELECT string_agg(datname::text, ' ') FROM pg_database WHERE datname LIKE 'lab\\_%'";
+    assert_eq!(setting(&url, left).await, "lab_1_00000002");
+    server.control.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_answer_is_named_without_its_password() {
+    let folder = folder();
+    let mut platform = platform(folder.path());
+    platform.database = Source::Server("postgres://me:secret@127.0.0.1:1/x".to_owned());
+    let error = platform.start(&spec(true)).await.unwrap_err().to_string();
+    assert!(
+        error.contains("DATABASE_URL") && !error.contains("secret"),
+        "{error}"
+    );
+}
