@@ -63,7 +63,8 @@ impl Code {
                 if manifest.exists() {
                     manifest
                 } else {
-                    root.join("lab-services/src/cases/cheats").join(name_of_file)
+                    root.join("lab-services/src/cases/cheats")
+                        .join(name_of_file)
                 }
             }
         }
@@ -76,7 +77,10 @@ impl Code {
             let path = self.path(root, scenario, file);
             let text = fs::read_to_string(&path)
                 .with_context(|| format!("can't read {}", path.display()))?;
-            Ok(SourceFile { path: file.clone(), text })
+            Ok(SourceFile {
+                path: file.clone(),
+                text,
+            })
         };
         scenario.edit.iter().map(read).collect()
     }
@@ -101,7 +105,9 @@ mod tests {
     #[test]
     fn an_unknown_code_lists_those_there_are() {
         let scenario = built_in("timeouts").unwrap();
-        let error = Code::parse("cheat:luck", &scenario).unwrap_err().to_string();
+        let error = Code::parse("cheat:luck", &scenario)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("unknown code `cheat:luck`"), "{error}");
         assert!(error.contains("cheat:short-timeout"), "{error}");
     }
@@ -112,9 +118,19 @@ mod tests {
         for name in NAMES {
             let scenario = built_in(name).unwrap();
             let cheats = scenario.cheats.iter().map(|cheat| format!("cheat:{cheat}"));
-            for code in ["mine", "starter", "solved"].map(str::to_owned).into_iter().chain(cheats) {
-                let sources = Code::parse(&code, &scenario).unwrap().sources(root, &scenario);
-                assert!(!sources.unwrap_or_else(|error| panic!("{name} {code}: {error:#}")).is_empty());
+            for code in ["mine", "starter", "solved"]
+                .map(str::to_owned)
+                .into_iter()
+                .chain(cheats)
+            {
+                let sources = Code::parse(&code, &scenario)
+                    .unwrap()
+                    .sources(root, &scenario);
+                assert!(
+                    !sources
+                        .unwrap_or_else(|error| panic!("{name} {code}: {error:#}"))
+                        .is_empty()
+                );
             }
         }
     }

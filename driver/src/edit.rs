@@ -35,9 +35,14 @@ pub struct Placed {
 
 /// Places a variant of every edit point of the scenario.
 pub fn place(root: &Path, scenario: &Scenario, variant: Variant) -> Result<Vec<Placed>> {
-    let time = Timestamp::now().to_zoned(TimeZone::UTC).strftime("%Y%m%dT%H%M%SZ").to_string();
+    let time = Timestamp::now()
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y%m%dT%H%M%SZ")
+        .to_string();
     let files = scenario.edit.iter();
-    files.map(|file| place_file(root, file, variant, &time)).collect()
+    files
+        .map(|file| place_file(root, file, variant, &time))
+        .collect()
 }
 
 /// Where the text of an edit point is, for a code by that name (`mine`, `starter`, `solved`).
@@ -59,9 +64,17 @@ fn place_file(root: &Path, file: &str, variant: Variant, time: &str) -> Result<P
     };
     let wanted = read(Some(variant))?;
     let target = root.join(file);
-    let current = if target.exists() { Some(read(None)?) } else { None };
+    let current = if target.exists() {
+        Some(read(None)?)
+    } else {
+        None
+    };
     if current.as_ref() == Some(&wanted) {
-        return Ok(Placed { file: file.to_owned(), saved: None, changed: false });
+        return Ok(Placed {
+            file: file.to_owned(),
+            saved: None,
+            changed: false,
+        });
     }
     let ours = [read(Some(Variant::Starter))?, read(Some(Variant::Solved))?];
     let saved = match current {
@@ -73,7 +86,11 @@ fn place_file(root: &Path, file: &str, variant: Variant, time: &str) -> Result<P
         _ => None,
     };
     write(&target, &wanted)?;
-    Ok(Placed { file: file.to_owned(), saved, changed: true })
+    Ok(Placed {
+        file: file.to_owned(),
+        saved,
+        changed: true,
+    })
 }
 
 /// Writes whole or not at all.
@@ -87,7 +104,9 @@ fn write(path: &Path, text: &[u8]) -> Result<()> {
         {
             use std::os::unix::fs::PermissionsExt;
             // Temporary files are private to their owner; sources are not.
-            temporary.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+            temporary
+                .as_file()
+                .set_permissions(fs::Permissions::from_mode(0o644))?;
         }
         temporary.persist(path)?;
         Ok(())
@@ -124,7 +143,11 @@ mod tests {
     fn texts_of_the_project_need_no_copy() {
         let root = project();
         let scenario = built_in("timeouts").unwrap();
-        let solve = || place(root.path(), &scenario, Variant::Solved).unwrap().remove(0);
+        let solve = || {
+            place(root.path(), &scenario, Variant::Solved)
+                .unwrap()
+                .remove(0)
+        };
         let first = solve();
         assert!(first.changed && first.saved.is_none());
         assert!(!solve().changed);

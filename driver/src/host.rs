@@ -6,7 +6,10 @@ use lab_record::Host;
 
 /// This machine.
 pub fn host() -> Host {
-    let kernel = rustix::system::uname().release().to_string_lossy().into_owned();
+    let kernel = rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned();
     Host {
         os: std::env::consts::OS.to_owned(),
         arch: std::env::consts::ARCH.to_owned(),
@@ -20,7 +23,11 @@ pub fn versions(root: &Path) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::new();
     versions.insert("driver".to_owned(), env!("CARGO_PKG_VERSION").to_owned());
     let tell = |program: &str, arguments: &[&str]| {
-        let output = Command::new(program).args(arguments).current_dir(root).output().ok()?;
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(root)
+            .output()
+            .ok()?;
         let text = String::from_utf8(output.stdout).ok()?;
         (output.status.success() && !text.trim().is_empty()).then(|| text.trim().to_owned())
     };
@@ -28,6 +35,10 @@ pub fn versions(root: &Path) -> BTreeMap<String, String> {
         ("rustc", tell("rustc", &["--version"])),
         ("commit", tell("git", &["describe", "--always", "--dirty"])),
     ];
-    versions.extend(found.into_iter().filter_map(|(name, text)| Some((name.to_owned(), text?))));
+    versions.extend(
+        found
+            .into_iter()
+            .filter_map(|(name, text)| Some((name.to_owned(), text?))),
+    );
     versions
 }

@@ -17,7 +17,10 @@ fn refused(arguments: &[&str]) -> String {
 fn an_unknown_scenario_lists_those_there_are() {
     let text = refused(&["run", "chaos"]);
     assert!(text.contains("unknown scenario `chaos`"), "{text}");
-    assert!(text.contains("timeouts, tx, bulkheads, autoscale"), "{text}");
+    assert!(
+        text.contains("timeouts, tx, bulkheads, autoscale"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -29,7 +32,9 @@ fn an_unknown_code_lists_those_there_are() {
 #[test]
 fn platforms_that_are_not_there_say_so() {
     assert!(refused(&["run", "timeouts", "--platform", "k3d"]).contains("not there yet"));
-    assert!(refused(&["run", "timeouts", "--platform", "moon"]).contains("unknown platform `moon`"));
+    assert!(
+        refused(&["run", "timeouts", "--platform", "moon"]).contains("unknown platform `moon`")
+    );
 }
 
 #[test]
@@ -39,14 +44,20 @@ fn a_scenario_file_with_a_mistake_is_quoted() {
     let good = fs::read_to_string(scenario("short")).unwrap();
     fs::write(&file, good.replace("rate = \"20/s\"", "rate = \"-20/s\"")).unwrap();
     let text = refused(&["run", "--scenario-file", file.to_str().unwrap()]);
-    assert!(text.contains("mine.toml") && text.contains("line 20"), "{text}");
+    assert!(
+        text.contains("mine.toml") && text.contains("line 20"),
+        "{text}"
+    );
     assert!(text.contains("`-20/s` is not a rate"), "{text}");
 }
 
 #[test]
 fn outside_of_the_project_it_says_where_to_go() {
     let folder = tempfile::tempdir().unwrap();
-    let output = driver(&["run", "timeouts"]).current_dir(folder.path()).output().unwrap();
+    let output = driver(&["run", "timeouts"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output).contains("cd into it"), "{}", text(&output));
 }
@@ -68,7 +79,11 @@ fn a_reports_folder_that_cannot_be_written_is_named() {
     fs::write(&reports, "in the way").unwrap();
     let output = run_of("short", &reports).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    assert!(text(&output).contains(reports.to_str().unwrap()), "{}", text(&output));
+    assert!(
+        text(&output).contains(reports.to_str().unwrap()),
+        "{}",
+        text(&output)
+    );
     assert_eq!(fs::read_to_string(&reports).unwrap(), "in the way");
 }
 
@@ -83,20 +98,30 @@ fn a_corrupt_and_a_foreign_run_are_listed_and_left_alone() {
         run.join("data.json")
     };
     let corrupt = put("20260101T000000Z-0001", "{ half");
-    let foreign = put("20260101T000000Z-0002", r#"{"schema": 999, "who": "somebody else"}"#);
+    let foreign = put(
+        "20260101T000000Z-0002",
+        r#"{"schema": 999, "who": "somebody else"}"#,
+    );
     let output = run_of("short", folder.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let index = fs::read_to_string(folder.path().join("index.html")).unwrap();
     assert!(index.contains("20260101T000000Z-0001") && index.contains("20260101T000000Z-0002"));
     assert_eq!(fs::read_to_string(corrupt).unwrap(), "{ half");
-    assert!(fs::read_to_string(foreign).unwrap().contains("somebody else"));
+    assert!(
+        fs::read_to_string(foreign)
+            .unwrap()
+            .contains("somebody else")
+    );
 }
 
 #[test]
 fn a_run_leaves_data_that_adds_up() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();
-    let output = run_of("short", folder.path()).arg("--strict").output().unwrap();
+    let output = run_of("short", folder.path())
+        .arg("--strict")
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     let line = String::from_utf8_lossy(&output.stdout);
     assert!(line.starts_with("SCORE short 100/100 PASS"), "{line}");

@@ -5,7 +5,9 @@ mod support;
 
 use std::{process::Child, sync::MutexGuard};
 
-use support::{alive, data, descendants, driver, journal, run_of, signal, start, text, turn, wait_for};
+use support::{
+    alive, data, descendants, driver, journal, run_of, signal, start, text, turn, wait_for,
+};
 
 /// A run that is in the middle of its load, with the processes below it.
 struct Running {
@@ -20,17 +22,30 @@ fn in_the_middle_of(scenario: &str) -> Running {
     let reports = tempfile::tempdir().unwrap();
     let mut driver = start(&mut run_of(scenario, reports.path()));
     wait_for("the load is under way", || {
-        assert!(driver.try_wait().unwrap().is_none(), "the driver ended early");
+        assert!(
+            driver.try_wait().unwrap().is_none(),
+            "the driver ended early"
+        );
         journal(reports.path(), scenario).filter(|text| text.matches("\"tick\"").count() >= 3)
     });
     let children = descendants(driver.id());
-    Running { driver, reports, children, _turn: turn }
+    Running {
+        driver,
+        reports,
+        children,
+        _turn: turn,
+    }
 }
 
 impl Running {
     fn child(&self, name: &str) -> u32 {
-        let found = self.children.iter().find(|(_, command)| command.contains(name));
-        found.unwrap_or_else(|| panic!("no `{name}` in {:?}", self.children)).0
+        let found = self
+            .children
+            .iter()
+            .find(|(_, command)| command.contains(name));
+        found
+            .unwrap_or_else(|| panic!("no `{name}` in {:?}", self.children))
+            .0
     }
 
     /// Waits for the end; nothing may be left. Gives exit code and text.
@@ -45,10 +60,15 @@ impl Running {
 
 fn has_postgres() -> bool {
     let there = driver(&["doctor"]).output().is_ok_and(|output| {
-        text(&output).lines().any(|line| line.contains("PostgreSQL") && line.starts_with("ok"))
+        text(&output)
+            .lines()
+            .any(|line| line.contains("PostgreSQL") && line.starts_with("ok"))
     });
     let required = std::env::var_os("LAB_REQUIRE_POSTGRES").is_some();
-    assert!(there || !required, "LAB_REQUIRE_POSTGRES is set, and no PostgreSQL was found");
+    assert!(
+        there || !required,
+        "LAB_REQUIRE_POSTGRES is set, and no PostgreSQL was found"
+    );
     if !there {
         eprintln!("SKIPPED: no PostgreSQL on this machine");
     }
@@ -64,7 +84,12 @@ fn ctrl_c_keeps_what_was_measured_and_leaves_nothing() {
     let data = data(reports.path(), "long");
     assert_eq!(data["complete"], false);
     assert_eq!(data["verdict"]["outcome"], "invalid");
-    assert!(data["classes"][0]["total"]["counts"]["ok"].as_u64().unwrap() > 0);
+    assert!(
+        data["classes"][0]["total"]["counts"]["ok"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
 }
 
 #[test]
@@ -74,7 +99,10 @@ fn ctrl_c_before_the_load_leaves_nothing() {
     let mut driver = start(&mut run_of("database", reports.path()));
     // The first child is the build or a service on its way up.
     let children = wait_for("a child", || {
-        assert!(driver.try_wait().unwrap().is_none(), "the driver ended early");
+        assert!(
+            driver.try_wait().unwrap().is_none(),
+            "the driver ended early"
+        );
         Some(descendants(driver.id())).filter(|children| !children.is_empty())
     });
     signal("INT", driver.id());
@@ -94,7 +122,11 @@ fn a_service_that_crashes_makes_the_run_invalid_and_shows_its_last_words() {
     assert!(text.contains("api"), "{text}");
     let data = data(reports.path(), "long");
     assert_eq!(data["verdict"]["outcome"], "invalid");
-    assert!(data["self_check"].to_string().contains("api"), "{}", data["self_check"]);
+    assert!(
+        data["self_check"].to_string().contains("api"),
+        "{}",
+        data["self_check"]
+    );
 }
 
 #[test]
@@ -104,13 +136,19 @@ fn a_postgres_that_dies_makes_the_run_invalid() {
     }
     let running = in_the_middle_of("database");
     let postmaster = running.children.iter().find(|(_, command)| {
-        command.contains("postgres") && command.contains("-D") && !command.contains("postgres-guard")
+        command.contains("postgres")
+            && command.contains("-D")
+            && !command.contains("postgres-guard")
     });
     signal("KILL", postmaster.expect("a postmaster").0);
     let (code, text, reports) = running.end();
     assert_eq!(code, Some(3), "{text}");
     let data = data(reports.path(), "database");
-    assert!(data["self_check"].to_string().contains("postgres"), "{}", data["self_check"]);
+    assert!(
+        data["self_check"].to_string().contains("postgres"),
+        "{}",
+        data["self_check"]
+    );
 }
 
 #[test]

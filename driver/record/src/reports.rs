@@ -88,7 +88,9 @@ impl Reports {
             .collect();
         found.sort();
         let begun = |folder: &Path| {
-            ["data.json", "events.jsonl"].iter().any(|file| folder.join(file).exists())
+            ["data.json", "events.jsonl"]
+                .iter()
+                .any(|file| folder.join(file).exists())
         };
         found
             .into_iter()

@@ -72,7 +72,9 @@ pub struct Scenario {
 impl Run {
     /// The check whose figure is quoted first.
     pub fn headline(&self) -> Option<&Check> {
-        self.checks.iter().find(|check| check.id == self.scenario.headline)
+        self.checks
+            .iter()
+            .find(|check| check.id == self.scenario.headline)
     }
 }
 

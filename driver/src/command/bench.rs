@@ -9,11 +9,10 @@ use std::{
 
 use anyhow::{Context, Result};
 
-use super::{Ended, Place};
+use super::{Ended, Place, Variants};
 use crate::{
     host,
-    platform::{ApiSpec, Platform, StackSpec},
-    run::platform,
+    platform::{ApiSpec, Platform, StackSpec, local::RunLock},
     scenario::{NAMES, built_in},
 };
 
@@ -24,13 +23,21 @@ const EDITED: &str = "lab-services/src/cases/timeouts.rs";
 const EDITS: usize = 5;
 
 pub(super) async fn bench(root: &Path, place: &Place) -> Result<Ended> {
-    let platform = platform(&place.platform, root)?;
+    place.check_platform()?;
+    let _lock = RunLock::acquire(root, "bench")?;
+    let platform = place.build(root, Variants::Taught).await?;
     let host = host::host();
-    println!("{} {}, {} cores, kernel {}", host.os, host.arch, host.cores, host.kernel);
+    println!(
+        "{} {}, {} cores, kernel {}",
+        host.os, host.arch, host.cores, host.kernel
+    );
     start(platform.as_ref(), &spec(false)).await?;
 
-    let edits = time_edits(root, platform.as_ref()).await?;
-    println!("one-line edit → rebuilt, started, ready   {} s   (bar: 5 s)", spread(&edits));
+    let edits = time_edits(root, place).await?;
+    println!(
+        "one-line edit → rebuilt, started, ready   {} s   (bar: 5 s)",
+        spread(&edits)
+    );
 
     let mut plain = Vec::new();
     let mut database = Vec::new();
@@ -38,18 +45,30 @@ pub(super) async fn bench(root: &Path, place: &Place) -> Result<Ended> {
         plain.push(start(platform.as_ref(), &spec(false)).await?);
         database.push(start(platform.as_ref(), &spec(true)).await?);
     }
-    println!("start without a database                  {} s", spread(&plain));
-    println!("start with a fresh PostgreSQL              {} s   ({:.1} × without)", spread(&database), median(&database) / median(&plain));
+    println!(
+        "start without a database                  {} s",
+        spread(&plain)
+    );
+    println!(
+        "start with a fresh PostgreSQL              {} s   ({:.1} × without)",
+        spread(&database),
+        median(&database) / median(&plain)
+    );
     for name in NAMES {
         let length = built_in(name)?.duration().as_secs_f64();
-        println!("load of {name:10}                        {length:.0} s   (bar for the run: 30 s)");
+        println!(
+            "load of {name:10}                        {length:.0} s   (bar for the run: 30 s)"
+        );
     }
     Ok(Ended::Well)
 }
 
 fn spec(database: bool) -> StackSpec {
     StackSpec {
-        api: Some(ApiSpec { database, ..ApiSpec::default() }),
+        api: Some(ApiSpec {
+            database,
+            ..ApiSpec::default()
+        }),
         ..StackSpec::new("mine")
     }
 }
@@ -63,12 +82,15 @@ async fn start(platform: &dyn Platform, spec: &StackSpec) -> Result<f64> {
     Ok(ready)
 }
 
-async fn time_edits(root: &Path, platform: &dyn Platform) -> Result<Vec<f64>> {
+async fn time_edits(root: &Path, place: &Place) -> Result<Vec<f64>> {
     let edit = Edit::of(root.join(EDITED))?;
     let mut seconds = Vec::new();
     for round in 0..EDITS {
         edit.change(round)?;
-        seconds.push(start(platform, &spec(false)).await?);
+        let begun = Instant::now();
+        let platform = place.build(root, Variants::Taught).await?;
+        let built = begun.elapsed().as_secs_f64();
+        seconds.push(built + start(platform.as_ref(), &spec(false)).await?);
     }
     Ok(seconds)
 }
@@ -81,14 +103,18 @@ struct Edit {
 
 impl Edit {
     fn of(path: PathBuf) -> Result<Self> {
-        let text = fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
         Ok(Self { path, text })
     }
 
     /// A statement more at the start of the first function's body: real work for the compiler,
     /// not a comment.
     fn change(&self, round: usize) -> Result<()> {
-        let (head, body) = self.text.split_once("{\n    ").context("no function to edit")?;
+        let (head, body) = self
+            .text
+            .split_once("{\n    ")
+            .context("no function to edit")?;
         let line = format!("let _bench = {round} + std::process::id() as usize;");
         let text = format!("{head}{{\n    {line}\n    {body}");
         fs::write(&self.path, text).with_context(|| format!("can't write {}", self.path.display()))
@@ -98,7 +124,11 @@ impl Edit {
 impl Drop for Edit {
     fn drop(&mut self) {
         if let Err(error) = fs::write(&self.path, &self.text) {
-            eprintln!("can't restore {}: {error}; its text was:\n{}", self.path.display(), self.text);
+            eprintln!(
+                "can't restore {}: {error}; its text was:\n{}",
+                self.path.display(),
+                self.text
+            );
         }
     }
 }

@@ -7,12 +7,12 @@ use clap::Args;
 use console::style;
 use lab_record::Outcome;
 
-use super::{Ended, Place, run::show};
+use super::{Ended, Place, Variants, run::show};
 use crate::{
     code::Code,
-    platform::{self, local::RunLock},
+    platform::local::{RunLock, lacks_postgres},
     run::{
-        Order, Ran, platform, run,
+        Order, Ran, run,
         terminal::{Mode, Terminal, outcome},
     },
     scenario::{NAMES, built_in},
@@ -26,9 +26,10 @@ pub(super) struct Options {
 }
 
 pub(super) async fn demo(root: &Path, options: Options) -> Result<Ended> {
-    let platform = platform(&options.place.platform, root)?;
+    options.place.check_platform()?;
     let reports = options.place.reports(root);
-    let _lock = RunLock::acquire(root, "the demo")?;
+    let _lock = RunLock::acquire(root, "demo")?;
+    let platform = options.place.build(root, Variants::Taught).await?;
     let started = Instant::now();
     let mut rows = Vec::new();
     let mut left_out = Vec::new();
@@ -36,7 +37,13 @@ pub(super) async fn demo(root: &Path, options: Options) -> Result<Ended> {
         let scenario = built_in(name)?;
         println!("\n{}", style(&scenario.title).bold());
         for code in [Code::Starter, Code::Solved] {
-            let order = Order { root, scenario: &scenario, code, platform: platform.as_ref(), reports: &reports };
+            let order = Order {
+                root,
+                scenario: &scenario,
+                code,
+                platform: platform.as_ref(),
+                reports: &reports,
+            };
             let begun = Instant::now();
             match run(&order, &mut Terminal::new(Mode::detect(false))).await {
                 Ok(ran) => {
@@ -47,7 +54,7 @@ pub(super) async fn demo(root: &Path, options: Options) -> Result<Ended> {
                     rows.push((ran, begun.elapsed()));
                 }
                 // Without PostgreSQL the other three scenarios are still worth having.
-                Err(error) if platform::no_database(&error) => {
+                Err(error) if lacks_postgres(&error) => {
                     eprintln!("{}: {error:#}", style(format!("{name} left out")).yellow());
                     left_out.push(name);
                     break;
@@ -56,17 +63,33 @@ pub(super) async fn demo(root: &Path, options: Options) -> Result<Ended> {
             }
         }
     }
-    println!("\n{}", style(format!("The demo took {:.0} s.", started.elapsed().as_secs_f64())).bold());
+    println!(
+        "\n{}",
+        style(format!(
+            "The demo took {:.0} s.",
+            started.elapsed().as_secs_f64()
+        ))
+        .bold()
+    );
     for (ran, took) in &rows {
         println!("  {}  ({:.0} s)", row(ran), took.as_secs_f64());
     }
     if !left_out.is_empty() {
         println!("  left out for want of PostgreSQL: {}", left_out.join(", "));
     }
-    println!("  all runs and comparisons: {}", reports.root().join("index.html").display());
-    let invalid = rows.iter().any(|(ran, _)| ran.run.verdict.outcome == Outcome::Invalid);
+    println!(
+        "  all runs and comparisons: {}",
+        reports.root().join("index.html").display()
+    );
+    let invalid = rows
+        .iter()
+        .any(|(ran, _)| ran.run.verdict.outcome == Outcome::Invalid);
     let as_taught = rows.iter().all(|(ran, _)| {
-        let wanted = if ran.run.code == "solved" { Outcome::Pass } else { Outcome::Fail };
+        let wanted = if ran.run.code == "solved" {
+            Outcome::Pass
+        } else {
+            Outcome::Fail
+        };
         ran.run.verdict.outcome == wanted
     });
     Ok(match (as_taught && left_out.is_empty(), invalid) {
@@ -80,6 +103,14 @@ fn row(ran: &Ran) -> String {
     let run = &ran.run;
     let headline = run.headline().map_or("", |check| check.seen.as_str());
     let title = run.headline().map_or("", |check| check.title.as_str());
-    let score = run.verdict.score.map_or("–".to_owned(), |score| score.to_string());
-    format!("{:10} {:8} {:7} {score:>3}  {headline:>10}  {title}", run.scenario.name, run.code, outcome(run.verdict.outcome))
+    let score = run
+        .verdict
+        .score
+        .map_or("–".to_owned(), |score| score.to_string());
+    format!(
+        "{:10} {:8} {:7} {score:>3}  {headline:>10}  {title}",
+        run.scenario.name,
+        run.code,
+        outcome(run.verdict.outcome)
+    )
 }

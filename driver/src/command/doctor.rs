@@ -6,13 +6,17 @@ use anyhow::Result;
 use console::style;
 
 use super::{Ended, Place};
-use crate::{platform::local::preflight, run::platform};
+use crate::platform::local::preflight;
 
 pub(super) fn doctor(root: &Path, place: &Place) -> Result<Ended> {
-    platform(&place.platform, root)?;
-    let findings = preflight(root, place.reports(root).root());
+    place.check_platform()?;
+    let findings = preflight(root);
     for finding in &findings {
-        let sign = if finding.ok { style("ok    ").green() } else { style("LACKS ").red() };
+        let sign = if finding.ok {
+            style("ok    ").green()
+        } else {
+            style("LACKS ").red()
+        };
         println!("{sign} {:14} {}", finding.name, finding.text);
     }
     if findings.iter().all(|finding| finding.ok) {

@@ -42,7 +42,11 @@ pub(super) async fn reset(root: &Path) -> Result<Ended> {
 
 fn tell(placed: &Placed, what: &str) {
     match (&placed.saved, placed.changed) {
-        (Some(copy), _) => println!("{}: {what} is in place; your text is saved as {}", placed.file, copy.display()),
+        (Some(copy), _) => println!(
+            "{}: {what} is in place; your text is saved as {}",
+            placed.file,
+            copy.display()
+        ),
         (None, true) => println!("{}: {what} is in place", placed.file),
         (None, false) => println!("{}: {what} was in place already", placed.file),
     }
@@ -50,13 +54,22 @@ fn tell(placed: &Placed, what: &str) {
 
 /// Removes the runtime state, but neither saved edits nor the lock that a run may hold.
 fn wipe(state: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(state) else { return Ok(()) };
+    let Ok(entries) = fs::read_dir(state) else {
+        return Ok(());
+    };
     for entry in entries.filter_map(Result::ok) {
         let path = entry.path();
-        if ["saved", "run.lock"].iter().any(|kept| path.ends_with(kept)) {
+        if ["saved", "run.lock"]
+            .iter()
+            .any(|kept| path.ends_with(kept))
+        {
             continue;
         }
-        let removed = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        let removed = if path.is_dir() {
+            fs::remove_dir_all(&path)
+        } else {
+            fs::remove_file(&path)
+        };
         removed.with_context(|| format!("can't remove {}", path.display()))?;
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! The commands of the `driver` program: what a person can ask for, and the exit codes.
 
 mod bench;
-mod compare;
+
 mod demo;
 mod doctor;
 mod edits;
@@ -15,15 +15,21 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use lab_record::Reports;
 
-use crate::{platform, run::Interrupted};
+use crate::{
+    platform::{self, Platform, local::LocalPlatform},
+    run::Interrupted,
+};
 
 /// Runs a scenario against the services, watches them fail or hold, and says why.
 #[derive(Debug, Parser)]
-#[command(version, after_help = "Exit codes: 0 measured or done, 1 a strict run or verify failed, 2 error, 3 the measurement is invalid, 130 interrupted.")]
+#[command(
+    version,
+    after_help = "Exit codes: 0 measured or done, 1 a strict run or verify failed, 2 error, 3 the measurement is invalid, 130 interrupted."
+)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -35,8 +41,6 @@ enum Command {
     Run(run::Options),
     /// Run every scenario with the starter and with the reference
     Demo(demo::Options),
-    /// Compare two runs, by id or folder
-    Compare(compare::Options),
     /// Check that starters fail, references pass and cheats fail
     Verify(verify::Options),
     /// Check this machine
@@ -55,7 +59,7 @@ enum Command {
     Bench(Place),
     /// The process between the driver and its PostgreSQL
     #[command(hide = true)]
-    PostgresGuard(platform::local::GuardOptions),
+    PostgresGuard(platform::local::GuardArgs),
 }
 
 /// Where to run and where to leave the results.
@@ -72,6 +76,39 @@ struct Place {
 impl Place {
     fn reports(&self, root: &Path) -> Reports {
         Reports::at(self.reports.clone().unwrap_or_else(|| root.join("reports")))
+    }
+}
+
+/// Which code variants a build of the services has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Variants {
+    /// The participant's, the starter and the reference.
+    Taught,
+    /// Those, and the cheats.
+    WithCheats,
+}
+
+impl Place {
+    /// Refuses a platform that is not there, before anything is built for it.
+    fn check_platform(&self) -> Result<()> {
+        match self.platform.as_str() {
+            "local" => Ok(()),
+            "k3d" => bail!(
+                "PLATFORM=k3d is not there yet; the default, PLATFORM=local, runs every step without Docker"
+            ),
+            other => bail!("unknown platform `{other}`; there are local and k3d"),
+        }
+    }
+
+    /// Builds the services and gives the platform that runs what was built.
+    async fn build(&self, root: &Path, variants: Variants) -> Result<Box<dyn Platform>> {
+        self.check_platform()?;
+        let cheats = variants == Variants::WithCheats;
+        let services = tokio::select! {
+            built = platform::local::build(root, cheats) => built?,
+            _ = tokio::signal::ctrl_c() => bail!(Interrupted),
+        };
+        Ok(Box::new(LocalPlatform::new(services)?))
     }
 }
 
@@ -102,7 +139,7 @@ impl From<Ended> for ExitCode {
 /// Does what was asked for and gives the exit code of the process.
 pub fn execute(cli: Cli) -> ExitCode {
     if let Command::PostgresGuard(options) = cli.command {
-        return platform::local::guard_main(options);
+        return platform::local::guard_main(&options);
     }
     match dispatch(cli.command) {
         Ok(ended) => ended.into(),
@@ -124,7 +161,6 @@ fn dispatch(command: Command) -> Result<Ended> {
         match command {
             Command::Run(options) => run::run(&root, options).await,
             Command::Demo(options) => demo::demo(&root, options).await,
-            Command::Compare(options) => compare::compare(&root, &options),
             Command::Verify(options) => verify::verify(&root, options).await,
             Command::Doctor(place) => doctor::doctor(&root, &place),
             Command::Report(place) => rerender::rerender(&root, &place),
@@ -142,7 +178,14 @@ fn dispatch(command: Command) -> Result<Ended> {
 fn project_root() -> Result<PathBuf> {
     let here = std::env::current_dir().context("can't tell the current folder")?;
     here.ancestors()
-        .find(|folder| folder.join("driver/scenarios").is_dir() && folder.join("Cargo.toml").is_file())
+        .find(|folder| {
+            folder.join("driver/scenarios").is_dir() && folder.join("Cargo.toml").is_file()
+        })
         .map(Path::to_owned)
-        .with_context(|| format!("{} is not inside the workshop's folder; cd into it first", here.display()))
+        .with_context(|| {
+            format!(
+                "{} is not inside the workshop's folder; cd into it first",
+                here.display()
+            )
+        })
 }

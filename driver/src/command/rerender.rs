@@ -25,6 +25,9 @@ pub(super) fn rerender(root: &Path, place: &Place) -> Result<Ended> {
         }
     }
     let index = report::write_index(&reports)?;
-    println!("{made} reports made again, {unreadable} unreadable; {}", index.display());
+    println!(
+        "{made} reports made again, {unreadable} unreadable; {}",
+        index.display()
+    );
     Ok(Ended::Well)
 }

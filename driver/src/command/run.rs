@@ -7,12 +7,12 @@ use clap::Args;
 use console::style;
 use lab_record::Outcome;
 
-use super::{Ended, Place};
+use super::{Ended, Place, Variants};
 use crate::{
     code::Code,
     platform::local::RunLock,
     run::{
-        Order, Ran, platform, run as run_order,
+        Order, Ran, run as run_order,
         terminal::{Mode, Terminal, print_checks, score_line},
     },
     scenario::{Scenario, built_in},
@@ -50,8 +50,14 @@ pub(super) async fn run(root: &Path, options: Options) -> Result<Ended> {
         (None, None) => unreachable!("clap asks for one of them"),
     };
     let code = Code::parse(&options.code, &scenario)?;
-    let platform = platform(&options.place.platform, root)?;
+    options.place.check_platform()?;
     let _lock = RunLock::acquire(root, &format!("{} with {code} code", scenario.name))?;
+    let variants = if matches!(code, Code::Cheat(_)) {
+        Variants::WithCheats
+    } else {
+        Variants::Taught
+    };
+    let platform = options.place.build(root, variants).await?;
     let order = Order {
         root,
         scenario: &scenario,

@@ -15,11 +15,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Ended, Place};
-use crate::{
-    platform::{ApiSpec, StackSpec, WorkerSpec},
-    run::platform,
-};
+use super::{Ended, Place, Variants};
+use crate::platform::{ApiSpec, StackSpec, WorkerSpec};
 
 const API_PORT: u16 = 30080;
 const WORKER_PORT: u16 = 30081;
@@ -58,7 +55,7 @@ pub(super) async fn up(root: &Path, options: Options) -> Result<Ended> {
         return hold(root, &options).await;
     }
     let platform_name = &options.place.platform;
-    platform(platform_name, root)?;
+    options.place.check_platform()?;
     if options.restart {
         down(root).await?;
     } else if let Some(standing) = standing(root) {
@@ -69,16 +66,24 @@ pub(super) async fn up(root: &Path, options: Options) -> Result<Ended> {
     fs::create_dir_all(root.join(".lab")).context("can't create .lab in the project")?;
     let log = root.join(".lab/up.log");
     let log_file = File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
-    let mut child = Command::new(std::env::current_exe().context("can't tell this program's path")?)
-        .args(["up", "--foreground", "--code", &options.code, "--platform", platform_name])
-        .current_dir(root)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log_file)
-        // A group of its own: Ctrl-C in this terminal is not for a stack that is to stay.
-        .process_group(0)
-        .spawn()
-        .context("can't start the process that holds the stack")?;
+    let mut child =
+        Command::new(std::env::current_exe().context("can't tell this program's path")?)
+            .args([
+                "up",
+                "--foreground",
+                "--code",
+                &options.code,
+                "--platform",
+                platform_name,
+            ])
+            .current_dir(root)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log_file)
+            // A group of its own: Ctrl-C in this terminal is not for a stack that is to stay.
+            .process_group(0)
+            .spawn()
+            .context("can't start the process that holds the stack")?;
     let deadline = Instant::now() + STARTS_WITHIN;
     while Instant::now() < deadline {
         if let Some(standing) = standing(root) {
@@ -86,11 +91,18 @@ pub(super) async fn up(root: &Path, options: Options) -> Result<Ended> {
             return Ok(Ended::Well);
         }
         if child.try_wait()?.is_some() {
-            bail!("the services did not start:\n{}", fs::read_to_string(&log).unwrap_or_default());
+            bail!(
+                "the services did not start:\n{}",
+                fs::read_to_string(&log).unwrap_or_default()
+            );
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    bail!("the services did not start within {} s; see {}", STARTS_WITHIN.as_secs(), log.display())
+    bail!(
+        "the services did not start within {} s; see {}",
+        STARTS_WITHIN.as_secs(),
+        log.display()
+    )
 }
 
 pub(super) async fn down(root: &Path) -> Result<Ended> {
@@ -114,22 +126,33 @@ pub(super) async fn down(root: &Path) -> Result<Ended> {
 /// Starts the stack and waits for SIGTERM or SIGINT.
 async fn hold(root: &Path, options: &Options) -> Result<Ended> {
     let lock = File::create(lock_path(root)).context("can't create .lab/up.lock")?;
-    lock.try_lock().context("another process holds a stack; make down stops it")?;
+    lock.try_lock()
+        .context("another process holds a stack; make down stops it")?;
     let mut terminate = signal(SignalKind::terminate())?;
     let spec = StackSpec {
         dep_port: 0,
-        api: Some(ApiSpec { port: API_PORT, database: true, ..ApiSpec::default() }),
-        worker: Some(WorkerSpec { port: WORKER_PORT, ..WorkerSpec::default() }),
+        api: Some(ApiSpec {
+            port: API_PORT,
+            database: true,
+            ..ApiSpec::default()
+        }),
+        worker: Some(WorkerSpec {
+            port: WORKER_PORT,
+            ..WorkerSpec::default()
+        }),
         ..StackSpec::new(&options.code)
     };
-    let platform = platform(&options.place.platform, root)?;
+    let platform = options.place.build(root, Variants::Taught).await?;
     let mut stack = tokio::select! {
         stack = platform.start(&spec) => stack?,
         _ = terminate.recv() => return Ok(Ended::Interrupted),
         _ = tokio::signal::ctrl_c() => return Ok(Ended::Interrupted),
     };
     let targets = stack.targets.borrow().clone();
-    let address = |list: &[std::net::SocketAddr]| list.first().map_or(String::new(), |a| format!("http://{a}"));
+    let address = |list: &[std::net::SocketAddr]| {
+        list.first()
+            .map_or(String::new(), |a| format!("http://{a}"))
+    };
     let standing = Standing {
         pid: std::process::id().cast_signed(),
         api: address(&targets.api),
@@ -137,7 +160,8 @@ async fn hold(root: &Path, options: &Options) -> Result<Ended> {
         dep: address(&targets.dep),
     };
     let state = root.join(".lab/up.json");
-    fs::write(&state, serde_json::to_vec(&standing)?).with_context(|| format!("can't write {}", state.display()))?;
+    fs::write(&state, serde_json::to_vec(&standing)?)
+        .with_context(|| format!("can't write {}", state.display()))?;
     let failure = tokio::select! {
         _ = terminate.recv() => None,
         _ = tokio::signal::ctrl_c() => None,
@@ -167,7 +191,10 @@ fn lock_path(root: &Path) -> PathBuf {
 }
 
 fn tell(standing: &Standing) {
-    println!("api      {}   e.g. curl {}/cases/local", standing.api, standing.api);
+    println!(
+        "api      {}   e.g. curl {}/cases/local",
+        standing.api, standing.api
+    );
     println!("worker   {}", standing.worker);
     println!("dep      {}", standing.dep);
     println!("Next: make smoke, make dev after an edit, make down to stop");

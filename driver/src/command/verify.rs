@@ -11,12 +11,12 @@ use clap::Args;
 use console::style;
 use lab_record::{Check, Outcome};
 
-use super::{Ended, Place};
+use super::{Ended, Place, Variants};
 use crate::{
     code::Code,
     platform::local::RunLock,
     run::{
-        Order, Ran, platform, run,
+        Order, Ran, run,
         terminal::{Mode, Terminal, outcome},
     },
     scenario::{NAMES, Scenario, built_in},
@@ -55,15 +55,18 @@ struct Row {
 }
 
 pub(super) async fn verify(root: &Path, options: Options) -> Result<Ended> {
-    let platform = platform(&options.place.platform, root)?;
+    options.place.check_platform()?;
     let reports = options.place.reports(root);
-    let _lock = RunLock::acquire(root, "driver verify")?;
+    let _lock = RunLock::acquire(root, "verify")?;
+    let platform = options.place.build(root, Variants::WithCheats).await?;
     let _load = options.busy.then(BusyCores::start).transpose()?;
     let scenarios = scenarios(&options.scenarios)?;
     let mut rows = rows(&scenarios, &options.codes)?;
     for round in 1..=options.rounds {
         for row in &mut rows {
-            let scenario = scenarios.iter().find(|scenario| scenario.name == row.scenario);
+            let scenario = scenarios
+                .iter()
+                .find(|scenario| scenario.name == row.scenario);
             let order = Order {
                 root,
                 scenario: scenario.context("a row without its scenario")?,
@@ -103,13 +106,21 @@ fn rows(scenarios: &[Scenario], only: &[String]) -> Result<Vec<Row>> {
             }
         }
     }
-    anyhow::ensure!(!rows.is_empty(), "no such code in these scenarios: {}", only.join(", "));
+    anyhow::ensure!(
+        !rows.is_empty(),
+        "no such code in these scenarios: {}",
+        only.join(", ")
+    );
     Ok(rows)
 }
 
 impl Row {
     fn new(scenario: &Scenario, code: Code) -> Self {
-        let wanted = if code == Code::Solved { Outcome::Pass } else { Outcome::Fail };
+        let wanted = if code == Code::Solved {
+            Outcome::Pass
+        } else {
+            Outcome::Fail
+        };
         Self {
             scenario: scenario.name.clone(),
             code,
@@ -126,23 +137,52 @@ impl Row {
         let outcome = ran.run.verdict.outcome;
         if outcome == Outcome::Invalid {
             self.invalid += 1;
-            let bad = ran.run.self_check.findings.iter().filter(|f| f.validity == lab_record::Validity::Invalid);
-            self.reasons.extend(bad.map(|finding| format!("{}: {}", finding.name, finding.text)));
+            let bad = ran
+                .run
+                .self_check
+                .findings
+                .iter()
+                .filter(|f| f.validity == lab_record::Validity::Invalid);
+            self.reasons
+                .extend(bad.map(|finding| format!("{}: {}", finding.name, finding.text)));
         } else if outcome == self.wanted {
             self.right += 1;
         } else {
             self.wrong += 1;
         }
         let failed = |check: &&Check| !check.passed;
-        self.caught_by = ran.run.checks.iter().filter(failed).map(|check| format!("{} {}", check.id, check.seen)).collect();
+        self.caught_by = ran
+            .run
+            .checks
+            .iter()
+            .filter(failed)
+            .map(|check| format!("{} {}", check.id, check.seen))
+            .collect();
     }
 
     fn line(&self, ran: &Ran) -> String {
         let outcome_now = ran.run.verdict.outcome;
-        let sign = if outcome_now == self.wanted { style("right").green() } else { style("WRONG").red() };
-        let score = ran.run.verdict.score.map_or("–".to_owned(), |score| score.to_string());
-        let caught = if self.caught_by.is_empty() { String::new() } else { format!("  caught by {}", self.caught_by.join(", ")) };
-        format!("{sign}  {:10} {:22} {:7} {score:>3}{caught}", self.scenario, self.code.to_string(), outcome(outcome_now))
+        let sign = if outcome_now == self.wanted {
+            style("right").green()
+        } else {
+            style("WRONG").red()
+        };
+        let score = ran
+            .run
+            .verdict
+            .score
+            .map_or("–".to_owned(), |score| score.to_string());
+        let caught = if self.caught_by.is_empty() {
+            String::new()
+        } else {
+            format!("  caught by {}", self.caught_by.join(", "))
+        };
+        format!(
+            "{sign}  {:10} {:22} {:7} {score:>3}{caught}",
+            self.scenario,
+            self.code.to_string(),
+            outcome(outcome_now)
+        )
     }
 }
 
@@ -155,11 +195,20 @@ fn sum_up(rows: &[Row]) -> Ended {
         } else {
             format!("  and {} invalid: {}", row.invalid, row.reasons.join("; "))
         };
-        println!("  {:10} {:22} {:>2} of {runs}{invalid}", row.scenario, row.code.to_string(), row.right);
+        println!(
+            "  {:10} {:22} {:>2} of {runs}{invalid}",
+            row.scenario,
+            row.code.to_string(),
+            row.right
+        );
     }
     let wrong: u32 = rows.iter().map(|row| row.wrong).sum();
     let unmeasured = rows.iter().filter(|row| row.right + row.wrong == 0).count();
-    println!("{} passed, {} failed", rows.len() - rows.iter().filter(|row| row.wrong > 0).count() - unmeasured, rows.len().min(wrong as usize + unmeasured));
+    println!(
+        "{} passed, {} failed",
+        rows.len() - rows.iter().filter(|row| row.wrong > 0).count() - unmeasured,
+        rows.len().min(wrong as usize + unmeasured)
+    );
     match (wrong, unmeasured) {
         (0, 0) => Ended::Well,
         (0, _) => Ended::Invalid,
@@ -176,7 +225,12 @@ impl BusyCores {
         // `cat` on its pipe keeps the loop's end tied to ours: when the pipe closes, it is killed.
         const LOOP: &str = "(while :; do :; done) & spin=$!; cat >/dev/null; kill $spin";
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let start = |_| Command::new("sh").args(["-c", LOOP]).stdin(Stdio::piped()).spawn();
+        let start = |_| {
+            Command::new("sh")
+                .args(["-c", LOOP])
+                .stdin(Stdio::piped())
+                .spawn()
+        };
         let children = (0..cores).map(start).collect::<std::io::Result<_>>();
         Ok(Self(children.context("can't start a busy loop")?))
     }

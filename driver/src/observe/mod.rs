@@ -12,8 +12,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    platform::Targets,
-    scenario::{Replicas, Scenario, Series, Service, Source},
+    scenario::{Replicas, Scenario, Series, Source},
+    service::Targets,
 };
 pub(crate) use scrape::cpu_seconds;
 use scrape::{Page, Scraper};
@@ -62,7 +62,9 @@ pub async fn observe(
         }
     }
     let finished = scenario.series.iter().zip(points);
-    finished.map(|(series, points)| record(series, points)).collect()
+    finished
+        .map(|(series, points)| record(series, points))
+        .collect()
 }
 
 /// What one look at everything showed.
@@ -96,7 +98,10 @@ fn record(series: &Series, points: Vec<(f64, f64)>) -> lab_record::Series {
         label: series.label.clone(),
         unit: series.unit.clone(),
         chart: series.chart.clone(),
-        limit: series.bound.as_ref().map(|bound| (bound.label.clone(), bound.value)),
+        limit: series
+            .bound
+            .as_ref()
+            .map(|bound| (bound.label.clone(), bound.value)),
         points,
     }
 }
@@ -125,7 +130,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_the_growth_over_the_last_second() {
-        let totals: Vec<(f64, f64)> = (0..=30).map(|i| (f64::from(i) / 10.0, f64::from(i * i))).collect();
+        let totals: Vec<(f64, f64)> = (0..=30)
+            .map(|i| (f64::from(i) / 10.0, f64::from(i * i)))
+            .collect();
         let rates = rates(&totals);
         let (at, rate) = rates[rates.len() - 1];
         assert!((at - 3.0).abs() < 1e-9);

@@ -9,8 +9,8 @@ use std::{
 use prometheus_parse::{Sample, Scrape, Value};
 
 use crate::{
-    platform::Targets,
-    scenario::{Scenario, Service, Source},
+    scenario::{Scenario, Source},
+    service::{Service, Targets},
 };
 
 /// A look that takes longer is given up: the chart shows a gap, and the next look is on time.
@@ -41,12 +41,20 @@ pub(super) struct Scraper {
 
 impl Scraper {
     pub(super) fn new(scenario: &Scenario) -> Self {
-        let places = scenario.series.iter().filter_map(|series| match &series.source {
-            Source::Metric(metric) | Source::Rate(metric) => Some(Place::Metrics(metric.service)),
-            Source::Dbstats(_) => Some(Place::Dbstats),
-            Source::Replicas(_) => None,
-        });
-        Self { http: reqwest::Client::new(), places: places.collect() }
+        let places = scenario
+            .series
+            .iter()
+            .filter_map(|series| match &series.source {
+                Source::Metric(metric) | Source::Rate(metric) => {
+                    Some(Place::Metrics(metric.service))
+                }
+                Source::Dbstats(_) => Some(Place::Dbstats),
+                Source::Replicas(_) => None,
+            });
+        Self {
+            http: reqwest::Client::new(),
+            places: places.collect(),
+        }
     }
 
     /// Looks at every place at the same time; what did not answer is missing.
@@ -88,11 +96,17 @@ async fn metrics(http: &reqwest::Client, address: SocketAddr) -> Option<Vec<Samp
 
 /// CPU seconds that a replica of the api has used so far.
 pub(crate) async fn cpu_seconds(http: &reqwest::Client, address: SocketAddr) -> Option<f64> {
-    sum(&metrics(http, address).await?, "lab_cpu_usage_seconds_total", &BTreeMap::new())
+    sum(
+        &metrics(http, address).await?,
+        "lab_cpu_usage_seconds_total",
+        &BTreeMap::new(),
+    )
 }
 
 async fn get(http: &reqwest::Client, address: SocketAddr, path: &str) -> Option<String> {
-    let request = http.get(format!("http://{address}{path}")).timeout(PATIENCE);
+    let request = http
+        .get(format!("http://{address}{path}"))
+        .timeout(PATIENCE);
     let response = request.send().await.ok()?.error_for_status().ok()?;
     response.text().await.ok()
 }
@@ -112,20 +126,22 @@ impl Page {
         let Self::Json(document) = self else {
             return None;
         };
-        path.split('.').try_fold(document, |value, key| value.get(key))?.as_f64()
+        path.split('.')
+            .try_fold(document, |value, key| value.get(key))?
+            .as_f64()
     }
 }
 
 /// The sum of the values of a metric whose labels include those given.
-fn sum(
-    samples: &[Sample],
-    name: &str,
-    labels: &BTreeMap<String, String>,
-) -> Option<f64> {
+fn sum(samples: &[Sample], name: &str, labels: &BTreeMap<String, String>) -> Option<f64> {
     samples
         .iter()
         .filter(|sample| sample.metric == name)
-        .filter(|sample| labels.iter().all(|(key, value)| sample.labels.get(key) == Some(value)))
+        .filter(|sample| {
+            labels
+                .iter()
+                .all(|(key, value)| sample.labels.get(key) == Some(value))
+        })
         .filter_map(|sample| match sample.value {
             Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value) => Some(value),
             Value::Histogram(_) | Value::Summary(_) => None,

@@ -15,6 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub mod local;
 
+pub use crate::service::Targets;
+
 /// Somewhere to run the services.
 pub trait Platform: Send + Sync {
     /// Its name in reports: `local` or `k3d`.
@@ -134,17 +136,6 @@ impl fmt::Display for Millicores {
     }
 }
 
-/// Where requests may be sent now: ready replicas only.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Targets {
-    /// The api's replicas, oldest first.
-    pub api: Vec<SocketAddr>,
-    /// The worker.
-    pub worker: Vec<SocketAddr>,
-    /// The dependency.
-    pub dep: Vec<SocketAddr>,
-}
-
 /// One replica of the api, ready or not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replica {
@@ -187,6 +178,16 @@ pub enum Change {
     Ready,
     /// Takes no new requests any more; it was asked to stop or it crashed.
     Stopped,
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Started => "started",
+            Self::Ready => "is ready",
+            Self::Stopped => "stopped",
+        })
+    }
 }
 
 /// A running stack. The channels can be moved out; the stack lives as long as [`Stack::control`].

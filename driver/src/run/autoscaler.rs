@@ -38,7 +38,12 @@ pub(super) struct Manifests {
 /// Reads the manifests of the order's code; none where the scenario does not autoscale.
 pub(super) fn manifests(order: &Order<'_>) -> Result<Option<Manifests>> {
     let scenario = order.scenario;
-    if !scenario.services.api.as_ref().is_some_and(|api| api.autoscaled) {
+    if !scenario
+        .services
+        .api
+        .as_ref()
+        .is_some_and(|api| api.autoscaled)
+    {
         return Ok(None);
     }
     let path = |file: &str| order.code.path(order.root, scenario, file);
@@ -57,7 +62,9 @@ impl Manifests {
     /// CPU limit of a pod, which the local platform emulates with a quota.
     pub(super) fn cpu_limit(&self) -> Option<platform::Millicores> {
         let limit = self.deployment.cpu_limit?;
-        Some(platform::Millicores(u32::try_from(limit.0).unwrap_or(u32::MAX)))
+        Some(platform::Millicores(
+            u32::try_from(limit.0).unwrap_or(u32::MAX),
+        ))
     }
 }
 
@@ -118,10 +125,14 @@ struct Controller {
 
 impl Controller {
     fn new(manifests: Manifests, replicas: watch::Receiver<Vec<Replica>>) -> Self {
-        let epoch = replicas.borrow().iter().map(|replica| replica.created).min();
+        let epoch = replicas
+            .borrow()
+            .iter()
+            .map(|replica| replica.created)
+            .min();
         Self {
-            request: manifests.deployment.cpu_request.clone(),
-            autoscaler: Autoscaler::new(manifests.hpa, manifests.deployment.object()),
+            request: manifests.deployment.request.clone(),
+            autoscaler: Autoscaler::new(manifests.hpa, manifests.deployment.object_ref()),
             replicas,
             http: reqwest::Client::new(),
             epoch: epoch.unwrap_or_else(Instant::now),
@@ -147,7 +158,11 @@ impl Controller {
         let (then, before) = self.before.insert(replica.name.clone(), (now, seconds))?;
         let window = now - then;
         let millicores = (seconds - before).max(0.0) / window.as_secs_f64() * 1e3;
-        Some(Usage { cpu: Millicores(millicores.round() as u64), at: now - self.epoch, window })
+        Some(Usage {
+            cpu: Millicores(millicores.round() as u64),
+            at: now - self.epoch,
+            window,
+        })
     }
 
     fn pod(&self, replica: &Replica, usage: Option<Usage>) -> PodSample {
@@ -157,7 +172,10 @@ impl Controller {
             phase: PodPhase::Running,
             deleting: false,
             started: Some(since(replica.created)),
-            readiness: replica.ready_since.map(|at| Readiness { ready: true, since: since(at) }),
+            readiness: replica.ready_since.map(|at| Readiness {
+                ready: true,
+                since: since(at),
+            }),
             usage,
             request: self.request.clone(),
         }

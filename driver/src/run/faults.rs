@@ -20,8 +20,14 @@ pub(super) async fn set(http: &reqwest::Client, address: SocketAddr, dep: &Dep) 
         "error_share": dep.error_share,
         "capacity": dep.capacity,
     });
-    let order = http.put(format!("http://{address}/fault")).timeout(PATIENCE).json(&plan);
-    let answer = order.send().await.context("the dependency does not take its fault plan")?;
+    let order = http
+        .put(format!("http://{address}/fault"))
+        .timeout(PATIENCE)
+        .json(&plan);
+    let answer = order
+        .send()
+        .await
+        .context("the dependency does not take its fault plan")?;
     let status = answer.status();
     ensure!(
         status.is_success(),

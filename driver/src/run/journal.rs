@@ -24,21 +24,34 @@ impl Journal {
         let path = folder.join("events.jsonl");
         let file = File::create_new(&path)
             .with_context(|| format!("can't write {}; is the folder writable?", path.display()))?;
-        Ok(Self { path, file, events: Vec::new() })
+        Ok(Self {
+            path,
+            file,
+            events: Vec::new(),
+        })
     }
 
     /// Appends a line.
     pub(super) fn write(&mut self, line: &Line) -> Result<()> {
         let mut text = serde_json::to_string(line)?;
         text.push('\n');
-        self.file.write_all(text.as_bytes()).with_context(|| {
-            format!("can't write {}; is the disk full?", self.path.display())
-        })
+        self.file
+            .write_all(text.as_bytes())
+            .with_context(|| format!("can't write {}; is the disk full?", self.path.display()))
     }
 
     /// Appends something that happened, and keeps it for `data.json`.
-    pub(super) fn event(&mut self, t_s: f64, kind: EventKind, text: impl Into<String>) -> Result<Event> {
-        let event = Event { t_s, kind, text: text.into() };
+    pub(super) fn event(
+        &mut self,
+        t_s: f64,
+        kind: EventKind,
+        text: impl Into<String>,
+    ) -> Result<Event> {
+        let event = Event {
+            t_s,
+            kind,
+            text: text.into(),
+        };
         self.write(&Line::Event(event.clone()))?;
         self.events.push(event.clone());
         Ok(event)

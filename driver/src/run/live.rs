@@ -28,12 +28,18 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(scenario: &Scenario, plan: &Plan) -> Self {
-        let mut arrivals: Vec<Duration> =
-            plan.classes.iter().flat_map(|class| class.arrivals.iter().copied()).collect();
+        let mut arrivals: Vec<Duration> = plan
+            .classes
+            .iter()
+            .flat_map(|class| class.arrivals.iter().copied())
+            .collect();
         arrivals.sort_unstable();
         Self {
             expectations: scenario.classes.iter().map(Class::expectation).collect(),
-            phases: scenario.spans().map(|(phase, _, end)| (phase.name.clone(), end)).collect(),
+            phases: scenario
+                .spans()
+                .map(|(phase, _, end)| (phase.name.clone(), end))
+                .collect(),
             arrivals,
             recent: VecDeque::new(),
             finished: 0,
@@ -49,19 +55,38 @@ impl Live {
     /// How the run stands at `now`.
     pub(super) fn tick(&mut self, now: Duration, replicas: usize) -> Tick {
         let start = now.saturating_sub(WINDOW);
-        while self.recent.front().is_some_and(|sample| sample.done < start) {
+        while self
+            .recent
+            .front()
+            .is_some_and(|sample| sample.done < start)
+        {
             self.recent.pop_front();
         }
         let seconds = (now - start).as_secs_f64().max(0.001);
         let offered_until = |time| self.arrivals.partition_point(|arrival| *arrival <= time);
         let offered = offered_until(now);
         let per_second = |count: usize| count as f64 / seconds;
-        let ok = self.recent.iter().filter(|sample| self.went_well(sample)).count();
-        let phase = self.phases.iter().find(|(_, end)| now < *end).or(self.phases.last());
+        let ok = self
+            .recent
+            .iter()
+            .filter(|sample| self.went_well(sample))
+            .count();
+        let phase = self
+            .phases
+            .iter()
+            .find(|(_, end)| now < *end)
+            .or(self.phases.last());
         Tick {
             t_s: now.as_secs_f64(),
             phase: phase.map_or(String::new(), |(name, _)| name.clone()),
-            offered_per_s: per_second(offered - if start.is_zero() { 0 } else { offered_until(start) }),
+            offered_per_s: per_second(
+                offered
+                    - if start.is_zero() {
+                        0
+                    } else {
+                        offered_until(start)
+                    },
+            ),
             ok_per_s: per_second(ok),
             failed_per_s: per_second(self.recent.len() - ok),
             p95_ms: self.p95_ms(),
@@ -76,7 +101,10 @@ impl Live {
     }
 
     fn p95_ms(&self) -> Option<f64> {
-        let answered = self.recent.iter().filter(|sample| matches!(sample.end, End::Answered(_)));
+        let answered = self
+            .recent
+            .iter()
+            .filter(|sample| matches!(sample.end, End::Answered(_)));
         let mut latencies: Vec<Duration> = answered.map(Sample::latency).collect();
         latencies.sort_unstable();
         let rank = (0.95 * latencies.len() as f64).ceil() as usize;

@@ -10,13 +10,12 @@ mod plan;
 pub mod terminal;
 
 use std::{
-    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use lab_record::{EventKind, Line, Reports, Run, RunId};
 use tokio::sync::{mpsc, watch};
@@ -26,7 +25,7 @@ use crate::{
     code::Code,
     load::{self, Plan, Recording},
     observe,
-    platform::{self, Failure, Platform, Stack},
+    platform::{Failure, Platform, Stack},
     report,
     scenario::Scenario,
 };
@@ -66,20 +65,33 @@ pub struct Ran {
 /// Runs it. Fails where nothing could be measured; a run that broke in the middle is recorded as
 /// INVALID with what there is.
 pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
-    let Order { root, scenario, code, .. } = order;
+    let Order {
+        root,
+        scenario,
+        code,
+        ..
+    } = order;
     let sources = code.sources(root, scenario)?;
     let manifests = autoscaler::manifests(order)?;
     let run_id = RunId::new(Timestamp::now(), fastrand::u64(..));
     let folder = order.reports.run_folder(&scenario.name, &run_id);
     fs::create_dir_all(&folder).with_context(|| {
-        format!("can't create {}; is the folder writable? --reports DIR names another", folder.display())
+        format!(
+            "can't create {}; is the folder writable? --reports DIR names another",
+            folder.display()
+        )
     })?;
 
-    terminal.note(&format!("{}: {} code on {}", scenario.name, code, order.platform.name()));
+    terminal.note(&format!(
+        "{}: {} code on {}",
+        scenario.name,
+        code,
+        order.platform.name()
+    ));
     let spec = plan::stack(scenario, code, manifests.as_ref(), &folder);
     let mut stack = tokio::select! {
         stack = order.platform.start(&spec) => stack?,
-        _ = tokio::signal::ctrl_c() => anyhow::bail!(Interrupted),
+        _ = tokio::signal::ctrl_c() => bail!(Interrupted),
     };
     let played = play(order, &run_id, &folder, manifests, &mut stack, terminal).await;
     let stopped = stack.control.stop().await;
@@ -91,7 +103,12 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     let report = report::write_run(order.reports, &run)?;
     let comparison = report::write_baseline_comparison(order.reports, &run)?;
     report::write_index(order.reports)?;
-    Ok(Ran { run, report, comparison, interrupted })
+    Ok(Ran {
+        run,
+        report,
+        comparison,
+        interrupted,
+    })
 }
 
 /// Ctrl-C before there was anything to record.
@@ -102,7 +119,6 @@ pub struct Interrupted;
 /// What came of the load.
 struct Played {
     plan: Plan,
-    versions: BTreeMap<String, String>,
     started_at: Timestamp,
     recording: Recording,
     series: Vec<lab_record::Series>,
@@ -129,14 +145,25 @@ async fn play(
 ) -> Result<Played> {
     let scenario = order.scenario;
     let http = reqwest::Client::new();
-    let dep = *stack.targets.borrow().dep.first().context("the stack has no dependency")?;
+    let dep = *stack
+        .targets
+        .borrow()
+        .dep
+        .first()
+        .context("the stack has no dependency")?;
     faults::set(&http, dep, &scenario.services.dep).await?;
 
     let plan = plan::load(scenario, run_id)?;
     let mut live = Live::new(scenario, &plan);
     let (samples, mut finished) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
-    let load = load::start(plan.clone(), stack.targets.clone(), samples, stop_load.clone()).await?;
+    let load = load::start(
+        plan.clone(),
+        stack.targets.clone(),
+        samples,
+        stop_load.clone(),
+    )
+    .await?;
     let t0 = load.t0();
     let started_at = Timestamp::now();
 
@@ -154,10 +181,18 @@ async fn play(
     let (decisions, mut decided) = mpsc::unbounded_channel();
     let (asked_for, desired) = watch::channel(stack.replicas.borrow().len() as u32);
     let observer = tokio::spawn(observe::observe(
-        scenario.clone(), stack.targets.clone(), desired, t0, stop_observing.clone(),
+        scenario.clone(),
+        stack.targets.clone(),
+        desired,
+        t0,
+        stop_observing.clone(),
     ));
-    let scaling =
-        autoscaler::spawn(manifests, stack.replicas.clone(), decisions, stop_observing.clone());
+    let scaling = autoscaler::spawn(
+        manifests,
+        stack.replicas.clone(),
+        decisions,
+        stop_observing.clone(),
+    );
 
     let mut phases = scenario.spans().peekable();
     let mut ticks = tokio::time::interval(TICK);
@@ -226,7 +261,15 @@ async fn play(
     stop_observing.cancel();
     let series = observer.await.context("the collector ended early")?;
     scaling.await.context("the autoscaler ended early")?;
-    Ok(Played { plan, versions, started_at, recording, series, events: journal.into_events(), broken, interrupted })
+    Ok(Played {
+        plan,
+        started_at,
+        recording,
+        series,
+        events: journal.into_events(),
+        broken,
+        interrupted,
+    })
 }
 
 fn describe(failure: &Failure) -> String {
@@ -234,14 +277,9 @@ fn describe(failure: &Failure) -> String {
 }
 
 fn seconds_since(t0: Instant, at: Instant) -> f64 {
-    if at >= t0 { (at - t0).as_secs_f64() } else { -(t0 - at).as_secs_f64() }
-}
-
-/// The platform by that name.
-pub fn platform(name: &str, root: &Path) -> Result<Box<dyn Platform>> {
-    match name {
-        "local" => Ok(Box::new(platform::local::Local::new(root)?)),
-        "k3d" => anyhow::bail!("PLATFORM=k3d is not there yet; PLATFORM=local, the default, runs every step without Docker"),
-        other => anyhow::bail!("unknown platform `{other}`; there are local and k3d"),
+    if at >= t0 {
+        (at - t0).as_secs_f64()
+    } else {
+        -(t0 - at).as_secs_f64()
     }
 }

@@ -29,19 +29,29 @@ pub(super) fn assemble(
     let scenario = order.scenario;
     let recording = &played.recording;
     let expectations: Vec<_> = scenario.classes.iter().map(Class::expectation).collect();
-    let classes = summary::classes(&played.plan, &expectations, &spans(scenario, recording.wall), &recording.samples);
+    let classes = summary::classes(
+        &played.plan,
+        &expectations,
+        &spans(scenario, recording.wall),
+        &recording.samples,
+    );
     let books = summary::verify_books(&played.plan, recording, &classes);
-    let limits = selfcheck::Limits { lateness: scenario.lateness_limit, ..selfcheck::Limits::default() };
+    let limits = selfcheck::Limits {
+        lateness: scenario.lateness_limit,
+        ..selfcheck::Limits::default()
+    };
     let self_check = selfcheck::judge(recording, &books, played.broken.as_deref(), &limits);
 
     let mut samples = recording.samples.clone();
     samples.sort_by_key(|sample| sample.intended);
-    let measured = Measured { scenario, samples: &samples, series: &played.series };
+    let measured = Measured {
+        scenario,
+        samples: &samples,
+        series: &played.series,
+    };
     let checks = score::checks(&measured);
     let mut series = load_series(scenario, &samples);
     series.extend(played.series);
-    let mut versions = host::versions(order.root);
-    versions.extend(played.versions);
     Run {
         schema: SCHEMA,
         run_id,
@@ -60,7 +70,7 @@ pub(super) fn assemble(
         duration_s: recording.wall.as_secs_f64(),
         complete: played.broken.is_none(),
         host: host::host(),
-        versions,
+        versions: host::versions(order.root),
         sources,
         phases: phases(scenario),
         classes,
@@ -76,7 +86,11 @@ pub(super) fn assemble(
 fn spans(scenario: &Scenario, wall: Duration) -> Vec<Span> {
     let mut spans: Vec<Span> = scenario
         .spans()
-        .map(|(phase, from, to)| Span { name: phase.name.clone(), from, to })
+        .map(|(phase, from, to)| Span {
+            name: phase.name.clone(),
+            from,
+            to,
+        })
         .collect();
     if let Some(last) = spans.last_mut() {
         last.to = last.to.max(wall);
@@ -112,23 +126,34 @@ fn load_series(scenario: &Scenario, samples: &[Sample]) -> Vec<Series> {
         limit: None,
         points: (0..longest)
             .map(|n| {
-                let total: u64 = by_class.iter().filter_map(|windows| windows.get(n)).map(count).sum();
+                let total: u64 = by_class
+                    .iter()
+                    .filter_map(|windows| windows.get(n))
+                    .map(count)
+                    .sum();
                 (middle(n), total as f64 / WINDOW.as_secs_f64())
             })
             .collect(),
     };
-    let latency = scenario.classes.iter().zip(&by_class).map(|(class, windows)| Series {
-        id: format!("p95:{}", class.name),
-        label: class.name.clone(),
-        unit: "ms".to_owned(),
-        chart: "Latency, p95 from the intended send".to_owned(),
-        limit: Some((format!("SLO of {}", class.name), class.slo.as_secs_f64() * 1e3)),
-        points: windows
-            .iter()
-            .enumerate()
-            .filter_map(|(n, window)| Some((middle(n), window.latency.p95?.ms)))
-            .collect(),
-    });
+    let latency = scenario
+        .classes
+        .iter()
+        .zip(&by_class)
+        .map(|(class, windows)| Series {
+            id: format!("p95:{}", class.name),
+            label: class.name.clone(),
+            unit: "ms".to_owned(),
+            chart: "Latency, p95 from the intended send".to_owned(),
+            limit: Some((
+                format!("SLO of {}", class.name),
+                class.slo.as_secs_f64() * 1e3,
+            )),
+            points: windows
+                .iter()
+                .enumerate()
+                .filter_map(|(n, window)| Some((middle(n), window.latency.p95?.ms)))
+                .collect(),
+        });
     let mut series = vec![
         traffic("offered", "offered", |window| window.offered),
         traffic("sent", "sent", |window| window.sent),

@@ -37,17 +37,23 @@ pub(super) fn stack(
         replicas: manifests.map_or(1, Manifests::initial_replicas),
         admission_slots: api.admission_slots,
         pool_size: api.pool_size.unwrap_or(defaults.pool_size),
-        pool_acquire_timeout: api.pool_acquire_timeout.unwrap_or(defaults.pool_acquire_timeout),
+        pool_acquire_timeout: api
+            .pool_acquire_timeout
+            .unwrap_or(defaults.pool_acquire_timeout),
         cpu_quota: manifests.and_then(Manifests::cpu_limit),
         database: api.database,
         port: 0,
     });
-    let worker = services
-        .worker
-        .as_ref()
-        .map(|worker| WorkerSpec { workers: worker.workers, ..WorkerSpec::default() });
+    let worker = services.worker.as_ref().map(|worker| WorkerSpec {
+        workers: worker.workers,
+        ..WorkerSpec::default()
+    });
     // The manifests are the code of an autoscaled scenario; its services run the participant's.
-    let code = if manifests.is_some() { Code::Mine } else { code.clone() };
+    let code = if manifests.is_some() {
+        Code::Mine
+    } else {
+        code.clone()
+    };
     StackSpec {
         api,
         worker,
@@ -62,7 +68,9 @@ pub(super) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
     let classes = scenario.classes.iter().enumerate();
     Ok(Plan {
         run: run_id.to_string(),
-        classes: classes.map(|(index, class)| class_plan(scenario, index, class)).collect::<Result<_>>()?,
+        classes: classes
+            .map(|(index, class)| class_plan(scenario, index, class))
+            .collect::<Result<_>>()?,
         connections_per_target: CONNECTIONS,
         // Longer than any request can last: nothing is cut off.
         drain: patience.unwrap_or_default() + Duration::from_secs(1),
@@ -70,13 +78,21 @@ pub(super) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
 }
 
 fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassPlan> {
-    let (method, path) = class.request.split_once(' ').context("a request without a path")?;
+    let (method, path) = class
+        .request
+        .split_once(' ')
+        .context("a request without a path")?;
     let spacing = match class.arrivals {
         Arrivals::Constant => Spacing::Even,
-        Arrivals::Poisson => Spacing::Poisson { seed: SEED + index as u64 },
+        Arrivals::Poisson => Spacing::Poisson {
+            seed: SEED + index as u64,
+        },
     };
-    let stretches: Vec<Stretch> =
-        scenario.phases.iter().map(|phase| stretch(class, phase)).collect::<Result<_>>()?;
+    let stretches: Vec<Stretch> = scenario
+        .phases
+        .iter()
+        .map(|phase| stretch(class, phase))
+        .collect::<Result<_>>()?;
     Ok(ClassPlan {
         name: class.name.clone(),
         service: class.service,
@@ -94,12 +110,21 @@ fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassP
 }
 
 fn stretch(class: &Class, phase: &Phase) -> Result<Stretch> {
-    let named = class.rates.iter().find(|(name, _)| *name.get_ref() == phase.name);
+    let named = class
+        .rates
+        .iter()
+        .find(|(name, _)| *name.get_ref() == phase.name);
     let rate = named.map_or(class.rate, |(_, rate)| *rate);
     let shape = if rate.is_ramp() {
-        Shape::Ramp { from: rate.from.try_into()?, to: rate.to.try_into()? }
+        Shape::Ramp {
+            from: rate.from.try_into()?,
+            to: rate.to.try_into()?,
+        }
     } else {
         Shape::Constant(rate.from.try_into()?)
     };
-    Ok(Stretch { length: phase.duration, shape })
+    Ok(Stretch {
+        length: phase.duration,
+        shape,
+    })
 }

@@ -82,13 +82,20 @@ impl Terminal {
             bar.set_style(style.progress_chars("━╸─"));
         }
         bar.set_prefix(name.to_owned());
-        self.phase = Some(Phase { name: name.to_owned(), start, bar, last: None });
+        self.phase = Some(Phase {
+            name: name.to_owned(),
+            start,
+            bar,
+            last: None,
+        });
     }
 
     /// How the run stands.
     pub fn tick(&mut self, tick: &Tick) {
         if let Some(phase) = &mut self.phase {
-            phase.bar.set_position(((tick.t_s - phase.start).max(0.0) * 1e3) as u64);
+            phase
+                .bar
+                .set_position(((tick.t_s - phase.start).max(0.0) * 1e3) as u64);
             phase.bar.set_message(summary(tick));
             phase.last = Some(tick.clone());
         }
@@ -124,13 +131,30 @@ fn milliseconds(ms: f64) -> String {
 /// The checks of a run and what its self-check found, for people.
 pub fn print_checks(run: &Run) {
     for check in &run.checks {
-        let sign = if check.passed { style("✔ holds").green() } else { style("✘ fails").red() };
+        let sign = if check.passed {
+            style("✔ holds").green()
+        } else {
+            style("✘ fails").red()
+        };
         eprintln!("  {sign}  {:11} {}", kind(check), check.title);
-        eprintln!("           {:11} {}  (limit {})", "", style(&check.seen).bold(), check.limit);
+        eprintln!(
+            "           {:11} {}  (limit {})",
+            "",
+            style(&check.seen).bold(),
+            check.limit
+        );
     }
     if run.self_check.validity != Validity::Valid {
-        eprintln!("  {}", style(format!("measurement {}", validity(run.self_check.validity))).yellow());
-        for finding in run.self_check.findings.iter().filter(|f| f.validity != Validity::Valid) {
+        eprintln!(
+            "  {}",
+            style(format!("measurement {}", validity(run.self_check.validity))).yellow()
+        );
+        for finding in run
+            .self_check
+            .findings
+            .iter()
+            .filter(|f| f.validity != Validity::Valid)
+        {
             eprintln!("    {}: {}", finding.name, finding.text);
         }
     }
@@ -138,7 +162,10 @@ pub fn print_checks(run: &Run) {
 
 /// The one line made for sharing, e.g. `SCORE timeouts 96/100 PASS …`.
 pub fn score_line(run: &Run) -> String {
-    let score = run.verdict.score.map_or("--".to_owned(), |score| score.to_string());
+    let score = run
+        .verdict
+        .score
+        .map_or("--".to_owned(), |score| score.to_string());
     let headline = run.headline().map_or(String::new(), |check| {
         format!("  {}: {}", check.title, check.seen)
     });

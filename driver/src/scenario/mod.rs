@@ -15,7 +15,7 @@ use serde::Deserialize;
 use crate::{load::summary::Expectation, service::Service};
 
 pub use built_in::{NAMES, built_in};
-pub use measure::{Limit, Measure, Stat};
+pub use measure::{Limit, Measure, Observed, Recovery, Requests, Stat};
 pub use parse::ScenarioError;
 pub use units::{Dimension, Quantity, Rate};
 

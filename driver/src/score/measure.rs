@@ -29,7 +29,10 @@ pub(super) struct Value {
 
 impl Value {
     fn exact(value: f64) -> Self {
-        Self { value, censored: false }
+        Self {
+            value,
+            censored: false,
+        }
     }
 }
 
@@ -40,29 +43,43 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
         Measure::OkShare(requests) => share(measured, requests, is_ok),
         Measure::OkCount(requests) => {
             let class = measured.class(&requests.class)?;
-            let ok = measured.requests(requests).filter(|sample| is_ok(class, sample));
+            let ok = measured
+                .requests(requests)
+                .filter(|sample| is_ok(class, sample));
             Some(Value::exact(ok.count() as f64))
         }
         Measure::DistinctOk(requests) => {
             let class = measured.class(&requests.class)?;
-            let ok = measured.requests(requests).filter(|sample| is_ok(class, sample));
+            let ok = measured
+                .requests(requests)
+                .filter(|sample| is_ok(class, sample));
             let keys: HashSet<u64> = ok.map(|sample| sample.key).collect();
             Some(Value::exact(keys.len() as f64))
         }
         Measure::Latency(latency) => {
-            let requests = Requests { class: latency.class.clone(), phases: latency.phases.clone() };
+            let requests = Requests {
+                class: latency.class.clone(),
+                phases: latency.phases.clone(),
+            };
             let class = measured.class(&latency.class)?;
             let samples: Vec<&Sample> = measured.requests(&requests).collect();
             let percentile = |samples: &[&Sample]| {
-                let times = samples.iter().map(|sample| {
-                    observed(sample.latency(), fate(class, sample), class.timeout)
-                });
-                let quantile = times.collect::<Distribution>().percentile(latency.percentile)?;
-                Some(Value { value: quantile.ms, censored: quantile.censored })
+                let times = samples
+                    .iter()
+                    .map(|sample| observed(sample.latency(), fate(class, sample), class.timeout));
+                let quantile = times
+                    .collect::<Distribution>()
+                    .percentile(latency.percentile)?;
+                Some(Value {
+                    value: quantile.ms,
+                    censored: quantile.censored,
+                })
             };
             if latency.peak {
                 let seconds = samples.chunk_by(|a, b| a.intended.as_secs() == b.intended.as_secs());
-                seconds.filter_map(percentile).max_by(|a, b| a.value.total_cmp(&b.value))
+                seconds
+                    .filter_map(percentile)
+                    .max_by(|a, b| a.value.total_cmp(&b.value))
             } else {
                 percentile(&samples)
             }
@@ -72,11 +89,17 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
         Measure::Ratio(pair) => {
             let (of, over) = (value(&pair.of, measured)?, value(&pair.over, measured)?);
             let ratio = of.value / over.value;
-            ratio.is_finite().then_some(Value { value: ratio, censored: of.censored })
+            ratio.is_finite().then_some(Value {
+                value: ratio,
+                censored: of.censored,
+            })
         }
         Measure::Difference(balance) => {
             let of = value(&balance.of, measured)?;
-            let parts = balance.minus.iter().map(|part| Some(value(part, measured)?.value));
+            let parts = balance
+                .minus
+                .iter()
+                .map(|part| Some(value(part, measured)?.value));
             let parts: f64 = parts.sum::<Option<f64>>()?;
             Some(Value::exact(of.value - parts))
         }
@@ -103,7 +126,10 @@ fn share(
 ) -> Option<Value> {
     let class = measured.class(&requests.class)?;
     let samples: Vec<&Sample> = measured.requests(requests).collect();
-    let counted = samples.iter().filter(|sample| counts(class, sample)).count();
+    let counted = samples
+        .iter()
+        .filter(|sample| counts(class, sample))
+        .count();
     (!samples.is_empty()).then(|| Value::exact(counted as f64 / samples.len() as f64))
 }
 
@@ -112,17 +138,26 @@ fn share(
 fn recovery_time(measured: &Measured, recovery: &Recovery) -> Option<Value> {
     let class = measured.class(&recovery.class)?;
     let (_, end) = measured.span(&recovery.after)?;
-    let requests = Requests { class: recovery.class.clone(), phases: Vec::new() };
-    let after: Vec<&Sample> =
-        measured.requests(&requests).filter(|sample| sample.intended >= end).collect();
-    let window = |sample: &Sample| {
-        (sample.intended - end).as_nanos() / RECOVERY_WINDOW.as_nanos()
+    let requests = Requests {
+        class: recovery.class.clone(),
+        phases: Vec::new(),
     };
+    let after: Vec<&Sample> = measured
+        .requests(&requests)
+        .filter(|sample| sample.intended >= end)
+        .collect();
+    let window = |sample: &Sample| (sample.intended - end).as_nanos() / RECOVERY_WINDOW.as_nanos();
     let windows: Vec<(u128, bool)> = after
         .chunk_by(|a, b| window(a) == window(b))
         .map(|samples| {
-            let good = samples.iter().filter(|sample| is_good(class, sample)).count();
-            (window(samples[0]), good as f64 >= RECOVERED * samples.len() as f64)
+            let good = samples
+                .iter()
+                .filter(|sample| is_good(class, sample))
+                .count();
+            (
+                window(samples[0]),
+                good as f64 >= RECOVERED * samples.len() as f64,
+            )
         })
         .collect();
     let (last, _) = windows.last()?;
@@ -134,14 +169,23 @@ fn recovery_time(measured: &Measured, recovery: &Recovery) -> Option<Value> {
 }
 
 fn statistic(measured: &Measured, observed: &Observed) -> Option<f64> {
-    let series = measured.series.iter().find(|series| series.id == *observed.id.get_ref())?;
+    let series = measured
+        .series
+        .iter()
+        .find(|series| series.id == *observed.id.get_ref())?;
     let spans = measured.spans(&observed.phases);
     let within = |at: f64| {
         spans.is_empty()
-            || spans.iter().any(|(start, end)| at >= start.as_secs_f64() && at < end.as_secs_f64())
+            || spans
+                .iter()
+                .any(|(start, end)| at >= start.as_secs_f64() && at < end.as_secs_f64())
     };
-    let values: Vec<f64> =
-        series.points.iter().filter(|(at, _)| within(*at)).map(|(_, value)| *value).collect();
+    let values: Vec<f64> = series
+        .points
+        .iter()
+        .filter(|(at, _)| within(*at))
+        .map(|(_, value)| *value)
+        .collect();
     let (first, last) = (*values.first()?, *values.last()?);
     Some(match observed.stat {
         Stat::Mean => values.iter().sum::<f64>() / values.len() as f64,
@@ -160,7 +204,10 @@ fn statistic(measured: &Measured, observed: &Observed) -> Option<f64> {
 
 impl<'a> Measured<'a> {
     fn class(&self, name: &Reference) -> Option<&'a Class> {
-        self.scenario.classes.iter().find(|class| class.name == *name.get_ref())
+        self.scenario
+            .classes
+            .iter()
+            .find(|class| class.name == *name.get_ref())
     }
 
     fn span(&self, phase: &Reference) -> Option<(Duration, Duration)> {
@@ -175,12 +222,18 @@ impl<'a> Measured<'a> {
 
     /// The requests of a class whose intended send lies in the phases, in order of it.
     fn requests(&self, requests: &Requests) -> impl Iterator<Item = &'a Sample> + use<'a> {
-        let class = self.scenario.classes.iter().position(|class| class.name == *requests.class.get_ref());
+        let class = self
+            .scenario
+            .classes
+            .iter()
+            .position(|class| class.name == *requests.class.get_ref());
         let spans = self.spans(&requests.phases);
         self.samples.iter().filter(move |sample| {
             Some(usize::from(sample.class)) == class
                 && (spans.is_empty()
-                    || spans.iter().any(|(start, end)| (*start..*end).contains(&sample.intended)))
+                    || spans
+                        .iter()
+                        .any(|(start, end)| (*start..*end).contains(&sample.intended)))
         })
     }
 }

@@ -4,6 +4,9 @@
 mod grade;
 mod measure;
 
+#[cfg(test)]
+mod tests;
+
 use lab_record::{Outcome, Validity, Verdict};
 
 use crate::{
@@ -42,7 +45,10 @@ pub fn checks(measured: &Measured) -> Vec<lab_record::Check> {
 /// The verdict that the checks add up to.
 pub fn verdict(checks: &[lab_record::Check], validity: Validity) -> Verdict {
     if validity == Validity::Invalid {
-        return Verdict { outcome: Outcome::Invalid, score: None };
+        return Verdict {
+            outcome: Outcome::Invalid,
+            score: None,
+        };
     }
     let weights: f64 = checks.iter().map(|check| check.weight).sum();
     let earned: f64 = checks.iter().map(|check| check.weight * check.grade).sum();
@@ -58,7 +64,10 @@ pub fn verdict(checks: &[lab_record::Check], validity: Validity) -> Verdict {
     } else {
         (Outcome::Pass, 100.0)
     };
-    Verdict { outcome, score: Some(points.min(most).round() as u8) }
+    Verdict {
+        outcome,
+        score: Some(points.min(most).round() as u8),
+    }
 }
 
 fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
@@ -66,12 +75,16 @@ fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
     let value = measure::value(measure, measured);
     let passed = value.is_some_and(|value| {
         // Of a censored value only a lower bound is known, so it can't be shown to lie below a limit.
-        check.limit.holds(value.value) && !(value.censored && matches!(check.limit, Limit::AtMost(_)))
+        check.limit.holds(value.value)
+            && !(value.censored && matches!(check.limit, Limit::AtMost(_)))
     });
     let seen = value.map_or_else(
         || "nothing to measure".to_owned(),
         |value| {
-            let quantity = Quantity { value: value.value, dimension: measure.dimension() };
+            let quantity = Quantity {
+                value: value.value,
+                dimension: measure.dimension(),
+            };
             format!("{}{quantity}", if value.censored { "≥ " } else { "" })
         },
     );

@@ -19,18 +19,28 @@ pub fn turn() -> MutexGuard<'static, ()> {
 
 /// The project.
 pub fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the driver's folder is in the project")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the driver's folder is in the project")
 }
 
 /// A scenario file of the tests.
 pub fn scenario(name: &str) -> PathBuf {
-    root().join("driver/tests/scenarios").join(name).with_extension("toml")
+    root()
+        .join("driver/tests/scenarios")
+        .join(name)
+        .with_extension("toml")
 }
 
 /// The driver with these arguments, run in the project, not started yet.
 pub fn driver(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_driver"));
-    command.args(arguments).current_dir(root()).env_remove("PLATFORM").env_remove("DATABASE_URL").env("CI", "true");
+    command
+        .args(arguments)
+        .current_dir(root())
+        .env_remove("PLATFORM")
+        .env_remove("DATABASE_URL")
+        .env("CI", "true");
     command
 }
 
@@ -44,12 +54,21 @@ pub fn run_of(scenario_name: &str, reports: &Path) -> Command {
 
 /// What a finished program printed, for messages of tests.
 pub fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// Starts a program with its output kept.
 pub fn start(command: &mut Command) -> Child {
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the driver starts")
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the driver starts")
 }
 
 /// Waits until `condition` gives something.
@@ -66,20 +85,31 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 
 /// The lines that a run's journal has so far; none before it has begun.
 pub fn journal(reports: &Path, scenario: &str) -> Option<String> {
-    let folder = fs::read_dir(reports.join(scenario)).ok()?.next()?.ok()?.path();
+    let folder = fs::read_dir(reports.join(scenario))
+        .ok()?
+        .next()?
+        .ok()?
+        .path();
     fs::read_to_string(folder.join("events.jsonl")).ok()
 }
 
 /// The data of the one run of a scenario.
 pub fn data(reports: &Path, scenario: &str) -> serde_json::Value {
-    let folder = fs::read_dir(reports.join(scenario)).expect("a scenario's folder").next().expect("a run").expect("readable");
+    let folder = fs::read_dir(reports.join(scenario))
+        .expect("a scenario's folder")
+        .next()
+        .expect("a run")
+        .expect("readable");
     let text = fs::read(folder.path().join("data.json")).expect("data.json");
     serde_json::from_slice(&text).expect("JSON")
 }
 
 /// Process ids and command lines below a process, children of children too.
 pub fn descendants(of: u32) -> Vec<(u32, String)> {
-    let output = Command::new("ps").args(["-axo", "pid=,ppid=,command="]).output().expect("ps");
+    let output = Command::new("ps")
+        .args(["-axo", "pid=,ppid=,command="])
+        .output()
+        .expect("ps");
     let table: Vec<(u32, u32, String)> = String::from_utf8_lossy(&output.stdout)
         .lines()
         .filter_map(|line| {
@@ -102,13 +132,19 @@ pub fn descendants(of: u32) -> Vec<(u32, String)> {
 
 /// Whether a process still runs.
 pub fn alive(pid: u32) -> bool {
-    let output = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().expect("ps");
+    let output = Command::new("ps")
+        .args(["-o", "stat=", "-p", &pid.to_string()])
+        .output()
+        .expect("ps");
     let state = String::from_utf8_lossy(&output.stdout);
     !state.trim().is_empty() && !state.trim().starts_with('Z')
 }
 
 /// Sends a signal, by name.
 pub fn signal(name: &str, pid: u32) {
-    let sent = Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().expect("kill");
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &pid.to_string()])
+        .status()
+        .expect("kill");
     assert!(sent.success(), "kill -{name} {pid}");
 }

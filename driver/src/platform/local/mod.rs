@@ -153,6 +153,16 @@ impl Platform for LocalPlatform {
     }
 }
 
+/// Whether a stack did not start because there is no PostgreSQL on this machine.
+pub fn lacks_postgres(error: &anyhow::Error) -> bool {
+    matches!(
+        error.downcast_ref(),
+        Some(super::Error::Local(Error::Postgres(
+            PostgresError::NotFound(_)
+        )))
+    )
+}
+
 /// Whether nobody listens on `port` of the loopback interface.
 fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
