@@ -5,31 +5,10 @@ use std::time::Duration;
 use super::condition::Conditions;
 use super::limit::{History, Range, Stamped};
 use super::proposal::{Proposal, Tolerance, propose};
-use super::{Behavior, Condition, ConditionKind, HpaSpec, MetricError, ObjectRef, PodSample, Reason};
-
-/// What the cluster's administrator sets, with the defaults of kube-controller-manager's flags.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Controller {
-    /// `--horizontal-pod-autoscaler-tolerance`
-    pub tolerance: f64,
-    /// `--horizontal-pod-autoscaler-cpu-initialization-period`
-    pub cpu_initialization_period: Duration,
-    /// `--horizontal-pod-autoscaler-initial-readiness-delay`
-    pub initial_readiness_delay: Duration,
-    /// `--horizontal-pod-autoscaler-downscale-stabilization`
-    pub downscale_stabilization: Duration,
-}
-
-impl Default for Controller {
-    fn default() -> Self {
-        Self {
-            tolerance: 0.1,
-            cpu_initialization_period: Duration::from_secs(5 * 60),
-            initial_readiness_delay: Duration::from_secs(30),
-            downscale_stabilization: Duration::from_secs(5 * 60),
-        }
-    }
-}
+use super::{
+    Behavior, Condition, ConditionKind, Controller, HpaSpec, MetricError, ObjectRef, PodSample,
+    Reason,
+};
 
 /// What one tick came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,7 +29,7 @@ pub struct Autoscaler {
     spec: HpaSpec,
     scalable: ObjectRef,
     controller: Controller,
-    pub(super) history: History,
+    history: History,
     started: bool,
     conditions: Conditions,
 }
@@ -64,7 +43,21 @@ impl Autoscaler {
     /// The same, under a controller with other flags.
     pub fn with_controller(spec: HpaSpec, scalable: ObjectRef, controller: Controller) -> Self {
         let (history, conditions) = <_>::default();
-        Self { spec, scalable, controller, history, started: false, conditions }
+        Self {
+            spec,
+            scalable,
+            controller,
+            history,
+            started: false,
+            conditions,
+        }
+    }
+
+    /// An autoscaler that has seen `recommendations` before.
+    #[cfg(test)]
+    pub(super) fn remember(&mut self, recommendations: Vec<Stamped>) {
+        self.history.recommendations = recommendations;
+        self.started = true;
     }
 
     /// Decides how many replicas to run. `now` must not go back.
@@ -72,23 +65,49 @@ impl Autoscaler {
         if !self.spec.target.is_same(&self.scalable) {
             return self.lost(current);
         }
-        self.set(ConditionKind::AbleToScale, true, Reason::SucceededGetScale, "the target was found");
-        if !std::mem::replace(&mut self.started, true) && self.history.recommendations.is_empty() {
-            self.history.recommendations.push(Stamped { value: current, at: now });
+        self.set(
+            ConditionKind::AbleToScale,
+            true,
+            Reason::SucceededGetScale,
+            "the target was found",
+        );
+        if !std::mem::replace(&mut self.started, true) {
+            self.history.recommendations.push(Stamped {
+                value: current,
+                at: now,
+            });
         }
 
         if current == 0 {
             let message = "the target has 0 replicas, which switches the autoscaler off";
-            self.set(ConditionKind::ScalingActive, false, Reason::ScalingDisabled, message);
+            self.set(
+                ConditionKind::ScalingActive,
+                false,
+                Reason::ScalingDisabled,
+                message,
+            );
             self.decision(current, None, message)
         } else if current > self.spec.max {
-            let reason = format!("there are more replicas than maxReplicas, {}", self.spec.max);
+            let reason = format!(
+                "there are more replicas than maxReplicas, {}",
+                self.spec.max
+            );
             self.rescale(now, current, self.spec.max, None, reason)
         } else if current < self.spec.min {
-            let reason = format!("there are fewer replicas than minReplicas, {}", self.spec.min);
+            let reason = format!(
+                "there are fewer replicas than minReplicas, {}",
+                self.spec.min
+            );
             self.rescale(now, current, self.spec.min, None, reason)
         } else {
-            match propose(pods, current, self.spec.target_utilization, self.tolerance(), &self.controller, now) {
+            match propose(
+                pods,
+                current,
+                self.spec.target_utilization,
+                self.tolerance(),
+                &self.controller,
+                now,
+            ) {
                 Ok(proposal) => self.follow(now, current, proposal),
                 Err(error) => self.blind(current, &error),
             }
@@ -101,14 +120,24 @@ impl Autoscaler {
             "spec.scaleTargetRef names the {}, which does not exist (there is the {}); name that one",
             self.spec.target, self.scalable
         );
-        self.set(ConditionKind::AbleToScale, false, Reason::FailedGetScale, &message);
+        self.set(
+            ConditionKind::AbleToScale,
+            false,
+            Reason::FailedGetScale,
+            &message,
+        );
         self.decision(current, None, message)
     }
 
     /// There is nothing to compute with.
     fn blind(&mut self, current: u32, error: &MetricError) -> Decision {
         let message = error.to_string();
-        self.set(ConditionKind::ScalingActive, false, Reason::FailedGetResourceMetric, &message);
+        self.set(
+            ConditionKind::ScalingActive,
+            false,
+            Reason::FailedGetResourceMetric,
+            &message,
+        );
         self.decision(current, None, message)
     }
 
@@ -117,7 +146,12 @@ impl Autoscaler {
         let used = proposal.utilization;
         let target = self.spec.target_utilization;
         let measured = format!("CPU use is {used}% of the requests, the target {target}%");
-        self.set(ConditionKind::ScalingActive, true, Reason::ValidMetricFound, &measured);
+        self.set(
+            ConditionKind::ScalingActive,
+            true,
+            Reason::ValidMetricFound,
+            &measured,
+        );
 
         let stabilized = self.stabilize(now, current, proposal.replicas);
         let (desired, limit) = self.limit(now, current, stabilized);
@@ -128,7 +162,9 @@ impl Autoscaler {
         let reason = match proposal.replicas {
             wanted if wanted == desired => measured,
             wanted if limited => format!("{measured}: it takes {wanted} replicas, but {message}"),
-            wanted => format!("{measured}: it takes {wanted} replicas, but a recent recommendation was {stabilized}"),
+            wanted => format!(
+                "{measured}: it takes {wanted} replicas, but a recent recommendation was {stabilized}"
+            ),
         };
         if desired == current {
             self.decision(current, Some(used), reason)
@@ -141,26 +177,46 @@ impl Autoscaler {
         let default = self.controller.downscale_stabilization;
         let (stabilized, rising) = match &self.spec.behavior {
             None => (self.history.stabilize_down(wanted, default, now), false),
-            Some(Behavior { scale_up, scale_down }) => {
+            Some(Behavior {
+                scale_up,
+                scale_down,
+            }) => {
                 let up = scale_up.stabilization.unwrap_or_default();
                 let down = scale_down.stabilization.unwrap_or(default);
-                (self.history.stabilize(current, wanted, up, down, now), wanted >= current)
+                (
+                    self.history.stabilize(current, wanted, up, down, now),
+                    wanted >= current,
+                )
             }
         };
         let (reason, message) = match (stabilized == wanted, rising) {
             (true, _) => (Reason::ReadyForNewScale, "nothing holds a change back"),
-            (false, true) => (Reason::ScaleUpStabilized, "a recent recommendation was lower and still counts"),
-            (false, false) => (Reason::ScaleDownStabilized, "a recent recommendation was higher and still counts"),
+            (false, true) => (
+                Reason::ScaleUpStabilized,
+                "a recent recommendation was lower and still counts",
+            ),
+            (false, false) => (
+                Reason::ScaleDownStabilized,
+                "a recent recommendation was higher and still counts",
+            ),
         };
         self.set(ConditionKind::AbleToScale, true, reason, message);
         stabilized
     }
 
     fn limit(&self, now: Duration, current: u32, desired: u32) -> (u32, Reason) {
-        let range = Range { min: self.spec.min, max: self.spec.max, current, desired };
+        let range = Range {
+            min: self.spec.min,
+            max: self.spec.max,
+            current,
+            desired,
+        };
         match &self.spec.behavior {
             None => range.limit(),
-            Some(Behavior { scale_up, scale_down }) => self.history.limit(range, scale_up, scale_down, now),
+            Some(Behavior {
+                scale_up,
+                scale_down,
+            }) => self.history.limit(range, scale_up, scale_down, now),
         }
     }
 
@@ -174,10 +230,27 @@ impl Autoscaler {
         }
     }
 
-    fn rescale(&mut self, now: Duration, from: u32, to: u32, used: Option<i32>, reason: String) -> Decision {
-        self.set(ConditionKind::AbleToScale, true, Reason::SucceededRescale, format!("replicas set to {to}"));
-        if let Some(Behavior { scale_up, scale_down }) = &self.spec.behavior {
-            self.history.record(from, to, if to > from { scale_up } else { scale_down }, now);
+    fn rescale(
+        &mut self,
+        now: Duration,
+        from: u32,
+        to: u32,
+        used: Option<i32>,
+        reason: String,
+    ) -> Decision {
+        self.set(
+            ConditionKind::AbleToScale,
+            true,
+            Reason::SucceededRescale,
+            format!("replicas set to {to}"),
+        );
+        if let Some(Behavior {
+            scale_up,
+            scale_down,
+        }) = &self.spec.behavior
+        {
+            self.history
+                .record(from, to, if to > from { scale_up } else { scale_down }, now);
         }
         self.decision(to, used, reason)
     }
@@ -186,16 +259,36 @@ impl Autoscaler {
         let behavior = self.spec.behavior.as_ref();
         let default = self.controller.tolerance;
         Tolerance {
-            down: behavior.and_then(|behavior| behavior.scale_down.tolerance).unwrap_or(default),
-            up: behavior.and_then(|behavior| behavior.scale_up.tolerance).unwrap_or(default),
+            down: behavior
+                .and_then(|behavior| behavior.scale_down.tolerance)
+                .unwrap_or(default),
+            up: behavior
+                .and_then(|behavior| behavior.scale_up.tolerance)
+                .unwrap_or(default),
         }
     }
 
-    fn set(&mut self, kind: ConditionKind, holds: bool, reason: Reason, message: impl Into<String>) {
+    fn set(
+        &mut self,
+        kind: ConditionKind,
+        holds: bool,
+        reason: Reason,
+        message: impl Into<String>,
+    ) {
         self.conditions.set(kind, holds, reason, message);
     }
 
-    fn decision(&self, desired: u32, current_utilization: Option<i32>, reason: impl Into<String>) -> Decision {
-        Decision { desired, current_utilization, conditions: self.conditions.to_vec(), reason: reason.into() }
+    fn decision(
+        &self,
+        desired: u32,
+        current_utilization: Option<i32>,
+        reason: impl Into<String>,
+    ) -> Decision {
+        Decision {
+            desired,
+            current_utilization,
+            conditions: self.conditions.to_vec(),
+            reason: reason.into(),
+        }
     }
 }

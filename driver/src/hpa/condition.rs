@@ -71,9 +71,20 @@ impl fmt::Display for Reason {
 pub(super) struct Conditions(Vec<Condition>);
 
 impl Conditions {
-    pub(super) fn set(&mut self, kind: ConditionKind, holds: bool, reason: Reason, message: impl Into<String>) {
+    pub(super) fn set(
+        &mut self,
+        kind: ConditionKind,
+        holds: bool,
+        reason: Reason,
+        message: impl Into<String>,
+    ) {
         self.0.retain(|condition| condition.kind != kind);
-        self.0.push(Condition { kind, holds, reason, message: message.into() });
+        self.0.push(Condition {
+            kind,
+            holds,
+            reason,
+            message: message.into(),
+        });
         self.0.sort_by_key(|condition| condition.kind);
     }
 

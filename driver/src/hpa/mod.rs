@@ -16,6 +16,7 @@
 
 mod autoscaler;
 mod condition;
+mod controller;
 mod limit;
 mod pod;
 mod proposal;
@@ -26,8 +27,11 @@ mod golden;
 #[cfg(test)]
 mod properties;
 
-pub use autoscaler::{Autoscaler, Controller, Decision};
+pub use autoscaler::{Autoscaler, Decision};
 pub use condition::{Condition, ConditionKind, Reason};
+pub use controller::Controller;
 pub use pod::{CpuRequest, PodPhase, PodSample, Readiness, Usage};
 pub use proposal::MetricError;
-pub use spec::{Behavior, Change, HpaSpec, Millicores, ObjectRef, Policy, ScalingRules, SelectPolicy};
+pub use spec::{
+    Behavior, Change, HpaSpec, Millicores, ObjectRef, Policy, ScalingRules, SelectPolicy,
+};

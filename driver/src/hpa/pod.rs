@@ -80,12 +80,21 @@ pub(super) struct Groups<'a> {
 impl<'a> Groups<'a> {
     /// Sorts the pods; those that failed or are being deleted are in no group.
     pub(super) fn of(pods: &'a [PodSample], controller: &Controller, now: Duration) -> Self {
-        let mut groups = Self { counted: Vec::new(), unready: Vec::new(), missing: Vec::new() };
-        for pod in pods.iter().filter(|pod| !pod.deleting && pod.phase != PodPhase::Failed) {
+        let mut groups = Self {
+            counted: Vec::new(),
+            unready: Vec::new(),
+            missing: Vec::new(),
+        };
+        for pod in pods
+            .iter()
+            .filter(|pod| !pod.deleting && pod.phase != PodPhase::Failed)
+        {
             match pod.usage {
                 _ if pod.phase == PodPhase::Pending => groups.unready.push(pod),
                 None => groups.missing.push(pod),
-                Some(usage) if pod.counts(usage, controller, now) => groups.counted.push((pod, usage.cpu)),
+                Some(usage) if pod.counts(usage, controller, now) => {
+                    groups.counted.push((pod, usage.cpu));
+                }
                 Some(_) => groups.unready.push(pod),
             }
         }
@@ -97,11 +106,14 @@ impl PodSample {
     /// A young pod's sample counts when the pod is ready and has been for the whole window: what it
     /// burns while it starts says nothing about the load. An old pod's counts unless it was never ready.
     fn counts(&self, usage: Usage, controller: &Controller, now: Duration) -> bool {
-        let (Some(started), Some(readiness)) = (self.started, self.readiness) else { return false };
+        let (Some(started), Some(readiness)) = (self.started, self.readiness) else {
+            return false;
+        };
         if started.saturating_add(controller.cpu_initialization_period) > now {
             readiness.ready && usage.at >= readiness.since.saturating_add(usage.window)
         } else {
-            readiness.ready || started.saturating_add(controller.initial_readiness_delay) <= readiness.since
+            readiness.ready
+                || started.saturating_add(controller.initial_readiness_delay) <= readiness.since
         }
     }
 }

@@ -7,39 +7,65 @@ use proptest::prelude::*;
 use super::*;
 
 fn spec() -> impl Strategy<Value = HpaSpec> {
-    (1..20_u32, 0..20_u32, 1..300_u32, proptest::option::of(behavior())).prop_map(
-        |(min, more, target_utilization, behavior)| HpaSpec {
+    (
+        1..20_u32,
+        0..20_u32,
+        1..300_u32,
+        proptest::option::of(behavior()),
+    )
+        .prop_map(|(min, more, target_utilization, behavior)| HpaSpec {
             target: target(),
             min,
             max: min + more,
             target_utilization,
             behavior,
-        },
-    )
+        })
 }
 
 fn target() -> ObjectRef {
     let text = str::to_owned;
-    ObjectRef { namespace: text("lab"), api_version: text("apps/v1"), kind: text("Deployment"), name: text("api") }
+    ObjectRef {
+        namespace: text("lab"),
+        api_version: text("apps/v1"),
+        kind: text("Deployment"),
+        name: text("api"),
+    }
 }
 
 fn behavior() -> impl Strategy<Value = Behavior> {
-    (rules(), rules()).prop_map(|(scale_up, scale_down)| Behavior { scale_up, scale_down })
+    (rules(), rules()).prop_map(|(scale_up, scale_down)| Behavior {
+        scale_up,
+        scale_down,
+    })
 }
 
 fn rules() -> impl Strategy<Value = ScalingRules> {
-    let change = prop_oneof![(1..=u32::MAX).prop_map(Change::Pods), (1..=u32::MAX).prop_map(Change::Percent)];
-    let policy = (change, 1..=1800_u64).prop_map(|(change, seconds)| Policy { change, period: secs(seconds) });
-    let select = prop_oneof![Just(SelectPolicy::Max), Just(SelectPolicy::Min), Just(SelectPolicy::Disabled)];
+    let change = prop_oneof![
+        (1..=u32::MAX).prop_map(Change::Pods),
+        (1..=u32::MAX).prop_map(Change::Percent)
+    ];
+    let policy = (change, 1..=1800_u64).prop_map(|(change, seconds)| Policy {
+        change,
+        period: secs(seconds),
+    });
+    let select = prop_oneof![
+        Just(SelectPolicy::Max),
+        Just(SelectPolicy::Min),
+        Just(SelectPolicy::Disabled)
+    ];
     let tolerance = proptest::option::of(0.0..3.0_f64);
-    (proptest::option::of(0..=3600_u64), select, proptest::collection::vec(policy, 1..4), tolerance).prop_map(
-        |(window, select, policies, tolerance)| ScalingRules {
+    (
+        proptest::option::of(0..=3600_u64),
+        select,
+        proptest::collection::vec(policy, 1..4),
+        tolerance,
+    )
+        .prop_map(|(window, select, policies, tolerance)| ScalingRules {
             stabilization: window.map(secs),
             select,
             policies,
             tolerance,
-        },
-    )
+        })
 }
 
 fn secs(seconds: u64) -> Duration {
@@ -63,16 +89,25 @@ fn pod() -> impl Strategy<Value = PodSample> {
     let readiness = (any::<bool>(), time()).prop_map(|(ready, since)| Readiness { ready, since });
     let usage = (amount(), time(), time()).prop_map(|(cpu, at, window)| Usage { cpu, at, window });
     let option = proptest::option::of::<BoxedStrategy<Duration>>;
-    (phase, any::<bool>(), option(time().boxed()), proptest::option::of(readiness), proptest::option::of(usage), request)
-        .prop_map(|(phase, deleting, started, readiness, usage, request)| PodSample {
-            name: "api-0".into(),
-            phase,
-            deleting,
-            started,
-            readiness,
-            usage,
-            request,
-        })
+    (
+        phase,
+        any::<bool>(),
+        option(time().boxed()),
+        proptest::option::of(readiness),
+        proptest::option::of(usage),
+        request,
+    )
+        .prop_map(
+            |(phase, deleting, started, readiness, usage, request)| PodSample {
+                name: "api-0".into(),
+                phase,
+                deleting,
+                started,
+                readiness,
+                usage,
+                request,
+            },
+        )
 }
 
 /// A pod whose sample counts.
@@ -82,8 +117,15 @@ fn settled(usage: u64, request: u64) -> PodSample {
         phase: PodPhase::Running,
         deleting: false,
         started: Some(Duration::ZERO),
-        readiness: Some(Readiness { ready: true, since: Duration::ZERO }),
-        usage: Some(Usage { cpu: Millicores(usage), at: secs(60), window: secs(15) }),
+        readiness: Some(Readiness {
+            ready: true,
+            since: Duration::ZERO,
+        }),
+        usage: Some(Usage {
+            cpu: Millicores(usage),
+            at: secs(60),
+            window: secs(15),
+        }),
         request: CpuRequest::Set(Millicores(request)),
     }
 }
@@ -93,7 +135,9 @@ fn settled_pods(usage: &[u64]) -> Vec<PodSample> {
 }
 
 fn first_tick(spec: HpaSpec, pods: &[PodSample]) -> u32 {
-    Autoscaler::new(spec, target()).tick(secs(60), pods.len() as u32, pods).desired
+    Autoscaler::new(spec, target())
+        .tick(secs(60), pods.len() as u32, pods)
+        .desired
 }
 
 proptest! {

@@ -16,7 +16,9 @@ pub enum MetricError {
     #[error("no pod has a CPU sample yet")]
     NoSamples,
     /// None of the samples counts.
-    #[error("no sample counts yet: the pods are not ready, or have been ready for less than one sample window")]
+    #[error(
+        "no sample counts yet: the pods are not ready, or have been ready for less than one sample window"
+    )]
     NoReadyPods,
     /// A container requests no CPU.
     #[error(
@@ -69,14 +71,27 @@ pub(super) fn propose(
     let groups = usable(pods, controller, now)?;
     check_requests(pods)?;
 
-    let mut entries: Vec<Entry> = groups.counted.iter().map(|(pod, usage)| Entry::new(pod, usage.0)).collect();
+    let mut entries: Vec<Entry> = groups
+        .counted
+        .iter()
+        .map(|(pod, usage)| Entry::new(pod, usage.0))
+        .collect();
     let utilization = utilization(&entries)?;
     let ratio = f64::from(utilization) / f64::from(target);
-    let settled = |replicas| Ok(Proposal { replicas, utilization });
+    let settled = |replicas| {
+        Ok(Proposal {
+            replicas,
+            utilization,
+        })
+    };
 
     let rising_with_unready = ratio > 1.0 && !groups.unready.is_empty();
     if !rising_with_unready && groups.missing.is_empty() {
-        return settled(if tolerance.covers(ratio) { current } else { scaled(ratio, entries.len()) });
+        return settled(if tolerance.covers(ratio) {
+            current
+        } else {
+            scaled(ratio, entries.len())
+        });
     }
 
     // Pods that are not measured get the use that makes the change smaller: all of their request when
@@ -86,16 +101,30 @@ pub(super) fn propose(
         let full = |pod: &PodSample| millicores(pod).saturating_mul(percent) / 100;
         entries.extend(groups.missing.iter().map(|pod| Entry::new(pod, full(pod))));
     } else if ratio > 1.0 {
-        entries.extend(groups.missing.iter().chain(&groups.unready).map(|pod| Entry::new(pod, 0)));
+        entries.extend(
+            groups
+                .missing
+                .iter()
+                .chain(&groups.unready)
+                .map(|pod| Entry::new(pod, 0)),
+        );
     }
     let cautious = f64::from(self::utilization(&entries)?) / f64::from(target);
     let turned = (ratio < 1.0 && cautious > 1.0) || (ratio > 1.0 && cautious < 1.0);
     let replicas = scaled(cautious, entries.len());
     let against = (cautious < 1.0 && replicas > current) || (cautious > 1.0 && replicas < current);
-    settled(if tolerance.covers(cautious) || turned || against { current } else { replicas })
+    settled(if tolerance.covers(cautious) || turned || against {
+        current
+    } else {
+        replicas
+    })
 }
 
-fn usable<'a>(pods: &'a [PodSample], controller: &Controller, now: Duration) -> Result<Groups<'a>, MetricError> {
+fn usable<'a>(
+    pods: &'a [PodSample],
+    controller: &Controller,
+    now: Duration,
+) -> Result<Groups<'a>, MetricError> {
     if pods.is_empty() {
         return Err(MetricError::NoPods);
     }
@@ -103,15 +132,20 @@ fn usable<'a>(pods: &'a [PodSample], controller: &Controller, now: Duration) -> 
         return Err(MetricError::NoSamples);
     }
     let groups = Groups::of(pods, controller, now);
-    if groups.counted.is_empty() { Err(MetricError::NoReadyPods) } else { Ok(groups) }
+    if groups.counted.is_empty() {
+        Err(MetricError::NoReadyPods)
+    } else {
+        Ok(groups)
+    }
 }
 
 fn check_requests(pods: &[PodSample]) -> Result<(), MetricError> {
     pods.iter().try_for_each(|pod| match &pod.request {
         CpuRequest::Set(_) => Ok(()),
-        CpuRequest::Missing { container } => {
-            Err(MetricError::MissingRequest { pod: pod.name.clone(), container: container.clone() })
-        }
+        CpuRequest::Missing { container } => Err(MetricError::MissingRequest {
+            pod: pod.name.clone(),
+            container: container.clone(),
+        }),
     })
 }
 
@@ -123,7 +157,10 @@ struct Entry {
 
 impl Entry {
     fn new(pod: &PodSample, usage: u64) -> Self {
-        Self { usage, request: millicores(pod) }
+        Self {
+            usage,
+            request: millicores(pod),
+        }
     }
 }
 
@@ -137,9 +174,16 @@ fn millicores(pod: &PodSample) -> u64 {
 /// All use in percent of all requests: a whole number, rounded down (`metrics/utilization.go`). Go's sum
 /// would overflow where this one saturates.
 fn utilization(entries: &[Entry]) -> Result<i32, MetricError> {
-    let sum = |part: fn(&Entry) -> u64| entries.iter().map(|entry| u128::from(part(entry))).sum::<u128>();
+    let sum = |part: fn(&Entry) -> u64| {
+        entries
+            .iter()
+            .map(|entry| u128::from(part(entry)))
+            .sum::<u128>()
+    };
     let percent = (sum(|entry| entry.usage) * 100).checked_div(sum(|entry| entry.request));
-    percent.map(|percent| i32::try_from(percent).unwrap_or(i32::MAX)).ok_or(MetricError::ZeroRequest)
+    percent
+        .map(|percent| i32::try_from(percent).unwrap_or(i32::MAX))
+        .ok_or(MetricError::ZeroRequest)
 }
 
 fn scaled(ratio: f64, pods: usize) -> u32 {

@@ -46,17 +46,24 @@ impl ObjectRef {
     /// Whether both name one object. As the controller does, this compares the API group, not the version.
     pub fn is_same(&self, other: &Self) -> bool {
         self.group() == other.group()
-            && (&self.namespace, &self.kind, &self.name) == (&other.namespace, &other.kind, &other.name)
+            && (&self.namespace, &self.kind, &self.name)
+                == (&other.namespace, &other.kind, &other.name)
     }
 
     fn group(&self) -> &str {
-        self.api_version.split_once('/').map_or("", |(group, _)| group)
+        self.api_version
+            .split_once('/')
+            .map_or("", |(group, _)| group)
     }
 }
 
 impl fmt::Display for ObjectRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} `{}` in namespace `{}`", self.api_version, self.kind, self.name, self.namespace)
+        write!(
+            f,
+            "{} {} `{}` in namespace `{}`",
+            self.api_version, self.kind, self.name, self.namespace
+        )
     }
 }
 
@@ -90,7 +97,16 @@ impl ScalingRules {
         Self {
             stabilization: Some(Duration::ZERO),
             select: SelectPolicy::Max,
-            policies: vec![Policy { change: Change::Pods(4), period }, Policy { change: Change::Percent(100), period }],
+            policies: vec![
+                Policy {
+                    change: Change::Pods(4),
+                    period,
+                },
+                Policy {
+                    change: Change::Percent(100),
+                    period,
+                },
+            ],
             tolerance: None,
         }
     }
@@ -101,7 +117,10 @@ impl ScalingRules {
         Self {
             stabilization: None,
             select: SelectPolicy::Max,
-            policies: vec![Policy { change: Change::Percent(100), period: Duration::from_secs(15) }],
+            policies: vec![Policy {
+                change: Change::Percent(100),
+                period: Duration::from_secs(15),
+            }],
             tolerance: None,
         }
     }

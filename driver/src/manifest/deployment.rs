@@ -60,15 +60,39 @@ pub fn parse_deployment(file: &Path, text: &str) -> Result<ApiDeployment, Manife
     let required = |field: &str| manifest.refused(FieldPath::new(field), "is missing");
 
     let metadata = &manifest.object.metadata;
-    let name = metadata.name.clone().ok_or_else(|| required("metadata.name"))?;
-    let namespace = metadata.namespace.clone().unwrap_or_else(|| "default".into());
-    let spec = manifest.object.spec.as_ref().ok_or_else(|| required("spec"))?;
+    let name = metadata
+        .name
+        .clone()
+        .ok_or_else(|| required("metadata.name"))?;
+    let namespace = metadata
+        .namespace
+        .clone()
+        .unwrap_or_else(|| "default".into());
+    let spec = manifest
+        .object
+        .spec
+        .as_ref()
+        .ok_or_else(|| required("spec"))?;
     let replicas = manifest.number("spec.replicas", spec.replicas.unwrap_or(1), 0..=u32::MAX)?;
-    check_selector(&manifest, spec.selector.match_labels.as_ref(), &spec.template)?;
+    check_selector(
+        &manifest,
+        spec.selector.match_labels.as_ref(),
+        &spec.template,
+    )?;
 
-    let pod = spec.template.spec.as_ref().ok_or_else(|| required("spec.template.spec"))?;
+    let pod = spec
+        .template
+        .spec
+        .as_ref()
+        .ok_or_else(|| required("spec.template.spec"))?;
     let (request, cpu_limit) = cpu(&manifest, pod)?;
-    Ok(ApiDeployment { namespace, name, replicas, request, cpu_limit })
+    Ok(ApiDeployment {
+        namespace,
+        name,
+        replicas,
+        request,
+        cpu_limit,
+    })
 }
 
 /// The API server refuses a Deployment that does not select its own pods.
@@ -77,8 +101,13 @@ fn check_selector(
     wanted: Option<&BTreeMap<String, String>>,
     template: &k8s_openapi::api::core::v1::PodTemplateSpec,
 ) -> Result<(), ManifestError> {
-    let labels = template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref());
-    let matches = |(key, value): (&String, &String)| labels.is_some_and(|labels| labels.get(key) == Some(value));
+    let labels = template
+        .metadata
+        .as_ref()
+        .and_then(|metadata| metadata.labels.as_ref());
+    let matches = |(key, value): (&String, &String)| {
+        labels.is_some_and(|labels| labels.get(key) == Some(value))
+    };
     if wanted.is_some_and(|wanted| !wanted.is_empty() && wanted.iter().all(matches)) {
         return Ok(());
     }
@@ -96,7 +125,11 @@ fn cpu(
     let at = FieldPath::new("spec.template.spec");
     if pod.resources.is_some() {
         let instead = "set the resources of the container";
-        return Err(manifest.not_modelled(at.keys("resources"), "a budget for the whole pod", instead));
+        return Err(manifest.not_modelled(
+            at.keys("resources"),
+            "a budget for the whole pod",
+            instead,
+        ));
     }
 
     let mut request = CpuRequest::Set(Millicores(0));
@@ -104,8 +137,12 @@ fn cpu(
     for (field, container) in budgeted(&at, pod) {
         let cpu = ContainerCpu::of(manifest, &field, container)?;
         request = match (request, cpu.request) {
-            (CpuRequest::Set(sum), Some(cpu)) => CpuRequest::Set(Millicores(sum.0.saturating_add(cpu.0))),
-            (CpuRequest::Set(_), None) => CpuRequest::Missing { container: container.name.clone() },
+            (CpuRequest::Set(sum), Some(cpu)) => {
+                CpuRequest::Set(Millicores(sum.0.saturating_add(cpu.0)))
+            }
+            (CpuRequest::Set(_), None) => CpuRequest::Missing {
+                container: container.name.clone(),
+            },
             (missing, _) => missing,
         };
         if container.name == API {
@@ -113,7 +150,10 @@ fn cpu(
         }
     }
     let limit = api.ok_or_else(|| {
-        manifest.refused(at.keys("containers"), format!("has no container named `{API}`; keep that name"))
+        manifest.refused(
+            at.keys("containers"),
+            format!("has no container named `{API}`; keep that name"),
+        )
     })?;
     Ok((request, limit))
 }
@@ -124,9 +164,20 @@ fn budgeted<'a>(at: &FieldPath, pod: &'a PodSpec) -> Vec<(FieldPath, &'a Contain
         let list = at.keys(list);
         move |(index, container): (usize, &'a Container)| (list.index(index), container)
     };
-    let sidecars = pod.init_containers.iter().flatten().enumerate().map(place("initContainers"));
-    let sidecars = sidecars.filter(|(_, container)| container.restart_policy.as_deref() == Some("Always"));
-    pod.containers.iter().enumerate().map(place("containers")).chain(sidecars).collect()
+    let sidecars = pod
+        .init_containers
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(place("initContainers"));
+    let sidecars =
+        sidecars.filter(|(_, container)| container.restart_policy.as_deref() == Some("Always"));
+    pod.containers
+        .iter()
+        .enumerate()
+        .map(place("containers"))
+        .chain(sidecars)
+        .collect()
 }
 
 /// The CPU budget of one container.
@@ -147,16 +198,28 @@ impl ContainerCpu {
         let cpu = |list: &str, amounts: Option<&BTreeMap<String, Quantity>>| {
             let field = || at.keys("resources").keys(list).keys("cpu");
             let amount = amounts.and_then(|amounts| amounts.get("cpu"));
-            amount.map(|Quantity(text)| Ok(manifest.quantity(field(), text)?.millicores())).transpose()
+            amount
+                .map(|Quantity(text)| Ok(manifest.quantity(field(), text)?.millicores()))
+                .transpose()
         };
-        let limit = cpu("limits", resources.and_then(|resources| resources.limits.as_ref()))?;
-        let request = cpu("requests", resources.and_then(|resources| resources.requests.as_ref()))?;
+        let limit = cpu(
+            "limits",
+            resources.and_then(|resources| resources.limits.as_ref()),
+        )?;
+        let request = cpu(
+            "requests",
+            resources.and_then(|resources| resources.requests.as_ref()),
+        )?;
         if let (Some(asked), Some(most)) = (request, limit)
             && asked > most
         {
-            let rule = format!("is {asked}, more than the limit of {most}; a container can never get it");
+            let rule =
+                format!("is {asked}, more than the limit of {most}; a container can never get it");
             return Err(manifest.refused(at.keys("resources.requests.cpu"), rule));
         }
-        Ok(Self { request: request.or(limit), limit })
+        Ok(Self {
+            request: request.or(limit),
+            limit,
+        })
     }
 }

@@ -21,7 +21,8 @@ pub struct ManifestError {
 impl ManifestError {
     fn place(&self) -> String {
         let file = self.file.display();
-        self.line.map_or_else(|| file.to_string(), |line| format!("{file}:{line}"))
+        self.line
+            .map_or_else(|| file.to_string(), |line| format!("{file}:{line}"))
     }
 }
 
@@ -52,8 +53,15 @@ pub enum Problem {
         field: FieldPath,
     },
     /// A value of a wrong type, or a missing field.
-    #[error("{0}; `kubectl explain` shows what the field takes")]
-    Shape(String),
+    #[error(
+        "{near}has a value of the wrong type or lacks a field ({what}); compare with deploy/k8s/starter"
+    )]
+    Shape {
+        /// The field on that line with a space after it, or nothing.
+        near: String,
+        /// What the YAML reader says.
+        what: String,
+    },
     /// A value that is no quantity.
     #[error("{field}: {source}")]
     Quantity {
@@ -71,7 +79,9 @@ pub enum Problem {
         rule: String,
     },
     /// Something that Kubernetes knows and the local platform does not.
-    #[error("{field}: {what} is not modelled on PLATFORM=local; {instead}, or run it with PLATFORM=k3d")]
+    #[error(
+        "{field}: {what} is not modelled on PLATFORM=local; {instead}, or run it with PLATFORM=k3d"
+    )]
     NotModelled {
         /// The field.
         field: FieldPath,
@@ -109,7 +119,12 @@ impl FieldPath {
 
     /// This path and then an entry of the list there.
     pub(super) fn index(&self, index: usize) -> Self {
-        Self(self.0.iter().cloned().chain([Step::Index(index)]).collect())
+        self.step(Step::Index(index))
+    }
+
+    /// This path and one more step.
+    pub(super) fn step(&self, step: Step) -> Self {
+        Self(self.0.iter().cloned().chain([step]).collect())
     }
 }
 

@@ -23,11 +23,42 @@ pub(super) enum Outline {
 impl Outline {
     /// The text of a field at the top.
     pub(super) fn text(&self, key: &str) -> Option<&str> {
-        let Self::Map(entries) = self else { return None };
+        let Self::Map(entries) = self else {
+            return None;
+        };
         entries.iter().find_map(|(name, value)| match value {
             Self::Text(text) if name.value == key => Some(text.as_str()),
             _ => None,
         })
+    }
+
+    /// The last field that starts on a line.
+    pub(super) fn field_on(&self, line: u64) -> Option<FieldPath> {
+        let mut found = None;
+        self.walk(&FieldPath::default(), &mut |at, field| {
+            if at == line {
+                found = Some(field.clone());
+            }
+        });
+        found
+    }
+
+    fn walk(&self, path: &FieldPath, visit: &mut impl FnMut(u64, &FieldPath)) {
+        match self {
+            Self::Map(entries) => {
+                for (name, value) in entries {
+                    let path = path.step(Step::Key(name.value.clone()));
+                    visit(name.referenced.line(), &path);
+                    value.walk(&path, visit);
+                }
+            }
+            Self::List(entries) => {
+                for (index, entry) in entries.iter().enumerate() {
+                    entry.value.walk(&path.index(index), visit);
+                }
+            }
+            Self::Text(_) | Self::Other => {}
+        }
     }
 
     /// The line of a field, or of the nearest one above it that the document has.
@@ -36,10 +67,12 @@ impl Outline {
         let mut line = None;
         for step in &path.0 {
             let (at, next) = match (node, step) {
-                (Self::Map(entries), Step::Key(key)) => match entries.iter().find(|(name, _)| name.value == *key) {
-                    Some((name, value)) => (name.referenced.line(), value),
-                    None => break,
-                },
+                (Self::Map(entries), Step::Key(key)) => {
+                    match entries.iter().find(|(name, _)| name.value == *key) {
+                        Some((name, value)) => (name.referenced.line(), value),
+                        None => break,
+                    }
+                }
                 (Self::List(entries), Step::Index(index)) => match entries.get(*index) {
                     Some(entry) => (entry.referenced.line(), &entry.value),
                     None => break,

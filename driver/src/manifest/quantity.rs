@@ -36,19 +36,29 @@ impl Quantity {
         let exponent = self.decimal + 3;
         let power = 10_u128.checked_pow(exponent.unsigned_abs());
         let millis = if exponent >= 0 {
-            power.and_then(|power| whole.checked_mul(power)).unwrap_or(if whole == 0 { 0 } else { u128::MAX })
+            power
+                .and_then(|power| whole.checked_mul(power))
+                .unwrap_or(if whole == 0 { 0 } else { u128::MAX })
         } else {
             power.map_or(u128::from(whole > 0), |power| whole.div_ceil(power))
         };
         // Kubernetes' quantities end at 2^63 - 1.
-        Millicores(u64::try_from(millis).unwrap_or(u64::MAX).min(i64::MAX as u64))
+        Millicores(
+            u64::try_from(millis)
+                .unwrap_or(u64::MAX)
+                .min(i64::MAX as u64),
+        )
     }
 
     /// As a plain number.
     pub fn to_f64(self) -> f64 {
         let whole = (self.mantissa << self.binary) as f64;
         let power = 10_f64.powi(self.decimal.abs());
-        if self.decimal < 0 { whole / power } else { whole * power }
+        if self.decimal < 0 {
+            whole / power
+        } else {
+            whole * power
+        }
     }
 }
 
@@ -58,7 +68,9 @@ impl FromStr for Quantity {
     fn from_str(text: &str) -> Result<Self, QuantityError> {
         let malformed = || QuantityError::Malformed(text.to_owned());
         let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
-        let end = unsigned.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(unsigned.len());
+        let end = unsigned
+            .find(|c: char| !c.is_ascii_digit() && c != '.')
+            .unwrap_or(unsigned.len());
         let (number, suffix) = unsigned.split_at(end);
         let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
         let digits = format!("{whole}{fraction}");
@@ -68,15 +80,24 @@ impl FromStr for Quantity {
         let digits = digits.trim_start_matches('0');
         let (kept, dropped) = digits.split_at(digits.len().min(MOST_DIGITS));
         let cut = u128::from(dropped.bytes().any(|digit| digit != b'0'));
-        let mantissa = kept.bytes().fold(0, |sum, digit| sum * 10 + u128::from(digit - b'0')) + cut;
+        let mantissa = kept
+            .bytes()
+            .fold(0, |sum, digit| sum * 10 + u128::from(digit - b'0'))
+            + cut;
         if text.starts_with('-') && mantissa > 0 {
             return Err(QuantityError::Negative(text.to_owned()));
         }
         let (binary, exponent) = scale(suffix).ok_or_else(malformed)?;
         let digits_moved = i32::try_from(dropped.len()).unwrap_or(i32::MAX);
         let fraction = i32::try_from(fraction.len()).unwrap_or(i32::MAX);
-        let decimal = exponent.saturating_add(digits_moved).saturating_sub(fraction);
-        Ok(Self { mantissa, binary, decimal: decimal.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT) })
+        let decimal = exponent
+            .saturating_add(digits_moved)
+            .saturating_sub(fraction);
+        Ok(Self {
+            mantissa,
+            binary,
+            decimal: decimal.clamp(-LARGEST_EXPONENT, LARGEST_EXPONENT),
+        })
     }
 }
 

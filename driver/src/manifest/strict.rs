@@ -29,16 +29,25 @@ pub(super) fn read(file: &Path) -> Result<String, ManifestError> {
 impl<'a, T: DeserializeOwned + Resource> Manifest<'a, T> {
     /// Reads `text`; `file` is for the messages.
     pub(super) fn parse(file: &'a Path, text: &str) -> Result<Self, ManifestError> {
-        let outline: Outline = serde_saphyr::from_str(text).map_err(|error| in_yaml(file, &error, Problem::Syntax))?;
+        let outline: Outline =
+            serde_saphyr::from_str(text).map_err(|error| in_yaml(file, &error, Problem::Syntax))?;
         check_kind::<T>(file, &outline)?;
 
         let mut unknown = Vec::new();
         let object = serde_saphyr::with_deserializer_from_str(text, |deserializer| {
             serde_ignored::deserialize(deserializer, |path| unknown.push(field_path(&path)))
         })
-        .map_err(|error| in_yaml(file, &error, Problem::Shape))?;
+        .map_err(|error| {
+            let near = line(&error).and_then(|line| outline.field_on(line));
+            let near = near.map_or_else(String::new, |field| format!("{field} "));
+            in_yaml(file, &error, |what| Problem::Shape { near, what })
+        })?;
 
-        let manifest = Self { file, outline, object };
+        let manifest = Self {
+            file,
+            outline,
+            object,
+        };
         match unknown.into_iter().next() {
             Some(field) => Err(manifest.error(&field.clone(), Problem::UnknownField { field })),
             None => Ok(manifest),
@@ -49,12 +58,22 @@ impl<'a, T: DeserializeOwned + Resource> Manifest<'a, T> {
 impl<T> Manifest<'_, T> {
     /// An error about a field.
     pub(super) fn error(&self, field: &FieldPath, problem: Problem) -> ManifestError {
-        ManifestError { file: self.file.to_owned(), line: self.outline.line(field), problem }
+        ManifestError {
+            file: self.file.to_owned(),
+            line: self.outline.line(field),
+            problem,
+        }
     }
 
     /// A value that the API server refuses; `rule` goes on after the field's name.
     pub(super) fn refused(&self, field: FieldPath, rule: impl Into<String>) -> ManifestError {
-        self.error(&field.clone(), Problem::Refused { field, rule: rule.into() })
+        self.error(
+            &field.clone(),
+            Problem::Refused {
+                field,
+                rule: rule.into(),
+            },
+        )
     }
 
     /// Something that only a cluster can do.
@@ -64,12 +83,20 @@ impl<T> Manifest<'_, T> {
         what: impl Into<String>,
         instead: &'static str,
     ) -> ManifestError {
-        self.error(&field.clone(), Problem::NotModelled { field, what: what.into(), instead })
+        self.error(
+            &field.clone(),
+            Problem::NotModelled {
+                field,
+                what: what.into(),
+                instead,
+            },
+        )
     }
 
     /// The quantity at a field.
     pub(super) fn quantity(&self, field: FieldPath, text: &str) -> Result<Quantity, ManifestError> {
-        text.parse().map_err(|source| self.error(&field.clone(), Problem::Quantity { field, source }))
+        text.parse()
+            .map_err(|source| self.error(&field.clone(), Problem::Quantity { field, source }))
     }
 
     /// A whole number within bounds.
@@ -89,14 +116,17 @@ impl<T> Manifest<'_, T> {
         value: i32,
         bounds: std::ops::RangeInclusive<u32>,
     ) -> Result<u32, ManifestError> {
-        u32::try_from(value).ok().filter(|value| bounds.contains(value)).ok_or_else(|| {
-            let (least, most) = bounds.into_inner();
-            let rule = match most {
-                u32::MAX => format!("is {value}, but must be at least {least}"),
-                most => format!("is {value}, but must be from {least} to {most}"),
-            };
-            self.refused(field, rule)
-        })
+        u32::try_from(value)
+            .ok()
+            .filter(|value| bounds.contains(value))
+            .ok_or_else(|| {
+                let (least, most) = bounds.into_inner();
+                let rule = match most {
+                    u32::MAX => format!("is {value}, but must be at least {least}"),
+                    most => format!("is {value}, but must be from {least} to {most}"),
+                };
+                self.refused(field, rule)
+            })
     }
 }
 
@@ -106,32 +136,57 @@ fn check_kind<T: Resource>(file: &Path, outline: &Outline) -> Result<(), Manifes
         return Ok(());
     }
     let expected = format!("{} {}", T::API_VERSION, T::KIND);
-    let found = format!("{} {}", version.unwrap_or("no apiVersion"), kind.unwrap_or("and no kind"));
+    let found = format!(
+        "{} {}",
+        version.unwrap_or("no apiVersion"),
+        kind.unwrap_or("and no kind")
+    );
     let line = outline.line(&FieldPath::new("kind"));
-    Err(ManifestError { file: file.to_owned(), line, problem: Problem::WrongKind { expected, found } })
+    Err(ManifestError {
+        file: file.to_owned(),
+        line,
+        problem: Problem::WrongKind { expected, found },
+    })
 }
 
-fn in_yaml(file: &Path, error: &serde_saphyr::Error, problem: fn(String) -> Problem) -> ManifestError {
-    let error = error.without_snippet();
-    let problem = match error {
+fn in_yaml(
+    file: &Path,
+    error: &serde_saphyr::Error,
+    problem: impl FnOnce(String) -> Problem,
+) -> ManifestError {
+    let problem = match error.without_snippet() {
         serde_saphyr::Error::MultipleDocuments { .. } => Problem::SeveralDocuments,
-        other => problem(other.to_string()),
+        other => {
+            let message = other.render_with_formatter(&serde_saphyr::UserMessageFormatter);
+            // The line is said once, in front of the message.
+            let what = message
+                .split_once(" at line ")
+                .map_or(message.as_str(), |(what, _)| what);
+            problem(what.to_owned())
+        }
     };
-    let line = error.location().map(|location| location.line()).filter(|line| *line > 0);
-    ManifestError { file: file.to_owned(), line, problem }
+    ManifestError {
+        file: file.to_owned(),
+        line: line(error),
+        problem,
+    }
+}
+
+fn line(error: &serde_saphyr::Error) -> Option<u64> {
+    error
+        .location()
+        .map(|location| location.line())
+        .filter(|line| *line > 0)
 }
 
 fn field_path(path: &serde_ignored::Path<'_>) -> FieldPath {
     use serde_ignored::Path::{Map, NewtypeStruct, NewtypeVariant, Root, Seq, Some};
-    let step = |parent, step| {
-        let FieldPath(mut steps) = field_path(parent);
-        steps.push(step);
-        FieldPath(steps)
-    };
     match path {
         Root => FieldPath::default(),
-        Seq { parent, index } => step(parent, Step::Index(*index)),
-        Map { parent, key } => step(parent, Step::Key(key.clone())),
-        Some { parent } | NewtypeStruct { parent } | NewtypeVariant { parent } => field_path(parent),
+        Seq { parent, index } => field_path(parent).index(*index),
+        Map { parent, key } => field_path(parent).step(Step::Key(key.clone())),
+        Some { parent } | NewtypeStruct { parent } | NewtypeVariant { parent } => {
+            field_path(parent)
+        }
     }
 }
