@@ -1,0 +1,142 @@
+//! What can be wrong with a manifest, and where.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use super::QuantityError;
+
+/// A manifest that cannot be used: where, what, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", self.place())]
+pub struct ManifestError {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1, where one is known.
+    pub line: Option<u64>,
+    /// What is wrong.
+    #[source]
+    pub problem: Problem,
+}
+
+impl ManifestError {
+    fn place(&self) -> String {
+        let file = self.file.display();
+        self.line
+            .map_or_else(|| file.to_string(), |line| format!("{file}:{line}"))
+    }
+}
+
+/// What is wrong with a manifest.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The file could not be read.
+    #[error("cannot be read ({0}); put it back with `make reset`")]
+    Unreadable(std::io::Error),
+    /// It is not YAML.
+    #[error("is not valid YAML ({0}); check the indentation of this line and the one above")]
+    Syntax(String),
+    /// Several documents in one file.
+    #[error("a second document starts after `---`; keep one object in this file")]
+    SeveralDocuments,
+    /// Another kind of object.
+    #[error("expected {expected}, found {found}; correct apiVersion and kind")]
+    WrongKind {
+        /// The kind with its API version.
+        expected: String,
+        /// What the file says.
+        found: String,
+    },
+    /// A field that Kubernetes does not know.
+    #[error("{field} is not a field of Kubernetes; check its spelling and indentation")]
+    UnknownField {
+        /// The field.
+        field: FieldPath,
+    },
+    /// A value of a wrong type, or a missing field.
+    #[error(
+        "{near}has a value of the wrong type or lacks a field ({what}); compare with deploy/k8s/starter"
+    )]
+    Shape {
+        /// The field on that line with a space after it, or nothing.
+        near: String,
+        /// What the YAML reader says.
+        what: String,
+    },
+    /// A value that is no quantity.
+    #[error("{field}: {source}")]
+    Quantity {
+        /// The field.
+        field: FieldPath,
+        /// What is wrong with it.
+        source: QuantityError,
+    },
+    /// A value that the API server refuses.
+    #[error("{field} {rule}")]
+    Refused {
+        /// The field.
+        field: FieldPath,
+        /// The rule that it breaks, as the rest of a sentence.
+        rule: String,
+    },
+    /// Something that Kubernetes knows and the local platform does not.
+    #[error(
+        "{field}: {what} is not modelled on PLATFORM=local; {instead}, or run it with PLATFORM=k3d"
+    )]
+    NotModelled {
+        /// The field.
+        field: FieldPath,
+        /// What it asks for.
+        what: String,
+        /// What to write instead.
+        instead: &'static str,
+    },
+}
+
+/// The way to a field.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FieldPath(pub(super) Vec<Step>);
+
+/// One step of the way.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Into a mapping.
+    Key(String),
+    /// Into a list, counted from 0.
+    Index(usize),
+}
+
+impl FieldPath {
+    /// The path that `text` writes, such as `spec.metrics`; keys with a dot cannot be written so.
+    pub(super) fn new(text: &str) -> Self {
+        Self::default().keys(text)
+    }
+
+    /// This path and then that of `text`.
+    pub(super) fn keys(&self, text: &str) -> Self {
+        let keys = text.split('.').map(|key| Step::Key(key.to_owned()));
+        Self(self.0.iter().cloned().chain(keys).collect())
+    }
+
+    /// This path and then an entry of the list there.
+    pub(super) fn index(&self, index: usize) -> Self {
+        self.step(Step::Index(index))
+    }
+
+    /// This path and one more step.
+    pub(super) fn step(&self, step: Step) -> Self {
+        Self(self.0.iter().cloned().chain([step]).collect())
+    }
+}
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Key(key) if position == 0 => f.write_str(key)?,
+                Step::Key(key) => write!(f, ".{key}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+            }
+        }
+        Ok(())
+    }
+}
