@@ -8,28 +8,23 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{
-    Request, Uri,
-    header::{CONTENT_TYPE, HeaderValue},
-};
 use tokio::{
     runtime::{Builder, LocalOptions},
     sync::{mpsc, oneshot, watch},
     task::{coop::consume_budget, spawn_local},
-    time::{timeout, timeout_at},
+    time::{sleep, timeout, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ClassPlan, End, LoadError, Plan, Recording, Sample, Service, Targets, Template,
+    End, LoadError, Plan, Recording, Sample, Service, Targets,
     connection::{Outgoing, Unanswered},
     flight::{Desk, Flight},
-    hiccup::HiccupProbe,
     machine,
+    meter::Meter,
     pacer::Pacer,
     pool::Pool,
+    request::Requests,
 };
 
 /// From the moment the caller is told the start to the start itself: time to get collectors and
@@ -39,9 +34,8 @@ const LEAD_IN: Duration = Duration::from_millis(50);
 /// A target that doesn't take connections for this long isn't ready.
 const PREWARM_LIMIT: Duration = Duration::from_secs(5);
 
-/// Tasks between two looks at the timer and the sockets. Tokio's default of 61 favours throughput
-/// over the punctuality that this loop is for.
-const EVENT_INTERVAL: u32 = 13;
+/// Shorter than any sensible timeout of a request.
+const HEARTBEAT: Duration = Duration::from_millis(100);
 
 /// What a run needs from outside.
 pub(super) struct Orders {
@@ -60,20 +54,32 @@ pub(super) fn run(
     machine::raise_open_files();
     let runtime = Builder::new_current_thread()
         .enable_all()
-        .event_interval(EVENT_INTERVAL)
         .build_local(LocalOptions::default())?;
     let stop = orders.stop.clone();
 
-    let mut engine = runtime.block_on(Engine::prepare(orders))?;
+    let engine = runtime.block_on(Engine::prepare(orders))?;
     let t0 = engine.desk.t0();
     // Where the caller has gone away, its `stop` says so too.
     let _ = started.send(t0);
 
     let meter = Meter::start(t0)?;
-    let complete = runtime.block_on(engine.dispatch_all(&stop))?;
+    // A task, because tokio wakes the future of `block_on` through a system call, a task without.
+    let dispatch = async {
+        spawn_local(heartbeat());
+        spawn_local(engine.dispatch_all(stop)).await
+    };
+    let (engine, complete) = runtime.block_on(dispatch).map_err(|_| LoadError::Lost)??;
     // Ends what is still in flight: each puts itself on record as unfinished.
     drop(runtime);
     Ok(engine.finish(complete, meter))
+}
+
+/// Keeps a timer near. To set one that is due before all others costs tokio a system call, and in
+/// a quick service's run every request's timeout would be such a one.
+async fn heartbeat() {
+    loop {
+        sleep(HEARTBEAT).await;
+    }
 }
 
 struct Engine {
@@ -126,23 +132,24 @@ impl Engine {
     }
 
     /// Sends every arrival at its time, then waits for the answers. False where it was cut short.
-    async fn dispatch_all(&mut self, stop: &CancellationToken) -> io::Result<bool> {
+    async fn dispatch_all(mut self, stop: CancellationToken) -> io::Result<(Self, bool)> {
         let mut stopped = pin!(stop.cancelled());
         for arrival in std::mem::take(&mut self.arrivals) {
             let due = self.desk.t0() + arrival.intended;
             tokio::select! {
                 biased;
-                () = &mut stopped => return Ok(false),
+                () = &mut stopped => return Ok((self, false)),
                 woken = self.pacer.until(due) => woken?,
             }
             self.dispatch(&arrival);
             // With many arrivals overdue at once, let the sends of the first ones through.
             consume_budget().await;
         }
-        tokio::select! {
-            () = stopped => Ok(false),
-            drained = timeout(self.plan.drain, self.desk.quiet()) => Ok(drained.is_ok()),
-        }
+        let complete = tokio::select! {
+            () = stopped => false,
+            drained = timeout(self.plan.drain, self.desk.quiet()) => drained.is_ok(),
+        };
+        Ok((self, complete))
     }
 
     fn dispatch(&mut self, arrival: &Arrival) {
@@ -234,67 +241,6 @@ fn arrivals(plan: &Plan) -> Vec<Arrival> {
     arrivals
 }
 
-/// Makes the requests of a class.
-struct Requests {
-    blank: Request<()>,
-    path: Filling<Uri>,
-    body: Filling<Bytes>,
-    key_prefix: String,
-}
-
-/// The same for every request, or made for each.
-enum Filling<T> {
-    Fixed(T),
-    Made(Template),
-}
-
-impl Requests {
-    fn new(class: &ClassPlan, key_prefix: String) -> Self {
-        let mut blank = Request::new(());
-        *blank.method_mut() = class.method.clone();
-        if class.body.is_some() {
-            let json = HeaderValue::from_static("application/json");
-            blank.headers_mut().insert(CONTENT_TYPE, json);
-        }
-        let body = class.body.clone().unwrap_or_else(|| Template::new(""));
-        Self {
-            blank,
-            path: Filling::new(class.path.clone(), uri),
-            body: Filling::new(body, Bytes::from),
-            key_prefix,
-        }
-    }
-
-    fn make(&self, key: u64) -> Outgoing {
-        let body = self.body.fill(&self.key_prefix, key, Bytes::from);
-        let mut request = self.blank.clone().map(|()| Full::new(body));
-        *request.uri_mut() = self.path.fill(&self.key_prefix, key, uri);
-        request
-    }
-}
-
-fn uri(path: String) -> Uri {
-    path.try_into()
-        .expect("the paths of a plan are checked before it runs")
-}
-
-impl<T: Clone> Filling<T> {
-    fn new(template: Template, from: fn(String) -> T) -> Self {
-        if template.is_fixed() {
-            Self::Fixed(from(template.fill("", 0)))
-        } else {
-            Self::Made(template)
-        }
-    }
-
-    fn fill(&self, key_prefix: &str, key: u64, from: fn(String) -> T) -> T {
-        match self {
-            Self::Fixed(value) => value.clone(),
-            Self::Made(template) => from(template.fill(key_prefix, key)),
-        }
-    }
-}
-
 /// Goes round the targets that are ready.
 struct Rotation {
     receiver: watch::Receiver<Targets>,
@@ -336,39 +282,5 @@ impl Rotation {
         let turn = &mut self.turns[service as usize];
         *turn = turn.wrapping_add(1);
         replicas.get(turn.checked_rem(replicas.len())?).copied()
-    }
-}
-
-/// Takes the readings of the machine over the run.
-struct Meter {
-    t0: Instant,
-    thread_cpu: Duration,
-    process_cpu: Duration,
-    syn_retransmits: Option<u64>,
-    hiccups: HiccupProbe,
-}
-
-impl Meter {
-    fn start(t0: Instant) -> io::Result<Self> {
-        Ok(Self {
-            t0,
-            thread_cpu: machine::thread_cpu(),
-            process_cpu: machine::process_cpu(),
-            syn_retransmits: machine::syn_retransmits(),
-            hiccups: HiccupProbe::start(t0)?,
-        })
-    }
-
-    fn read(self) -> Recording {
-        Recording {
-            wall: self.t0.elapsed(),
-            loop_cpu: machine::thread_cpu().saturating_sub(self.thread_cpu),
-            process_cpu: machine::process_cpu().saturating_sub(self.process_cpu),
-            syn_retransmits: machine::syn_retransmits()
-                .zip(self.syn_retransmits)
-                .map(|(now, before)| now.saturating_sub(before)),
-            hiccups: self.hiccups.finish(),
-            ..Recording::default()
-        }
     }
 }

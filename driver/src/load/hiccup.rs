@@ -2,10 +2,7 @@
 
 use std::{
     io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::mpsc::{self, TryRecvError},
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
@@ -17,31 +14,31 @@ const STEP: Duration = Duration::from_millis(1);
 
 /// A thread that sleeps from millisecond to millisecond.
 pub(super) struct HiccupProbe {
-    stop: Arc<AtomicBool>,
+    /// The thread ends when this is dropped.
+    wanted: mpsc::Sender<()>,
     thread: JoinHandle<Vec<Duration>>,
 }
 
 impl HiccupProbe {
     pub(super) fn start(t0: Instant) -> io::Result<Self> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let stopped = Arc::clone(&stop);
+        let (wanted, still_wanted) = mpsc::channel();
         let thread = thread::Builder::new()
             .name("hiccups".into())
-            .spawn(move || watch(t0, &stopped))?;
-        Ok(Self { stop, thread })
+            .spawn(move || watch(t0, &still_wanted))?;
+        Ok(Self { wanted, thread })
     }
 
     /// Ends the probe: the worst lateness of each cell since the start.
     pub(super) fn finish(self) -> Vec<Duration> {
-        self.stop.store(true, Ordering::Relaxed);
+        drop(self.wanted);
         self.thread.join().unwrap_or_default()
     }
 }
 
-fn watch(t0: Instant, stopped: &AtomicBool) -> Vec<Duration> {
+fn watch(t0: Instant, wanted: &mpsc::Receiver<()>) -> Vec<Duration> {
     let mut cells = Cells::default();
     let mut due = Duration::ZERO;
-    while !stopped.load(Ordering::Relaxed) {
+    while wanted.try_recv() == Err(TryRecvError::Empty) {
         thread::sleep((t0 + due).saturating_duration_since(Instant::now()));
         let now = t0.elapsed();
         cells.note(due, now);
