@@ -182,8 +182,8 @@ async fn a_stall_shows_in_the_percentiles_as_theory_says() {
             "ok".into()
         }
     });
-    let recording = run(plan(class("quote", "/", 400.0, ms(3000))), address).await;
-    assert_eq!(ended(&recording, OK), 1200);
+    let recording = run(plan(class("quote", "/", 100.0, ms(3000))), address).await;
+    assert_eq!(ended(&recording, OK), 300);
 
     let latencies: Distribution = recording
         .samples
@@ -192,7 +192,7 @@ async fn a_stall_shows_in_the_percentiles_as_theory_says() {
         .collect();
     let percentile = |percent| latencies.percentile(percent).unwrap().ms;
     let (p50, p90, max) = (percentile(50), percentile(90), percentile(100));
-    assert!(p50 < 250.0, "p50 {p50} ms");
+    assert!(p50 < 400.0, "p50 {p50} ms");
     assert!((500.0..=950.0).contains(&p90), "p90 {p90} ms");
     assert!(max >= 900.0, "max {max} ms");
 }
