@@ -1,0 +1,286 @@
+//! The send loop: one thread, one event loop, and arrivals that no slow answer can hold back.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    runtime::{Builder, LocalOptions},
+    sync::{mpsc, oneshot, watch},
+    task::{coop::consume_budget, spawn_local},
+    time::{sleep, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    End, LoadError, Plan, Recording, Sample, Service, Targets,
+    connection::{Outgoing, Unanswered},
+    flight::{Desk, Flight},
+    machine,
+    meter::Meter,
+    pacer::Pacer,
+    pool::Pool,
+    request::Requests,
+};
+
+/// From the moment the caller is told the start to the start itself: time to get collectors and
+/// progress under way, so that the first arrival isn't late.
+const LEAD_IN: Duration = Duration::from_millis(50);
+
+/// A target that doesn't take connections for this long isn't ready.
+const PREWARM_LIMIT: Duration = Duration::from_secs(5);
+
+/// Shorter than any sensible timeout of a request.
+const HEARTBEAT: Duration = Duration::from_millis(100);
+
+/// What a run needs from outside.
+pub(super) struct Orders {
+    pub(super) plan: Plan,
+    pub(super) targets: watch::Receiver<Targets>,
+    pub(super) live: mpsc::UnboundedSender<Sample>,
+    pub(super) stop: CancellationToken,
+}
+
+/// Runs a plan on the calling thread: tells the start through `started` once every connection
+/// stands, and returns when the last request has ended.
+pub(super) fn run(
+    orders: Orders,
+    started: oneshot::Sender<Instant>,
+) -> Result<Recording, LoadError> {
+    machine::raise_open_files();
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())?;
+    let stop = orders.stop.clone();
+
+    let engine = runtime.block_on(Engine::prepare(orders))?;
+    let t0 = engine.desk.t0();
+    // Where the caller has gone away, its `stop` says so too.
+    let _ = started.send(t0);
+
+    let meter = Meter::start(t0)?;
+    // A task, because tokio wakes the future of `block_on` through a system call, a task without.
+    let dispatch = async {
+        spawn_local(heartbeat());
+        spawn_local(engine.dispatch_all(stop)).await
+    };
+    let (engine, complete) = runtime.block_on(dispatch).map_err(|_| LoadError::Lost)??;
+    // Ends what is still in flight: each puts itself on record as unfinished.
+    drop(runtime);
+    Ok(engine.finish(complete, meter))
+}
+
+/// Keeps a timer near. To set one that is due before all others costs tokio a system call, and in
+/// a quick service's run every request's timeout would be such a one.
+async fn heartbeat() {
+    loop {
+        sleep(HEARTBEAT).await;
+    }
+}
+
+struct Engine {
+    plan: Plan,
+    arrivals: Vec<Arrival>,
+    requests: Vec<Requests>,
+    rotation: Rotation,
+    pool: Rc<Pool>,
+    desk: Rc<Desk>,
+    pacer: Pacer,
+}
+
+impl Engine {
+    /// Opens the connections; only then is the start fixed.
+    async fn prepare(orders: Orders) -> Result<Self, LoadError> {
+        let Orders {
+            plan,
+            targets,
+            live,
+            ..
+        } = orders;
+        let pool = Pool::default();
+        let rotation = Rotation::new(targets);
+        for target in rotation.used_by(&plan) {
+            timeout(
+                PREWARM_LIMIT,
+                pool.prewarm(target, plan.connections_per_target),
+            )
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|source| LoadError::Connect { target, source })?;
+        }
+        let arrivals = arrivals(&plan);
+        let pacer = Pacer::new()?;
+        let planned = plan.classes.iter().map(|class| class.arrivals.len() as u64);
+        let desk = Desk::new(Instant::now() + LEAD_IN, planned, live);
+        Ok(Self {
+            requests: plan
+                .classes
+                .iter()
+                .map(|class| Requests::new(class, plan.key_prefix(class)))
+                .collect(),
+            plan,
+            arrivals,
+            rotation,
+            pool: Rc::new(pool),
+            desk: Rc::new(desk),
+            pacer,
+        })
+    }
+
+    /// Sends every arrival at its time, then waits for the answers. False where it was cut short.
+    async fn dispatch_all(mut self, stop: CancellationToken) -> io::Result<(Self, bool)> {
+        let mut stopped = pin!(stop.cancelled());
+        for arrival in std::mem::take(&mut self.arrivals) {
+            let due = self.desk.t0() + arrival.intended;
+            tokio::select! {
+                biased;
+                () = &mut stopped => return Ok((self, false)),
+                woken = self.pacer.until(due) => woken?,
+            }
+            self.dispatch(&arrival);
+            // With many arrivals overdue at once, let the sends of the first ones through.
+            consume_budget().await;
+        }
+        let complete = tokio::select! {
+            () = stopped => false,
+            drained = timeout(self.plan.drain, self.desk.quiet()) => drained.is_ok(),
+        };
+        Ok((self, complete))
+    }
+
+    fn dispatch(&mut self, arrival: &Arrival) {
+        let class = &self.plan.classes[usize::from(arrival.class)];
+        let key = class.key_of(arrival.n);
+        let Some(flight) =
+            self.desk
+                .admit(arrival.class, key, arrival.intended, class.max_in_flight)
+        else {
+            return;
+        };
+        let Some(target) = self.rotation.next(class.service, &self.pool) else {
+            return flight.finish(End::Broken);
+        };
+        let deadline = self.desk.t0() + arrival.intended + class.timeout;
+        let mut request = self.requests[usize::from(arrival.class)].make(key);
+        self.pool.address(target, &mut request);
+        let pool = Rc::clone(&self.pool);
+        spawn_local(fly(pool, flight, target, request, deadline));
+    }
+
+    fn finish(self, complete: bool, meter: Meter) -> Recording {
+        let meter = meter.read();
+        Recording {
+            samples: self.desk.take_samples(),
+            ledger: self.desk.ledger(),
+            complete,
+            connects: self.pool.connects(),
+            ..meter
+        }
+    }
+}
+
+/// Carries one request to its end.
+async fn fly(
+    pool: Rc<Pool>,
+    mut flight: Flight,
+    target: SocketAddr,
+    request: Outgoing,
+    deadline: Instant,
+) {
+    let exchange = async {
+        let mut request = request;
+        while let Some(mut connection) = pool.idle(target) {
+            flight.board(connection.stamps());
+            match connection.exchange(request).await {
+                Ok(status) => return Some((status, connection)),
+                Err(Unanswered::NotSent(unsent)) => request = *unsent,
+                Err(Unanswered::Broken) => return None,
+            }
+        }
+        let mut connection = pool.open(target).await.ok()?;
+        flight.board(connection.stamps());
+        let status = connection.exchange(request).await.ok()?;
+        Some((status, connection))
+    };
+    match timeout_at(deadline.into(), exchange).await {
+        Ok(Some((status, connection))) => {
+            flight.finish(End::Answered(status.as_u16()));
+            pool.give_back(target, connection).await;
+        }
+        Ok(None) => flight.finish(End::Broken),
+        Err(_) => flight.finish(End::TimedOut),
+    }
+}
+
+/// One arrival of the merged schedule.
+struct Arrival {
+    intended: Duration,
+    class: u16,
+    n: u64,
+}
+
+/// The arrivals of all classes, in order of time.
+fn arrivals(plan: &Plan) -> Vec<Arrival> {
+    let mut arrivals: Vec<Arrival> = (0u16..)
+        .zip(&plan.classes)
+        .flat_map(|(class, of)| {
+            (0u64..)
+                .zip(&of.arrivals)
+                .map(move |(n, intended)| Arrival {
+                    intended: *intended,
+                    class,
+                    n,
+                })
+        })
+        .collect();
+    arrivals.sort_by_key(|arrival| arrival.intended);
+    arrivals
+}
+
+/// Goes round the targets that are ready.
+struct Rotation {
+    receiver: watch::Receiver<Targets>,
+    targets: Targets,
+    turns: [usize; 3],
+}
+
+impl Rotation {
+    fn new(mut receiver: watch::Receiver<Targets>) -> Self {
+        let targets = receiver.borrow_and_update().clone();
+        Self {
+            receiver,
+            targets,
+            turns: [0; 3],
+        }
+    }
+
+    /// The targets that a plan will use at its start.
+    fn used_by(&self, plan: &Plan) -> Vec<SocketAddr> {
+        let mut used: Vec<_> = plan
+            .classes
+            .iter()
+            .flat_map(|class| self.targets.of(class.service))
+            .copied()
+            .collect();
+        used.sort_unstable();
+        used.dedup();
+        used
+    }
+
+    /// The replica whose turn it is; none where none is ready.
+    fn next(&mut self, service: Service, pool: &Pool) -> Option<SocketAddr> {
+        // A sender that is gone leaves the last targets in force.
+        if self.receiver.has_changed().unwrap_or(false) {
+            self.targets = self.receiver.borrow_and_update().clone();
+            pool.retain(&self.targets);
+        }
+        let replicas = self.targets.of(service);
+        let turn = &mut self.turns[service as usize];
+        *turn = turn.wrapping_add(1);
+        replicas.get(turn.checked_rem(replicas.len())?).copied()
+    }
+}

@@ -1,0 +1,106 @@
+//! Lateness of a 1 ms sleep: shows when the machine itself stood still, whoever was to blame.
+
+use std::{
+    io,
+    sync::mpsc::{self, TryRecvError},
+    thread::{self, JoinHandle},
+    time::{Duration, Instant},
+};
+
+/// Width of the cells over which the worst lateness is kept.
+pub const HICCUP_CELL: Duration = Duration::from_millis(100);
+
+const STEP: Duration = Duration::from_millis(1);
+
+/// A thread that sleeps from millisecond to millisecond.
+pub(super) struct HiccupProbe {
+    /// The thread ends when this is dropped.
+    wanted: mpsc::Sender<()>,
+    thread: JoinHandle<Vec<Duration>>,
+}
+
+impl HiccupProbe {
+    pub(super) fn start(t0: Instant) -> io::Result<Self> {
+        let (wanted, still_wanted) = mpsc::channel();
+        let thread = thread::Builder::new()
+            .name("hiccups".into())
+            .spawn(move || watch(t0, &still_wanted))?;
+        Ok(Self { wanted, thread })
+    }
+
+    /// Ends the probe: the worst lateness of each cell since the start.
+    pub(super) fn finish(self) -> Vec<Duration> {
+        drop(self.wanted);
+        self.thread.join().unwrap_or_default()
+    }
+}
+
+fn watch(t0: Instant, wanted: &mpsc::Receiver<()>) -> Vec<Duration> {
+    let mut cells = Cells::default();
+    let mut due = Duration::ZERO;
+    while wanted.try_recv() == Err(TryRecvError::Empty) {
+        thread::sleep((t0 + due).saturating_duration_since(Instant::now()));
+        let now = t0.elapsed();
+        cells.note(due, now);
+        due = next_step(now);
+    }
+    cells.worst
+}
+
+/// The first whole step after `now`: those missed in between were one hiccup, not many.
+fn next_step(now: Duration) -> Duration {
+    let steps = now.as_nanos() / STEP.as_nanos() + 1;
+    STEP * steps as u32
+}
+
+#[derive(Default)]
+struct Cells {
+    worst: Vec<Duration>,
+}
+
+impl Cells {
+    /// A pause from `due` to `now` counts, with its full length, in every cell that it reaches.
+    fn note(&mut self, due: Duration, now: Duration) {
+        let cell = |at: Duration| (at.as_nanos() / HICCUP_CELL.as_nanos()) as usize;
+        if self.worst.len() <= cell(now) {
+            self.worst.resize(cell(now) + 1, Duration::ZERO);
+        }
+        for worst in &mut self.worst[cell(due)..=cell(now)] {
+            *worst = now.saturating_sub(due).max(*worst);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn a_pause_shows_in_each_cell_that_it_reaches() {
+        let mut cells = Cells::default();
+        cells.note(ms(10), ms(11));
+        cells.note(ms(12), ms(12));
+        cells.note(ms(150), ms(420));
+        assert_eq!(cells.worst, [ms(1), ms(270), ms(270), ms(270), ms(270)]);
+    }
+
+    #[test]
+    fn missed_steps_are_not_made_up_for() {
+        assert_eq!(next_step(ms(5)), ms(6));
+        assert_eq!(next_step(Duration::from_micros(270_400)), ms(271));
+    }
+
+    #[test]
+    fn the_probe_covers_its_whole_life() {
+        let start = Instant::now();
+        let probe = HiccupProbe::start(start).unwrap();
+        thread::sleep(ms(230));
+        let seen = start.elapsed();
+        let cells = probe.finish();
+        assert!(cells.len() as u32 >= (seen.as_millis() / 100) as u32);
+    }
+}

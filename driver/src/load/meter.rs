@@ -1,0 +1,43 @@
+//! Readings of the machine over a run, for the self-check.
+
+use std::{
+    io,
+    time::{Duration, Instant},
+};
+
+use super::{Recording, hiccup::HiccupProbe, machine};
+
+/// Readings at the start; to be taken, and read, on the thread of the send loop.
+pub(super) struct Meter {
+    t0: Instant,
+    thread_cpu: Duration,
+    process_cpu: Duration,
+    syn_retransmits: Option<u64>,
+    hiccups: HiccupProbe,
+}
+
+impl Meter {
+    pub(super) fn start(t0: Instant) -> io::Result<Self> {
+        Ok(Self {
+            t0,
+            thread_cpu: machine::thread_cpu(),
+            process_cpu: machine::process_cpu(),
+            syn_retransmits: machine::syn_retransmits(),
+            hiccups: HiccupProbe::start(t0)?,
+        })
+    }
+
+    /// What changed since then; everything else of the recording is left empty.
+    pub(super) fn read(self) -> Recording {
+        Recording {
+            wall: self.t0.elapsed(),
+            loop_cpu: machine::thread_cpu().saturating_sub(self.thread_cpu),
+            process_cpu: machine::process_cpu().saturating_sub(self.process_cpu),
+            syn_retransmits: machine::syn_retransmits()
+                .zip(self.syn_retransmits)
+                .map(|(now, before)| now.saturating_sub(before)),
+            hiccups: self.hiccups.finish(),
+            ..Recording::default()
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The load engine. It is open: requests leave when the schedule says, however slow the service,
+//! and latency counts from that moment. It measures; what the figures mean is judged elsewhere.
+//!
+//! [`schedule`] and [`Plan`] say what will be sent; [`start`] sends it and ends in a [`Recording`];
+//! [`summary`] makes counts and percentiles of that.
+
+use std::{io, net::SocketAddr, thread, time::Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+mod connection;
+mod engine;
+mod flight;
+mod hiccup;
+mod machine;
+mod meter;
+mod pacer;
+mod plan;
+mod pool;
+mod request;
+mod sample;
+pub mod schedule;
+pub mod summary;
+mod target;
+mod template;
+mod wire;
+
+pub use hiccup::HICCUP_CELL;
+pub use machine::raise_open_files;
+pub use plan::{ClassPlan, Plan, PlanError, Repeat};
+pub use sample::{Connects, End, Ledger, Recording, Sample};
+pub use target::{Service, Targets};
+pub use template::Template;
+
+/// Load that could not be put on the services.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The plan makes no sense.
+    #[error("the plan of the load can't be run")]
+    Plan(#[from] PlanError),
+    /// No service at a target that is said to be ready.
+    #[error("could not connect to {target} before the load; is the service up, and ready?")]
+    Connect {
+        /// The target.
+        target: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The event loop, its timer or a thread could not be had.
+    #[error("the load generator could not get a thread, timer or event loop from the system")]
+    System(#[from] io::Error),
+    /// A bug.
+    #[error("the load generator stopped unexpectedly; this is a bug, please report it")]
+    Lost,
+}
+
+/// Load under way. Dropping it stops the load.
+#[derive(Debug)]
+pub struct Running {
+    t0: Instant,
+    outcome: oneshot::Receiver<Result<Recording, LoadError>>,
+    _stop: DropGuard,
+}
+
+/// Opens the connections, fixes the start and begins to send on a thread of its own.
+///
+/// The start, [`Running::t0`], is the zero of every offset; it lies a little ahead when this
+/// returns. Requests go round the `targets` that are ready at their time. Every sample is sent to
+/// `live` as its request ends; a receiver that polls a few times a second (`try_recv`) costs the
+/// send loop next to nothing, one that waits (`recv`) a wake-up for each. `stop` ends the load
+/// early; what is then in flight is on record as unfinished.
+pub async fn start(
+    plan: Plan,
+    targets: watch::Receiver<Targets>,
+    live: mpsc::UnboundedSender<Sample>,
+    stop: CancellationToken,
+) -> Result<Running, LoadError> {
+    plan.validate()?;
+    let stop = stop.child_token();
+    let orders = engine::Orders {
+        plan,
+        targets,
+        live,
+        stop: stop.clone(),
+    };
+    let stop = stop.drop_guard();
+    let (started, start) = oneshot::channel();
+    let (ended, outcome) = oneshot::channel();
+    thread::Builder::new().name("load".into()).spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = ended.send(engine::run(orders, started));
+    })?;
+    match start.await {
+        Ok(t0) => Ok(Running {
+            t0,
+            outcome,
+            _stop: stop,
+        }),
+        // It gave up before the start; the outcome says why.
+        Err(_) => match outcome.await {
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(_)) | Err(_) => Err(LoadError::Lost),
+        },
+    }
+}
+
+impl Running {
+    /// The zero of every offset.
+    pub fn t0(&self) -> Instant {
+        self.t0
+    }
+
+    /// Waits for the last request.
+    pub async fn finish(self) -> Result<Recording, LoadError> {
+        self.outcome.await.map_err(|_| LoadError::Lost)?
+    }
+}

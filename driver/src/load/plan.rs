@@ -1,0 +1,214 @@
+//! What a run will send, fixed before it starts.
+
+use std::time::Duration;
+
+use hyper::{Method, Uri};
+
+use super::{Service, Template};
+
+/// Everything that a run sends.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// Start of every key. Unique to the run, e.g. its id, so that no key is ever used by two runs.
+    pub run: String,
+    /// The request classes.
+    pub classes: Vec<ClassPlan>,
+    /// Connections opened to each target before the clock starts. Enough for the requests in
+    /// flight of a healthy run keeps connecting out of what is measured.
+    pub connections_per_target: usize,
+    /// How long to wait, after the last arrival, for requests in flight. Each has its own timeout,
+    /// so only a limit below the longest of these cuts anything off.
+    pub drain: Duration,
+}
+
+/// One class of requests.
+#[derive(Clone, Debug)]
+pub struct ClassPlan {
+    /// Name, part of every key, e.g. `quote`.
+    pub name: String,
+    /// Which service gets the requests.
+    pub service: Service,
+    /// Method.
+    pub method: Method,
+    /// Path and query.
+    pub path: Template,
+    /// JSON body.
+    pub body: Option<Template>,
+    /// Counted from the intended send; then the request is given up and its connection closed.
+    pub timeout: Duration,
+    /// Arrivals beyond this many requests in flight are dropped, and counted. It protects the
+    /// machine; a scenario that reaches it measures the bound and not the service.
+    pub max_in_flight: usize,
+    /// Retries by the client, none where each request has a key of its own.
+    pub repeat: Option<Repeat>,
+    /// When requests arrive, in order, from the start of the run.
+    pub arrivals: Vec<Duration>,
+}
+
+/// A client that retries: every `every`th request is the one `lag` before it over again, with the
+/// same key, number and account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Repeat {
+    /// Distance between retries, in requests.
+    pub every: u64,
+    /// Distance from a request to its retry, in requests.
+    pub lag: u64,
+}
+
+/// A plan that can't be run.
+#[derive(Debug, thiserror::Error)]
+pub enum PlanError {
+    /// A path or run name with characters that a URL can't hold.
+    #[error("class `{class}`: `{path}` is not a path of a URL; start it with / and escape blanks")]
+    Path {
+        /// The class.
+        class: String,
+        /// The path, filled in.
+        path: String,
+    },
+    /// Arrivals out of order.
+    #[error("class `{0}`: arrivals must be in order of time")]
+    Order(String),
+    /// A retry of itself, or one every zero requests.
+    #[error("class `{0}`: `every` and `lag` of a repeat must be 1 or more")]
+    Repeat(String),
+    /// Two classes would share keys.
+    #[error("two classes are called `{0}`; give each its own name, since keys are made from it")]
+    Name(String),
+}
+
+impl Plan {
+    /// Refuses what can't be sent.
+    pub fn validate(&self) -> Result<(), PlanError> {
+        for (index, class) in self.classes.iter().enumerate() {
+            let name = || class.name.clone();
+            if self.classes[..index]
+                .iter()
+                .any(|other| other.name == class.name)
+            {
+                return Err(PlanError::Name(name()));
+            }
+            if !class.arrivals.is_sorted() {
+                return Err(PlanError::Order(name()));
+            }
+            if class
+                .repeat
+                .is_some_and(|repeat| repeat.every == 0 || repeat.lag == 0)
+            {
+                return Err(PlanError::Repeat(name()));
+            }
+            let path = class.path.fill(&self.key_prefix(class), 0);
+            if !path.starts_with('/') || path.parse::<Uri>().is_err() {
+                return Err(PlanError::Path {
+                    class: name(),
+                    path,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The last arrival of any class.
+    pub fn last_arrival(&self) -> Option<Duration> {
+        self.classes
+            .iter()
+            .filter_map(|class| class.arrivals.last().copied())
+            .max()
+    }
+
+    /// What every key of a class begins with.
+    pub(super) fn key_prefix(&self, class: &ClassPlan) -> String {
+        format!("{}-{}", self.run, class.name)
+    }
+}
+
+impl ClassPlan {
+    /// Method and path without the query, e.g. `GET /cases/timeouts`.
+    pub fn request(&self) -> String {
+        let path = self.path.source();
+        format!(
+            "{} {}",
+            self.method,
+            path.split_once('?').map_or(path, |(path, _)| path)
+        )
+    }
+
+    /// The number that fills the templates of arrival `n`: its own, or that of the request it
+    /// repeats.
+    pub(super) fn key_of(&self, n: u64) -> u64 {
+        match self.repeat {
+            Some(Repeat { every, lag }) if n % every == every - 1 && n >= lag => {
+                self.key_of(n - lag)
+            }
+            _ => n,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn class(path: &str) -> ClassPlan {
+        ClassPlan {
+            name: "buy".into(),
+            service: Service::Api,
+            method: Method::GET,
+            path: Template::new(path),
+            body: None,
+            timeout: Duration::from_secs(1),
+            max_in_flight: 1,
+            repeat: None,
+            arrivals: Vec::new(),
+        }
+    }
+
+    fn plan(classes: Vec<ClassPlan>) -> Plan {
+        Plan {
+            run: "run".into(),
+            classes,
+            connections_per_target: 0,
+            drain: Duration::ZERO,
+        }
+    }
+
+    #[test]
+    fn every_twentieth_request_repeats_an_earlier_one() {
+        let mut class = class("/");
+        class.repeat = Some(Repeat { every: 20, lag: 7 });
+        let keys: Vec<u64> = (0..60).map(|n| class.key_of(n)).collect();
+        assert_eq!((keys[19], keys[39], keys[59]), (12, 32, 52));
+        let own = (0..60).filter(|n| keys[*n as usize] == *n).count();
+        assert_eq!(own, 57);
+    }
+
+    #[test]
+    fn nothing_is_repeated_before_it_was_sent() {
+        let mut class = class("/");
+        class.repeat = Some(Repeat { every: 2, lag: 4 });
+        assert_eq!(
+            (0..8).map(|n| class.key_of(n)).collect::<Vec<_>>(),
+            [0, 1, 2, 3, 4, 1, 6, 3]
+        );
+    }
+
+    #[test]
+    fn plans_that_cannot_be_sent_are_refused() {
+        let refusal = |class: ClassPlan| plan(vec![class]).validate().unwrap_err().to_string();
+        assert!(refusal(class("no-slash")).contains("`no-slash` is not a path"));
+        assert!(refusal(class("/a b")).contains("`/a b`"));
+        let mut disorder = class("/");
+        disorder.arrivals = vec![Duration::from_secs(2), Duration::from_secs(1)];
+        assert!(refusal(disorder).contains("order"));
+        let mut itself = class("/");
+        itself.repeat = Some(Repeat { every: 1, lag: 0 });
+        assert!(refusal(itself).contains("1 or more"));
+        let twins = plan(vec![class("/"), class("/")]);
+        assert!(matches!(twins.validate(), Err(PlanError::Name(_))));
+    }
+
+    #[test]
+    fn a_class_names_its_request_without_the_query() {
+        assert_eq!(class("/cases?key={key}").request(), "GET /cases");
+    }
+}

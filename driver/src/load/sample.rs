@@ -1,0 +1,105 @@
+//! What became of the requests, one by one, and what was noted about the driver meanwhile.
+
+use std::time::Duration;
+
+/// One arrival of the schedule and what became of it. Times are offsets from the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sample {
+    /// When it should have been sent; what latency counts from.
+    pub intended: Duration,
+    /// When its first bytes had been handed to the kernel.
+    pub written: Option<Duration>,
+    /// When the first bytes of the answer were read, or the end of the stream in their place.
+    pub first_byte: Option<Duration>,
+    /// When it was answered whole, given up or dropped.
+    pub done: Duration,
+    /// Number of its key within the class; a repeat bears the number of what it repeats.
+    pub key: u64,
+    /// Index of its class in the plan.
+    pub class: u16,
+    /// How it ended.
+    pub end: End,
+}
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// With a whole answer of this status.
+    Answered(u16),
+    /// No connection, or one that broke before the answer was whole.
+    Broken,
+    /// Given up after the class's timeout.
+    TimedOut,
+    /// Never sent: too many of its class were in flight.
+    Dropped,
+    /// Still in flight when the run was cut short.
+    Unfinished,
+}
+
+impl Sample {
+    /// From the intended send to the end: what users feel.
+    pub fn latency(&self) -> Duration {
+        self.done.saturating_sub(self.intended)
+    }
+
+    /// From the actual send to the end; none where nothing was sent.
+    pub fn service_time(&self) -> Option<Duration> {
+        Some(self.done.saturating_sub(self.written?))
+    }
+
+    /// How late it left; none where nothing was sent.
+    pub fn lateness(&self) -> Option<Duration> {
+        Some(self.written?.saturating_sub(self.intended))
+    }
+}
+
+/// Everything that the load engine noted during a run.
+#[derive(Clone, Debug, Default)]
+pub struct Recording {
+    /// Every request that was due, in order of its end.
+    pub samples: Vec<Sample>,
+    /// The dispatcher's own counts by class, kept apart from the samples so that each can be
+    /// checked against the other.
+    pub ledger: Vec<Ledger>,
+    /// False where the run was stopped or the wait at its end was cut off.
+    pub complete: bool,
+    /// From the start to the last end.
+    pub wall: Duration,
+    /// CPU time of the send loop's thread over that time.
+    pub loop_cpu: Duration,
+    /// CPU time of the whole driver over that time, other processes excluded.
+    pub process_cpu: Duration,
+    /// What became of attempts to connect.
+    pub connects: Connects,
+    /// Worst lateness of a 1 ms sleep, by cells of [`HICCUP_CELL`] from the start.
+    ///
+    /// [`HICCUP_CELL`]: super::HICCUP_CELL
+    pub hiccups: Vec<Duration>,
+    /// SYN packets that this machine had to send again; none where the system doesn't tell.
+    pub syn_retransmits: Option<u64>,
+}
+
+/// The dispatcher's counts of one class.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// Arrivals of the plan.
+    pub planned: u64,
+    /// Arrivals whose time came.
+    pub offered: u64,
+    /// Of these, never sent.
+    pub dropped: u64,
+}
+
+/// Attempts to open a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Connects {
+    /// Opened before the clock started.
+    pub before: u64,
+    /// Opened during the run, because all others were in use or gone.
+    pub after_start: u64,
+    /// Turned down by the other side.
+    pub refused: u64,
+    /// Not even attempted, because this machine was out of files or ports: the driver's own
+    /// failure and not the service's.
+    pub starved: u64,
+}

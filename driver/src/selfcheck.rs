@@ -1,0 +1,429 @@
+//! Whether a run can be believed: turns the figures that the load engine took of itself and of the
+//! machine into findings. Pure. It says nothing of the service under test.
+
+use std::time::Duration;
+
+use lab_record::{Finding, SelfCheck, Validity};
+
+use crate::load::{HICCUP_CELL, Recording, Sample};
+
+/// From which figures on a run is doubted.
+///
+/// Shares are of 1. Each pair is the last value that is still valid and the last that is still
+/// only suspect.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// How late a send may leave, and how long the machine may pause.
+    ///
+    /// 25 ms is far above what a driver on a busy laptop needs (its p99 stays below 10 ms with
+    /// every core taken) and far below what the scenarios tell apart, which starts at 100 ms.
+    pub lateness: Duration,
+    /// Share of sends later than that.
+    ///
+    /// Lateness is part of the latency that is reported. Up to 1 % of it can't move a p95 and
+    /// hardly a p99; from 5 % on the p95 itself may be the driver's.
+    pub late_sends: (f64, f64),
+    /// Share of a second's sends that may be late before the second counts as disturbed.
+    ///
+    /// A quarter means that the driver stood still for a quarter of the second: such a gap looks
+    /// like a stall of the service on the charts.
+    pub late_in_a_second: f64,
+    /// Share of seconds disturbed. One disturbed second needs a word, for it may sit on the very
+    /// moment that a check looks at; in a tenth of the run it is no longer an incident.
+    pub disturbed_seconds: (f64, f64),
+    /// Share of 100 ms cells in which the machine paused for longer than the lateness.
+    ///
+    /// The services share the machine and paused too, so pauses slow answers as well as sends.
+    /// 5 % of cells can bring a p95 into doubt; where half of them pause, the machine was measured
+    /// and not the service.
+    pub paused_cells: (f64, f64),
+    /// CPU of the send loop, of one core.
+    ///
+    /// The time that work spends in the loop grows with 1 / (1 − use): at 70 % it is three times
+    /// the work itself, at 95 % twenty times, and the loop is what limits the load.
+    pub loop_cpu: (f64, f64),
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            lateness: Duration::from_millis(25),
+            late_sends: (0.01, 0.05),
+            late_in_a_second: 0.25,
+            disturbed_seconds: (0.0, 0.1),
+            paused_cells: (0.05, 0.5),
+            loop_cpu: (0.7, 0.95),
+        }
+    }
+}
+
+/// Judges a run. `books` is what [`verify_books`] says; `failures` are sentences about parts of
+/// the platform that broke by themselves.
+///
+/// [`verify_books`]: crate::load::summary::verify_books
+pub fn judge(
+    recording: &Recording,
+    books: &Result<(), String>,
+    failures: &[String],
+    limits: &Limits,
+) -> SelfCheck {
+    let findings = vec![
+        send_lateness(recording, limits),
+        lateness_per_second(recording, limits),
+        balance(recording, books),
+        pauses(recording, limits),
+        cpu(recording, limits),
+        connections(recording),
+        platform(failures),
+    ];
+    SelfCheck {
+        validity: findings
+            .iter()
+            .map(|finding| finding.validity)
+            .max()
+            .unwrap_or(Validity::Valid),
+        findings,
+    }
+}
+
+fn send_lateness(recording: &Recording, limits: &Limits) -> Finding {
+    let mut lateness: Vec<Duration> = recording
+        .samples
+        .iter()
+        .filter_map(Sample::lateness)
+        .collect();
+    lateness.sort_unstable();
+    let Some(worst) = lateness.last() else {
+        return finding("send lateness", Validity::Suspect, "Nothing was sent.");
+    };
+    let late = lateness.iter().filter(|of| **of > limits.lateness).count();
+    let share = late as f64 / lateness.len() as f64;
+    let p99 = lateness[(lateness.len() * 99).div_ceil(100) - 1];
+    finding(
+        "send lateness",
+        grade(share, limits.late_sends),
+        format!(
+            "{} of {} sends left more than {} late; p99 {}, worst {}. {}",
+            percent(share),
+            lateness.len(),
+            ms(limits.lateness),
+            ms(p99),
+            ms(*worst),
+            allowed(limits.late_sends),
+        ),
+    )
+}
+
+fn lateness_per_second(recording: &Recording, limits: &Limits) -> Finding {
+    let mut seconds: Vec<(u32, u32)> = Vec::new();
+    for sample in &recording.samples {
+        let Some(lateness) = sample.lateness() else {
+            continue;
+        };
+        let second = sample.intended.as_secs() as usize;
+        if seconds.len() <= second {
+            seconds.resize(second + 1, (0, 0));
+        }
+        let (sent, late) = &mut seconds[second];
+        *sent += 1;
+        *late += u32::from(lateness > limits.lateness);
+    }
+    let disturbed = seconds
+        .iter()
+        .filter(|(sent, late)| f64::from(*late) > limits.late_in_a_second * f64::from(*sent));
+    let disturbed = disturbed.count();
+    let share = disturbed as f64 / seconds.len().max(1) as f64;
+    finding(
+        "lateness per second",
+        grade(share, limits.disturbed_seconds),
+        format!(
+            "{disturbed} of {} seconds had more than {} of their sends late. {}",
+            seconds.len(),
+            percent(limits.late_in_a_second),
+            allowed(limits.disturbed_seconds),
+        ),
+    )
+}
+
+fn balance(recording: &Recording, books: &Result<(), String>) -> Finding {
+    match books {
+        Ok(()) => finding(
+            "books",
+            Validity::Valid,
+            format!(
+                "All {} requests are accounted for.",
+                recording.samples.len()
+            ),
+        ),
+        Err(text) => finding(
+            "books",
+            Validity::Invalid,
+            format!("The counts don't add up: {text}. This is a bug, please report it."),
+        ),
+    }
+}
+
+fn pauses(recording: &Recording, limits: &Limits) -> Finding {
+    let cells = &recording.hiccups;
+    let paused = cells.iter().filter(|of| **of > limits.lateness).count();
+    let share = paused as f64 / cells.len().max(1) as f64;
+    let worst = cells.iter().max().copied().unwrap_or_default();
+    finding(
+        "pauses of the machine",
+        grade(share, limits.paused_cells),
+        format!(
+            "In {} of {} cells of {} a sleep of 1 ms ended more than {} late; worst {}. {}",
+            percent(share),
+            cells.len(),
+            ms(HICCUP_CELL),
+            ms(limits.lateness),
+            ms(worst),
+            allowed(limits.paused_cells),
+        ),
+    )
+}
+
+fn cpu(recording: &Recording, limits: &Limits) -> Finding {
+    let wall = recording.wall.as_secs_f64();
+    let of_a_core = |cpu: Duration| {
+        if wall > 0.0 {
+            cpu.as_secs_f64() / wall
+        } else {
+            0.0
+        }
+    };
+    let send_loop = of_a_core(recording.loop_cpu);
+    finding(
+        "CPU of the driver",
+        grade(send_loop, limits.loop_cpu),
+        format!(
+            "The send loop used {} of a core, the whole driver {}. {}",
+            percent(send_loop),
+            percent(of_a_core(recording.process_cpu)),
+            allowed(limits.loop_cpu),
+        ),
+    )
+}
+
+/// Opening connections during a run is what a slow service causes, and no fault. A SYN sent again
+/// is one: it adds a second or more to a request before the service has even heard of it. The
+/// count is of the whole machine, so it raises a doubt and decides nothing.
+fn connections(recording: &Recording) -> Finding {
+    let connects = recording.connects;
+    let (validity, syn) = match recording.syn_retransmits {
+        None => (
+            Validity::Valid,
+            "This system doesn't count SYN retransmissions.".to_owned(),
+        ),
+        Some(0) => (Validity::Valid, "No SYN was sent again.".to_owned()),
+        Some(count) => (
+            Validity::Suspect,
+            format!(
+                "{count} SYN were sent again on this machine; \
+                 latencies near 1 s and 3 s may come from that."
+            ),
+        ),
+    };
+    let starved = if connects.starved > 0 {
+        format!(
+            " {} failed because this machine was out of open files or ports; \
+             close other programs or raise `ulimit -n`.",
+            connects.starved
+        )
+    } else {
+        String::new()
+    };
+    finding(
+        "connections",
+        if connects.starved > 0 {
+            Validity::Invalid
+        } else {
+            validity
+        },
+        format!(
+            "{} opened before the start, {} during the run, {} refused. {syn}{starved}",
+            connects.before, connects.after_start, connects.refused
+        ),
+    )
+}
+
+fn platform(failures: &[String]) -> Finding {
+    if failures.is_empty() {
+        finding("platform", Validity::Valid, "No part of the stack broke.")
+    } else {
+        finding("platform", Validity::Invalid, failures.join(" "))
+    }
+}
+
+fn finding(name: &str, validity: Validity, text: impl Into<String>) -> Finding {
+    Finding {
+        name: name.to_owned(),
+        validity,
+        text: text.into(),
+    }
+}
+
+fn grade(value: f64, (valid, suspect): (f64, f64)) -> Validity {
+    if value <= valid {
+        Validity::Valid
+    } else if value <= suspect {
+        Validity::Suspect
+    } else {
+        Validity::Invalid
+    }
+}
+
+fn allowed((valid, suspect): (f64, f64)) -> String {
+    format!(
+        "Suspect above {}, invalid above {}.",
+        percent(valid),
+        percent(suspect)
+    )
+}
+
+fn percent(share: f64) -> String {
+    format!("{} %", (share * 1000.0).round() / 10.0)
+}
+
+fn ms(duration: Duration) -> String {
+    let ms = duration.as_secs_f64() * 1000.0;
+    if ms < 10.0 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::load::{Connects, End};
+
+    /// 100 sends a second for 10 seconds, late by what `lateness` says of each.
+    fn recording(lateness: impl Fn(u64) -> u64) -> Recording {
+        let sample = |n: u64| {
+            let intended = Duration::from_millis(10 * n);
+            let written = intended + Duration::from_millis(lateness(n));
+            Sample {
+                intended,
+                written: Some(written),
+                first_byte: Some(written),
+                done: written,
+                key: n,
+                class: 0,
+                end: End::Answered(200),
+            }
+        };
+        Recording {
+            samples: (0..1000).map(sample).collect(),
+            wall: Duration::from_secs(10),
+            hiccups: vec![Duration::from_millis(1); 100],
+            ..Recording::default()
+        }
+    }
+
+    fn judged(recording: &Recording) -> SelfCheck {
+        judge(recording, &Ok(()), &[], &Limits::default())
+    }
+
+    fn of(check: &SelfCheck, name: &str) -> Validity {
+        let finding = check.findings.iter().find(|finding| finding.name == name);
+        finding.unwrap().validity
+    }
+
+    #[test]
+    fn a_quiet_run_is_valid_and_says_why() {
+        let check = judged(&recording(|_| 1));
+        assert_eq!(check.validity, Validity::Valid);
+        assert_eq!(check.findings.len(), 7);
+        assert_eq!(
+            check.findings[0].text,
+            "0 % of 1000 sends left more than 25 ms late; p99 1.0 ms, worst 1.0 ms. \
+             Suspect above 1 %, invalid above 5 %."
+        );
+    }
+
+    #[test]
+    fn late_sends_are_judged_by_their_share() {
+        let every = |nth: u64| recording(move |n| if n % nth == 0 { 26 } else { 25 });
+        let lateness = |recording: &Recording| of(&judged(recording), "send lateness");
+        assert_eq!(lateness(&every(100)), Validity::Valid);
+        assert_eq!(lateness(&every(50)), Validity::Suspect);
+        assert_eq!(lateness(&every(10)), Validity::Invalid);
+    }
+
+    #[test]
+    fn one_bad_second_is_not_averaged_away() {
+        // 300 ms without a send: 3 % of the run, but 30 % of its fifth second.
+        let check = judged(&recording(
+            |n| if (420..450).contains(&n) { 100 } else { 0 },
+        ));
+        assert_eq!(of(&check, "lateness per second"), Validity::Suspect);
+        let check = judged(&recording(|n| if n % 100 < 30 { 100 } else { 0 }));
+        assert_eq!(of(&check, "lateness per second"), Validity::Invalid);
+    }
+
+    #[test]
+    fn books_that_do_not_balance_end_all_belief() {
+        let books = Err("class `quote`: 8 offered, but 7 on record".to_owned());
+        let check = judge(&recording(|_| 0), &books, &[], &Limits::default());
+        assert_eq!(check.validity, Validity::Invalid);
+        assert!(check.findings[2].text.contains("8 offered, but 7"));
+    }
+
+    #[test]
+    fn pauses_of_the_machine_are_judged_by_their_share() {
+        let paused = |cells: usize| {
+            let mut recording = recording(|_| 0);
+            recording.hiccups[..cells].fill(Duration::from_millis(40));
+            of(&judged(&recording), "pauses of the machine")
+        };
+        assert_eq!(paused(5), Validity::Valid);
+        assert_eq!(paused(20), Validity::Suspect);
+        assert_eq!(paused(60), Validity::Invalid);
+    }
+
+    #[test]
+    fn a_saturated_send_loop_is_found() {
+        let busy = |ms: u64| {
+            let mut recording = recording(|_| 0);
+            recording.loop_cpu = Duration::from_millis(ms);
+            of(&judged(&recording), "CPU of the driver")
+        };
+        assert_eq!(busy(500), Validity::Valid);
+        assert_eq!(busy(8_000), Validity::Suspect);
+        assert_eq!(busy(9_900), Validity::Invalid);
+    }
+
+    #[test]
+    fn connections_tell_their_troubles() {
+        let with = |syn_retransmits, starved| {
+            let mut recording = recording(|_| 0);
+            recording.syn_retransmits = syn_retransmits;
+            recording.connects = Connects {
+                after_start: 300,
+                starved,
+                ..Connects::default()
+            };
+            of(&judged(&recording), "connections")
+        };
+        assert_eq!(with(None, 0), Validity::Valid);
+        assert_eq!(with(Some(0), 0), Validity::Valid);
+        assert_eq!(with(Some(2), 0), Validity::Suspect);
+        assert_eq!(with(Some(0), 1), Validity::Invalid);
+    }
+
+    #[test]
+    fn a_broken_platform_is_no_measurement() {
+        let failures = ["PostgreSQL stopped.".to_owned()];
+        let check = judge(&recording(|_| 0), &Ok(()), &failures, &Limits::default());
+        assert_eq!(check.validity, Validity::Invalid);
+        assert_eq!(check.findings[6].text, "PostgreSQL stopped.");
+    }
+
+    #[test]
+    fn a_run_without_a_send_is_not_valid() {
+        let check = judged(&Recording::default());
+        assert_eq!(check.validity, Validity::Suspect);
+    }
+}

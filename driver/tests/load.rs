@@ -1,0 +1,413 @@
+//! The load engine against real servers, well-behaved and not.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    future::Future,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use driver::load::{
+    self, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service, Targets,
+    Template,
+    schedule::{Shape, Spacing, Stretch, arrivals},
+    summary::{self, Distribution, Expectation, Span},
+};
+use http_body_util::BodyExt as _;
+use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpSocket},
+    sync::{mpsc, watch},
+};
+use tokio_util::sync::CancellationToken;
+
+const OK: End = End::Answered(200);
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// A class of even arrivals.
+fn class(name: &str, path: &str, rate: f64, length: Duration) -> ClassPlan {
+    let stretch = Stretch {
+        length,
+        shape: Shape::Constant(rate.try_into().unwrap()),
+    };
+    ClassPlan {
+        name: name.into(),
+        service: Service::Api,
+        method: Method::GET,
+        path: Template::new(path),
+        body: None,
+        timeout: ms(10_000),
+        max_in_flight: 10_000,
+        repeat: None,
+        arrivals: arrivals(&[stretch], Spacing::Even),
+    }
+}
+
+fn plan(class: ClassPlan) -> Plan {
+    Plan {
+        run: "test".into(),
+        classes: vec![class],
+        connections_per_target: 2,
+        drain: ms(20_000),
+    }
+}
+
+fn api(address: SocketAddr) -> Targets {
+    Targets {
+        api: vec![address],
+        ..Targets::default()
+    }
+}
+
+/// What a test may turn and watch while a plan runs.
+struct Controls {
+    targets: watch::Sender<Targets>,
+    seen: mpsc::UnboundedReceiver<Sample>,
+    stop: CancellationToken,
+}
+
+async fn start(plan: &Plan, address: SocketAddr) -> Result<(Running, Controls), LoadError> {
+    let (targets, receiver) = watch::channel(api(address));
+    let (live, seen) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let running = load::start(plan.clone(), receiver, live, stop.clone()).await?;
+    Ok((
+        running,
+        Controls {
+            targets,
+            seen,
+            stop,
+        },
+    ))
+}
+
+/// Runs a plan to its end and checks its books.
+async fn run(plan: Plan, address: SocketAddr) -> Recording {
+    let (running, _controls) = start(&plan, address).await.unwrap();
+    let recording = running.finish().await.unwrap();
+    check_books(&plan, &recording);
+    assert!(recording.complete);
+    recording
+}
+
+fn check_books(plan: &Plan, recording: &Recording) {
+    let whole = Span {
+        name: "all".into(),
+        from: Duration::ZERO,
+        to: Duration::MAX,
+    };
+    let classes = summary::classes(plan, &[expectation()], &[whole], &recording.samples);
+    summary::verify_books(plan, recording, &classes).unwrap();
+}
+
+fn expectation() -> Expectation {
+    Expectation {
+        ok: vec![200],
+        slo: ms(500),
+        ..Expectation::default()
+    }
+}
+
+fn ended(recording: &Recording, end: End) -> usize {
+    let samples = recording.samples.iter();
+    samples.filter(|sample| sample.end == end).count()
+}
+
+/// Serves HTTP/1 with one function from request to body.
+fn serve<F, A>(answer: F) -> SocketAddr
+where
+    F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
+    A: Future<Output = String> + Send + 'static,
+{
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let answer = answer.clone();
+            let service = service_fn(move |request| {
+                let body = answer(request);
+                async { Ok::<_, Infallible>(Response::new(body.await)) }
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+        }
+    });
+    address
+}
+
+/// As the services listen: a short backlog would measure itself.
+fn listen() -> TcpListener {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    socket.listen(1024).unwrap()
+}
+
+#[tokio::test]
+async fn stamps_are_in_order_and_whole_bodies_are_waited_for() {
+    let address = serve(|_| async {
+        tokio::time::sleep(ms(30)).await;
+        "x".repeat(300_000)
+    });
+    let recording = run(plan(class("quote", "/", 50.0, ms(400))), address).await;
+    assert_eq!(ended(&recording, OK), 20);
+    for sample in &recording.samples {
+        let (written, first) = (sample.written.unwrap(), sample.first_byte.unwrap());
+        assert!(sample.intended <= written && written < first && first < sample.done);
+        assert!(
+            first.abs_diff(written) >= ms(25),
+            "the answer began too early"
+        );
+    }
+    assert_eq!(recording.connects.before, 2);
+    assert!(recording.wall >= ms(390));
+}
+
+/// The test of coordinated omission. A third of 3 s of arrivals meets a stall of 1 s and waits for
+/// its end: between 0 and 1 s, evenly. So 10 % of all wait longer than 0.7 s. A closed loop, or
+/// one that counts from the actual send, would show a millisecond.
+#[tokio::test]
+async fn a_stall_shows_in_the_percentiles_as_theory_says() {
+    let stall = Instant::now() + ms(1000)..Instant::now() + ms(2000);
+    let address = serve(move |_| {
+        let stall = stall.clone();
+        async move {
+            if stall.contains(&Instant::now()) {
+                tokio::time::sleep_until(stall.end.into()).await;
+            }
+            "ok".into()
+        }
+    });
+    let recording = run(plan(class("quote", "/", 100.0, ms(3000))), address).await;
+    assert_eq!(ended(&recording, OK), 300);
+
+    let latencies: Distribution = recording
+        .samples
+        .iter()
+        .map(|sample| (sample.latency(), false))
+        .collect();
+    let percentile = |percent| latencies.percentile(percent).unwrap().ms;
+    let (p50, p90, max) = (percentile(50), percentile(90), percentile(100));
+    assert!(p50 < 400.0, "p50 {p50} ms");
+    assert!((500.0..=950.0).contains(&p90), "p90 {p90} ms");
+    assert!(max >= 900.0, "max {max} ms");
+}
+
+#[tokio::test]
+async fn a_server_that_never_answers_holds_nothing_up() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    let mut class = class("quote", "/", 100.0, ms(1000));
+    class.timeout = ms(600);
+    let recording = run(plan(class), address).await;
+
+    assert_eq!(ended(&recording, End::TimedOut), 100);
+    for sample in &recording.samples {
+        assert!(sample.written.is_some() && sample.first_byte.is_none());
+        assert!(sample.latency() >= ms(600));
+    }
+    // The arrivals went on: the last was sent when the first had long been given up.
+    let last = recording.samples.iter().filter_map(|s| s.written).max();
+    assert!(last.unwrap() >= ms(990));
+    // A connection that was given up carries nothing else.
+    assert_eq!(recording.connects.after_start, 98);
+}
+
+#[tokio::test]
+async fn connections_refused_are_failures_on_record() {
+    let address = listen().local_addr().unwrap(); // Closed again at once.
+    let mut plan = plan(class("quote", "/", 100.0, ms(300)));
+    plan.connections_per_target = 0;
+    let recording = run(plan, address).await;
+    assert_eq!(ended(&recording, End::Broken), 30);
+    assert_eq!(recording.connects.refused, 30);
+    assert!(recording.samples.iter().all(|s| s.written.is_none()));
+}
+
+#[tokio::test]
+async fn a_target_that_is_down_is_named_before_the_start() {
+    let address = listen().local_addr().unwrap();
+    let plan = plan(class("quote", "/", 100.0, ms(300)));
+    let Err(LoadError::Connect { target, .. }) = start(&plan, address).await else {
+        panic!("the load started without its target");
+    };
+    assert_eq!(target, address);
+}
+
+#[tokio::test]
+async fn connections_that_break_are_failures_on_record() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                // Hangs up once the request has come.
+                let _ = stream.read(&mut [0; 1024]).await;
+            });
+        }
+    });
+    let recording = run(plan(class("quote", "/", 100.0, ms(300))), address).await;
+    assert_eq!(ended(&recording, End::Broken), 30);
+    let sent = recording.samples.iter().filter(|s| s.written.is_some());
+    assert_eq!(sent.count(), 30);
+}
+
+/// Trying again and again would add load of the driver's own making.
+#[tokio::test]
+async fn a_server_that_hangs_up_on_everyone_is_tried_once_a_request() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    let mut plan = plan(class("quote", "/", 100.0, ms(300)));
+    plan.connections_per_target = 0;
+    let recording = run(plan, address).await;
+    assert_eq!(ended(&recording, End::Broken), 30);
+    let connects = recording.connects;
+    assert_eq!(connects.after_start + connects.refused, 30);
+}
+
+#[tokio::test]
+async fn what_exceeds_the_bound_is_dropped_and_counted() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    let mut class = class("quote", "/", 100.0, ms(500));
+    class.max_in_flight = 7;
+    let mut plan = plan(class);
+    plan.drain = ms(100);
+    let (running, mut controls) = start(&plan, address).await.unwrap();
+    let recording = running.finish().await.unwrap();
+
+    check_books(&plan, &recording);
+    assert_eq!(ended(&recording, End::Dropped), 43);
+    assert_eq!(recording.ledger[0].dropped, 43);
+    // The limit of the wait cut the others off.
+    assert_eq!(ended(&recording, End::Unfinished), 7);
+    assert!(!recording.complete);
+    let seen: Vec<Sample> = std::iter::from_fn(|| controls.seen.try_recv().ok()).collect();
+    assert_eq!(seen, recording.samples);
+}
+
+#[tokio::test]
+async fn a_run_that_is_stopped_keeps_its_books() {
+    let address = serve(|_| async {
+        tokio::time::sleep(ms(200)).await;
+        "ok".into()
+    });
+    let plan = plan(class("quote", "/", 100.0, ms(60_000)));
+    let (running, mut controls) = start(&plan, address).await.unwrap();
+    for _ in 0..20 {
+        controls.seen.recv().await.unwrap();
+    }
+    controls.stop.cancel();
+    let recording = running.finish().await.unwrap();
+
+    check_books(&plan, &recording);
+    assert!(!recording.complete);
+    assert!(ended(&recording, OK) >= 20);
+    assert!(ended(&recording, End::Unfinished) >= 1);
+    assert_eq!(recording.ledger[0].planned, 6000);
+    assert!(recording.ledger[0].offered < 3000);
+}
+
+#[tokio::test]
+async fn a_run_that_nobody_waits_for_ends() {
+    let address = serve(|_| async { "ok".into() });
+    let plan = plan(class("quote", "/", 100.0, ms(60_000)));
+    let (running, mut controls) = start(&plan, address).await.unwrap();
+    drop(running);
+    // The channel closes when the send loop is gone.
+    while controls.seen.recv().await.is_some() {}
+}
+
+#[tokio::test]
+async fn keys_are_unique_but_for_the_repeats_that_were_planned() {
+    let (keys, mut received) = mpsc::unbounded_channel();
+    let address = serve(move |request| {
+        let keys = keys.clone();
+        async move {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let body = request.into_body().collect().await.unwrap().to_bytes();
+            let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+            assert_eq!(query, format!("key={}", body["key"].as_str().unwrap()));
+            keys.send((query, body["account"].as_u64().unwrap()))
+                .unwrap();
+            "ok".into()
+        }
+    });
+    let mut class = class("buy", "/tx?key={key}", 400.0, ms(500));
+    class.method = Method::POST;
+    class.body = Some(Template::new(r#"{"key":"{key}","account":{account}}"#));
+    class.repeat = Some(Repeat { every: 20, lag: 7 });
+    let recording = run(plan(class), address).await;
+    assert_eq!(ended(&recording, OK), 200);
+
+    let mut times: HashMap<_, u32> = HashMap::new();
+    while let Ok(key) = received.try_recv() {
+        *times.entry(key).or_default() += 1;
+    }
+    assert_eq!(times.len(), 190);
+    assert_eq!(times.values().filter(|times| **times == 2).count(), 10);
+    assert_eq!(times[&("key=test-buy-12".to_owned(), 12)], 2);
+    assert_eq!(recording.samples.iter().filter(|s| s.key == 12).count(), 2);
+}
+
+#[tokio::test]
+async fn load_follows_the_replicas_that_are_ready() {
+    let (answers, mut answered) = mpsc::unbounded_channel();
+    let replica = |name: &'static str| {
+        let answers = answers.clone();
+        serve(move |_| {
+            let _ = answers.send(name);
+            async { "ok".into() }
+        })
+    };
+    let (first, second) = (replica("first"), replica("second"));
+    let plan = plan(class("quote", "/", 100.0, ms(1000)));
+    let (running, mut controls) = start(&plan, first).await.unwrap();
+    for targets in [vec![first, second], vec![second], vec![]] {
+        for _ in 0..20 {
+            controls.seen.recv().await.unwrap();
+        }
+        let api = targets;
+        controls.targets.send_modify(|targets| targets.api = api);
+    }
+    let recording = running.finish().await.unwrap();
+
+    check_books(&plan, &recording);
+    let mut count = |name| {
+        let answers: Vec<_> = std::iter::from_fn(|| answered.try_recv().ok()).collect();
+        answers.iter().filter(|answer| **answer == name).count()
+    };
+    // About 20 by the first alone, 20 by turns, 20 by the second alone.
+    let by_first = count("first");
+    assert!((22..=40).contains(&by_first), "{by_first} by the first");
+    // With nobody left to ask, a request fails; it doesn't vanish.
+    let broken = ended(&recording, End::Broken);
+    assert!((20..=41).contains(&broken), "{broken} to nobody");
+    // The second replica's connections were opened during the run.
+    assert_eq!(recording.connects.before, 2);
+    assert!(recording.connects.after_start >= 1);
+}
+
+/// The server closes after each answer without a word of it in the headers.
+#[tokio::test]
+async fn a_connection_closed_while_idle_costs_no_request() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 1024]).await;
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            });
+        }
+    });
+    let recording = run(plan(class("quote", "/", 50.0, ms(600))), address).await;
+    assert_eq!(ended(&recording, OK), 30);
+    assert_eq!(recording.connects.after_start, 28);
+}
