@@ -16,6 +16,9 @@ use rustix::process::geteuid;
 
 use crate::{eventually, folder, get, left_in, listens, platform, server_of, spec, stand_in};
 
+/// An unprivileged user; PostgreSQL wants it to have a name.
+const NOBODY: u32 = 65_534;
+
 /// A driver with a stack, in a process of its own.
 struct Driver {
     child: Child,
@@ -157,7 +160,6 @@ async fn it_works_without_root() {
         // Then every other test shows it.
         return;
     }
-    const NOBODY: u32 = 65_534;
     let folder = folder();
     // The build's folder may be closed to others.
     let program = folder.path().join("stand_in");

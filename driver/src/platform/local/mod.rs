@@ -16,6 +16,7 @@ use super::{Platform, Stack, StackSpec, Starting};
 
 mod build;
 mod lock;
+mod member;
 mod output;
 mod postgres;
 mod preflight;
@@ -125,9 +126,9 @@ impl LocalPlatform {
         if let Source::Server(url) = &self.database {
             return External::create(url).await.map(Database::External);
         }
-        let installation = match (find(), &self.database, std::env::var("DATABASE_URL")) {
+        let installation = match (find(), &self.database, postgres::url_from_environment()) {
             (Ok(installation), ..) => installation,
-            (Err(_), Source::Any, Ok(url)) => {
+            (Err(_), Source::Any, Some(url)) => {
                 return External::create(&url).await.map(Database::External);
             }
             (Err(error), ..) => return Err(error.into()),
@@ -139,7 +140,8 @@ impl LocalPlatform {
             port: self.postgres_port,
             log: services::log(run_folder, "postgres"),
         };
-        Private::start(start).await.map(Database::Private)
+        let server = Private::start(start).await?;
+        Ok(Database::Private(Box::new(server)))
     }
 }
 
@@ -161,6 +163,11 @@ pub fn lacks_postgres(error: &anyhow::Error) -> bool {
             PostgresError::NotFound(_)
         )))
     )
+}
+
+/// The version of the PostgreSQL that is installed here, if a private one can be started.
+pub fn postgresql_version() -> Option<String> {
+    find().ok().map(|installation| installation.version)
 }
 
 /// Whether nobody listens on `port` of the loopback interface.

@@ -122,8 +122,11 @@ mod tests {
         let log = folder.path().join("logs/api-1.log");
         let lines = Lines::new(Some(&log)).unwrap();
         let (announce, announced) = oneshot::channel();
-        let said: String = (0..50).map(|n| format!("line {n}\n")).collect();
-        let said = format!("dbg! of a participant\nlistening 127.0.0.1:81\n{said}no end of line");
+        let many: Vec<_> = (0..50).map(|n| format!("line {n}")).collect();
+        let said = format!(
+            "dbg! of a participant\nlistening 127.0.0.1:81\n{}\nno end of line",
+            many.join("\n")
+        );
         read(said.as_bytes(), lines.clone(), Some(announce)).await;
         assert_eq!(announced.await.unwrap(), "127.0.0.1:81".parse().unwrap());
         let LastLines(last) = lines.last();
@@ -137,7 +140,7 @@ mod tests {
     #[tokio::test]
     async fn a_line_without_an_end_stays_bounded() {
         let lines = Lines::new(None).unwrap();
-        read(&[b'x'; 100_000][..], lines.clone(), None).await;
+        read(&*vec![b'x'; 100_000], lines.clone(), None).await;
         assert!(
             lines
                 .last()

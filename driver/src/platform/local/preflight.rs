@@ -5,7 +5,7 @@ use std::{fs, path::Path, process::Command};
 use super::{
     build::cargo,
     is_free,
-    postgres::{Account, PostgresError, find::find},
+    postgres::{Account, PostgresError, find::find, url_from_environment},
 };
 
 /// Free space for the compiled services, their logs and reports, bytes.
@@ -73,7 +73,7 @@ fn postgresql() -> Result<String, String> {
             let (version, bin) = (found.version, found.bin.display());
             Ok(format!("PostgreSQL {version} in {bin}{runs_as}"))
         }
-        Err(_) if std::env::var_os("DATABASE_URL").is_some() => {
+        Err(_) if url_from_environment().is_some() => {
             Ok("the server of DATABASE_URL; each run creates a database and drops it".to_owned())
         }
         Err(error) => Err(PostgresError::from(error).to_string()),

@@ -177,7 +177,7 @@ impl Process {
         let deadline = Instant::now() + within;
         let addr = self.listening(within).await?;
         let mut last_answer = "nothing yet".to_owned();
-        let status = tokio::select! {
+        let ended = tokio::select! {
             biased;
             status = self.child.wait() => Some(status),
             ready = timeout_at(deadline, answers_ready(http, addr, &mut last_answer)) => {
@@ -187,13 +187,11 @@ impl Process {
                 None
             }
         };
-        match status {
-            Some(status) => Err(self.ended_early(status).await),
-            None => {
-                let lacks = format!("http://{addr}/readyz says {last_answer}");
-                Err(self.not_ready(within, &lacks))
-            }
+        if let Some(status) = ended {
+            return Err(self.ended_early(status).await);
         }
+        let lacks = format!("http://{addr}/readyz says {last_answer}");
+        Err(self.not_ready(within, &lacks))
     }
 
     /// Waits for what is wrong with it: it ends or, after `within`, still `lacks` something.

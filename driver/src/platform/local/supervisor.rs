@@ -3,26 +3,26 @@
 
 use std::{
     mem,
-    net::SocketAddr,
     path::PathBuf,
     time::{Duration, Instant},
 };
 
 use tokio::{
     process::Command as ProcessCommand,
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     task::{JoinSet, spawn_blocking},
 };
 
 use super::{
     Error, LocalPlatform,
+    member::{self, Member, Members, Notice, Role},
     postgres::{Claim, Database, External, PostgresError},
     process::{Ending, Process, ProcessError},
     services::{self, Neighbours, Services},
 };
 use crate::platform::{
     ApiSpec, Change, Command, Failure, Replica, ReplicaEvent, Stack, StackControl, StackSpec,
-    Targets, WorkerSpec,
+    Targets,
 };
 
 /// For a service to end after SIGTERM; its own shutdown takes at most two seconds.
@@ -30,33 +30,6 @@ const SERVICE_GRACE: Duration = Duration::from_secs(4);
 
 /// For PostgreSQL's guard to end; it has three ways to end the server before that.
 const GUARD_GRACE: Duration = Duration::from_secs(12);
-
-/// What a member of the stack is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Role {
-    Dep,
-    Worker,
-    Api,
-    Postgres,
-}
-
-/// One process of the stack. Dropping it asks the process to stop.
-#[derive(Debug)]
-struct Member {
-    name: String,
-    role: Role,
-    created: Instant,
-    ready: Option<(SocketAddr, Instant)>,
-    _stop: oneshot::Sender<()>,
-}
-
-/// What a member's task tells the supervisor.
-#[derive(Debug)]
-enum Notice {
-    Ready(String, SocketAddr),
-    NotReady(String, ProcessError),
-    Ended(String, String),
-}
 
 /// What a database leaves to remove when nothing uses it any more.
 #[derive(Debug)]
@@ -74,7 +47,7 @@ struct Supervisor {
     /// How to start one more api replica; none before the first.
     api: Option<(ApiSpec, Neighbours)>,
     api_started: u32,
-    members: Vec<Member>,
+    members: Members,
     tasks: JoinSet<()>,
     notify: mpsc::UnboundedSender<Notice>,
     notices: mpsc::UnboundedReceiver<Notice>,
@@ -110,7 +83,7 @@ pub(super) async fn start(
         http: http.map_err(Error::Http)?,
         api: None,
         api_started: 0,
-        members: Vec::new(),
+        members: Members::default(),
         tasks: JoinSet::new(),
         notify,
         notices,
@@ -143,12 +116,12 @@ impl Supervisor {
     ) -> Result<(), Error> {
         self.start_service(Role::Dep, "dep", self.services.dep(spec.dep_port))?;
         if let Some(worker) = &spec.worker {
-            self.start_worker(worker)?;
+            self.start_service(Role::Worker, "worker", self.services.worker(worker))?;
         }
         let (database, ready) = tokio::join!(database, self.all_ready());
         let database_url = database?.map(|database| self.adopt(database));
         ready?;
-        if let (Some(api), [dep]) = (&spec.api, &*self.targets().dep) {
+        if let (Some(api), [dep]) = (&spec.api, &*self.members.targets().dep) {
             let neighbours = Neighbours {
                 dep: *dep,
                 database_url,
@@ -187,11 +160,6 @@ impl Supervisor {
         }
     }
 
-    fn start_worker(&mut self, spec: &WorkerSpec) -> Result<(), ProcessError> {
-        let command = self.services.worker(spec);
-        self.start_service(Role::Worker, "worker", command)
-    }
-
     fn start_service(
         &mut self,
         role: Role,
@@ -200,20 +168,13 @@ impl Supervisor {
     ) -> Result<(), ProcessError> {
         let log = services::log(self.run_folder.as_deref(), name);
         let process = Process::spawn(name, command, log, Ending::Terminate)?;
-        let (stop, stopped) = oneshot::channel();
-        self.tasks.spawn(bring_up_and_watch(
-            process,
-            (self.http.clone(), self.ready_within),
-            stopped,
-            self.notify.clone(),
-        ));
-        self.members.push(Member {
-            name: name.to_owned(),
-            role,
-            created: Instant::now(),
-            ready: None,
-            _stop: stop,
+        let (member, stopped) = Member::new(name, role);
+        let (http, notify) = (self.http.clone(), self.notify.clone());
+        let (within, grace) = (self.ready_within, SERVICE_GRACE);
+        self.tasks.spawn(async move {
+            member::bring_up(process, &http, within, grace, stopped, notify).await;
         });
+        self.members.0.push(member);
         Ok(())
     }
 
@@ -224,17 +185,11 @@ impl Supervisor {
             Database::External(database) => self.leftover = Leftover::Database(database),
             Database::Private(server) => {
                 self.leftover = Leftover::Data(server.claim);
-                let (stop, stopped) = oneshot::channel();
-                let name = server.guard.name.clone();
+                let (member, stopped) = Member::new(&server.guard.name, Role::Postgres);
                 let (guard, notify) = (server.guard, self.notify.clone());
-                self.tasks.spawn(watch(guard, GUARD_GRACE, stopped, notify));
-                self.members.push(Member {
-                    name,
-                    role: Role::Postgres,
-                    created: Instant::now(),
-                    ready: None,
-                    _stop: stop,
-                });
+                self.tasks
+                    .spawn(member::watch(guard, GUARD_GRACE, stopped, notify));
+                self.members.0.push(member);
             }
         }
         url
@@ -242,8 +197,7 @@ impl Supervisor {
 
     /// Waits for every service that has been started.
     async fn all_ready(&mut self) -> Result<(), Error> {
-        let waits = |member: &Member| member.ready.is_none() && member.role != Role::Postgres;
-        while self.members.iter().any(waits) {
+        while self.members.wait_for_any() {
             let Some(notice) = self.notices.recv().await else {
                 break;
             };
@@ -256,12 +210,9 @@ impl Supervisor {
     fn take(&mut self, notice: Notice) -> Result<(), (String, Error)> {
         match notice {
             Notice::Ready(name, addr) => {
-                let now = Instant::now();
-                let member = self.members.iter_mut().find(|member| member.name == name);
-                // Not there: it was told to stop at the same moment.
-                if let Some(member) = member {
-                    member.ready = Some((addr, now));
-                    if member.role == Role::Api {
+                // None: it was told to stop at the same moment.
+                if let Some(role) = self.members.set_ready(&name, addr) {
+                    if role == Role::Api {
                         self.tell(name, Change::Ready);
                     }
                     self.publish();
@@ -290,7 +241,7 @@ impl Supervisor {
             return Ok(());
         };
         let wanted = wanted as usize;
-        while self.api_members().count() < wanted {
+        while self.members.api().count() < wanted {
             // The fixed port belongs to the first replica, for good.
             let port = if self.api_started == 0 { spec.port } else { 0 };
             self.api_started += 1;
@@ -299,14 +250,9 @@ impl Supervisor {
             self.start_service(Role::Api, &name, command)?;
             self.tell(name, Change::Started);
         }
-        while self.api_members().count() > wanted {
-            // As Kubernetes does: first one that is not ready, else the youngest.
-            let leaves = self
-                .api_members()
-                .max_by_key(|member| (member.ready.is_none(), member.created));
-            let Some(name) = leaves.map(|member| member.name.clone()) else {
-                break;
-            };
+        while self.members.api().count() > wanted
+            && let Some(name) = self.members.leaves_first()
+        {
             self.lose(&name);
         }
         self.publish();
@@ -315,9 +261,7 @@ impl Supervisor {
 
     /// Takes the member `name` off the lists, then asks it to stop if it still runs.
     fn lose(&mut self, name: &str) {
-        let position = self.members.iter().position(|member| member.name == name);
-        if let Some(position) = position {
-            let member = self.members.remove(position);
+        if let Some(member) = self.members.take(name) {
             self.publish();
             if member.role == Role::Api {
                 self.tell(member.name.clone(), Change::Stopped);
@@ -328,6 +272,7 @@ impl Supervisor {
     /// Stops the services, then the database, then removes what that leaves.
     async fn shut_down(&mut self) -> Result<(), Error> {
         let (postgres, services): (Vec<_>, Vec<_>) = mem::take(&mut self.members)
+            .0
             .into_iter()
             .partition(|member| member.role == Role::Postgres);
         self.publish();
@@ -350,41 +295,14 @@ impl Supervisor {
         }
     }
 
-    fn api_members(&self) -> impl Iterator<Item = &Member> {
-        self.members
-            .iter()
-            .filter(|member| member.role == Role::Api)
-    }
-
-    fn targets(&self) -> Targets {
-        let ready = |role| {
-            let of_role = self.members.iter().filter(move |m| m.role == role);
-            of_role
-                .filter_map(|member| member.ready)
-                .map(|(addr, _)| addr)
-                .collect()
-        };
-        Targets {
-            api: ready(Role::Api),
-            worker: ready(Role::Worker),
-            dep: ready(Role::Dep),
-        }
-    }
-
     fn publish(&self) {
-        let targets = self.targets();
+        let targets = self.members.targets();
         self.targets.send_if_modified(|published| {
             let changed = *published != targets;
             *published = targets;
             changed
         });
-        let replicas = self.api_members().map(|member| Replica {
-            name: member.name.clone(),
-            addr: member.ready.map(|(addr, _)| addr),
-            created: member.created,
-            ready_since: member.ready.map(|(_, since)| since),
-        });
-        self.replicas.send_replace(replicas.collect());
+        self.replicas.send_replace(self.members.replicas());
     }
 
     fn report(&self, service: String, text: String) {
@@ -399,52 +317,5 @@ impl Supervisor {
             replica,
             change,
         });
-    }
-}
-
-/// Waits until `process` is ready, then watches it.
-async fn bring_up_and_watch(
-    mut process: Process,
-    (http, within): (reqwest::Client, Duration),
-    mut stop: oneshot::Receiver<()>,
-    notify: mpsc::UnboundedSender<Notice>,
-) {
-    let name = process.name.clone();
-    let ready = tokio::select! {
-        biased;
-        _ = &mut stop => None,
-        ready = process.ready(&http, within) => Some(ready),
-    };
-    match ready {
-        None => process.stop(SERVICE_GRACE).await,
-        Some(Ok(addr)) => {
-            // No supervisor: the stop below comes with that.
-            let _ = notify.send(Notice::Ready(name, addr));
-            watch(process, SERVICE_GRACE, stop, notify).await;
-        }
-        Some(Err(error)) => {
-            let _ = notify.send(Notice::NotReady(name, error));
-            process.stop(SERVICE_GRACE).await;
-        }
-    }
-}
-
-/// Waits until `process` ends or is to stop.
-async fn watch(
-    mut process: Process,
-    grace: Duration,
-    stop: oneshot::Receiver<()>,
-    notify: mpsc::UnboundedSender<Notice>,
-) {
-    let ended = tokio::select! {
-        biased;
-        _ = stop => None,
-        text = process.ended() => Some(text),
-    };
-    match ended {
-        None => process.stop(grace).await,
-        Some(text) => {
-            let _ = notify.send(Notice::Ended(process.name, text));
-        }
     }
 }

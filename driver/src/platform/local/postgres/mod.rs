@@ -89,8 +89,15 @@ pub enum PostgresError {
 /// The database of a running stack.
 #[derive(Debug)]
 pub(super) enum Database {
-    Private(Private),
+    Private(Box<Private>),
     External(External),
+}
+
+/// What `DATABASE_URL` says; an empty one says nothing.
+pub(super) fn url_from_environment() -> Option<String> {
+    std::env::var("DATABASE_URL")
+        .ok()
+        .filter(|url| !url.is_empty())
 }
 
 impl Database {

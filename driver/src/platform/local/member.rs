@@ -1,0 +1,201 @@
+//! The members of a stack: which processes there are, which of them are ready, and a task for each
+//! that waits for its end.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use super::process::{Process, ProcessError};
+use crate::platform::{Replica, Targets};
+
+/// What a member of the stack is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Role {
+    Dep,
+    Worker,
+    Api,
+    Postgres,
+}
+
+/// One process of the stack. Dropping it asks the process to stop.
+#[derive(Debug)]
+pub(super) struct Member {
+    pub(super) name: String,
+    pub(super) role: Role,
+    created: Instant,
+    ready: Option<(SocketAddr, Instant)>,
+    _stop: oneshot::Sender<()>,
+}
+
+/// What a member's task tells the supervisor.
+#[derive(Debug)]
+pub(super) enum Notice {
+    Ready(String, SocketAddr),
+    NotReady(String, ProcessError),
+    Ended(String, String),
+}
+
+/// The members, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Members(pub(super) Vec<Member>);
+
+impl Member {
+    /// A member that has just been created; the other end hears when it is to stop.
+    pub(super) fn new(name: &str, role: Role) -> (Self, oneshot::Receiver<()>) {
+        let (stop, stopped) = oneshot::channel();
+        let member = Self {
+            name: name.to_owned(),
+            role,
+            created: Instant::now(),
+            ready: None,
+            _stop: stop,
+        };
+        (member, stopped)
+    }
+}
+
+impl Members {
+    /// Whether a service is not ready yet. A database becomes a member when it is.
+    pub(super) fn wait_for_any(&self) -> bool {
+        let mut services = self.0.iter().filter(|m| m.role != Role::Postgres);
+        services.any(|member| member.ready.is_none())
+    }
+
+    /// Books that `name` is ready at `addr`; its role, if it is a member.
+    pub(super) fn set_ready(&mut self, name: &str, addr: SocketAddr) -> Option<Role> {
+        let member = self.0.iter_mut().find(|member| member.name == name)?;
+        member.ready = Some((addr, Instant::now()));
+        Some(member.role)
+    }
+
+    /// Takes `name` off the list.
+    pub(super) fn take(&mut self, name: &str) -> Option<Member> {
+        let position = self.0.iter().position(|member| member.name == name)?;
+        Some(self.0.remove(position))
+    }
+
+    /// The replicas of the api.
+    pub(super) fn api(&self) -> impl Iterator<Item = &Member> {
+        self.0.iter().filter(|member| member.role == Role::Api)
+    }
+
+    /// The replica that leaves first, as in Kubernetes: one that is not ready, else the youngest.
+    pub(super) fn leaves_first(&self) -> Option<String> {
+        self.api()
+            .max_by_key(|member| (member.ready.is_none(), member.created))
+            .map(|member| member.name.clone())
+    }
+
+    /// Where requests may be sent.
+    pub(super) fn targets(&self) -> Targets {
+        let ready = |role| {
+            let of_role = self.0.iter().filter(move |member| member.role == role);
+            let ready = of_role.filter_map(|member| member.ready);
+            ready.map(|(addr, _)| addr).collect()
+        };
+        Targets {
+            api: ready(Role::Api),
+            worker: ready(Role::Worker),
+            dep: ready(Role::Dep),
+        }
+    }
+
+    /// The replicas of the api, for others.
+    pub(super) fn replicas(&self) -> Vec<Replica> {
+        self.api()
+            .map(|member| Replica {
+                name: member.name.clone(),
+                addr: member.ready.map(|(addr, _)| addr),
+                created: member.created,
+                ready_since: member.ready.map(|(_, since)| since),
+            })
+            .collect()
+    }
+}
+
+/// Waits until `process` is ready, then watches it. Ends when the process has.
+pub(super) async fn bring_up(
+    mut process: Process,
+    http: &reqwest::Client,
+    within: Duration,
+    grace: Duration,
+    mut stop: oneshot::Receiver<()>,
+    notify: mpsc::UnboundedSender<Notice>,
+) {
+    let name = process.name.clone();
+    let ready = tokio::select! {
+        biased;
+        _ = &mut stop => None,
+        ready = process.ready(http, within) => Some(ready),
+    };
+    match ready {
+        None => process.stop(grace).await,
+        Some(Ok(addr)) => {
+            // Nobody there: then `stop` is due as well.
+            let _ = notify.send(Notice::Ready(name, addr));
+            watch(process, grace, stop, notify).await;
+        }
+        Some(Err(error)) => {
+            let _ = notify.send(Notice::NotReady(name, error));
+            process.stop(grace).await;
+        }
+    }
+}
+
+/// Waits until `process` ends or is to stop.
+pub(super) async fn watch(
+    mut process: Process,
+    grace: Duration,
+    stop: oneshot::Receiver<()>,
+    notify: mpsc::UnboundedSender<Notice>,
+) {
+    let ended = tokio::select! {
+        biased;
+        _ = stop => None,
+        text = process.ended() => Some(text),
+    };
+    match ended {
+        None => process.stop(grace).await,
+        Some(text) => {
+            let _ = notify.send(Notice::Ended(process.name, text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_ready_members_are_targets_and_the_youngest_or_unready_leaves_first() {
+        let mut members = Members::default();
+        let mut stops = Vec::new();
+        for (name, role) in [
+            ("dep", Role::Dep),
+            ("api-1", Role::Api),
+            ("api-2", Role::Api),
+            ("api-3", Role::Api),
+        ] {
+            let (member, stop) = Member::new(name, role);
+            members.0.push(member);
+            stops.push(stop);
+        }
+        let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
+        members.set_ready("api-1", addr(1));
+        members.set_ready("api-3", addr(3));
+        assert_eq!(members.targets().api, [addr(1), addr(3)]);
+        assert_eq!(members.targets().dep, []);
+        assert!(members.wait_for_any());
+        assert_eq!(members.replicas().len(), 3);
+
+        assert_eq!(members.leaves_first().as_deref(), Some("api-2"));
+        drop(members.take("api-2"));
+        let asked = stops[2].try_recv();
+        assert_eq!(asked, Err(oneshot::error::TryRecvError::Closed));
+        assert_eq!(members.leaves_first().as_deref(), Some("api-3"));
+        assert_eq!(members.set_ready("api-2", addr(2)), None);
+    }
+}
