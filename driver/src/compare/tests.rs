@@ -1,42 +1,56 @@
+use lab_record::SourceFile;
+
 use super::*;
 use crate::report::sample::{failing, invalid, passing};
 
-fn exact(ms: f64) -> Option<Quantile> {
-    Some(Quantile { ms, censored: false })
+fn exact(ms: f64) -> Quantile {
+    Quantile {
+        ms,
+        censored: false,
+    }
 }
 
-fn at_least(ms: f64) -> Option<Quantile> {
-    Some(Quantile { ms, censored: true })
+fn at_least(ms: f64) -> Quantile {
+    Quantile { ms, censored: true }
+}
+
+fn change(a: Quantile, b: Quantile) -> Change {
+    Change::between(Some(a), Some(b))
 }
 
 #[test]
 fn a_direction_needs_a_factor_of_two() {
     let same = Change::NotDistinguishable;
-    assert_eq!(Change::between(exact(100.0), exact(51.0)), same);
-    assert_eq!(Change::between(exact(100.0), exact(199.0)), same);
-    let twice = Ratio { times: 2.0, at_least: false };
-    assert_eq!(Change::between(exact(100.0), exact(50.0)), Change::Lower(twice));
-    assert_eq!(Change::between(exact(100.0), exact(200.0)), Change::Higher(twice));
+    assert_eq!(change(exact(100.0), exact(51.0)), same);
+    assert_eq!(change(exact(100.0), exact(199.0)), same);
+    let twice = Ratio {
+        times: 2.0,
+        at_least: false,
+    };
+    assert_eq!(change(exact(100.0), exact(50.0)), Change::Lower(twice));
+    assert_eq!(change(exact(100.0), exact(200.0)), Change::Higher(twice));
 }
 
 #[test]
 fn a_lower_bound_can_only_be_the_larger() {
-    let ratio = Ratio { times: 10.0, at_least: true };
-    assert_eq!(Change::between(at_least(100.0), exact(10.0)), Change::Lower(ratio));
-    assert_eq!(Change::between(exact(10.0), at_least(100.0)), Change::Higher(ratio));
+    let ratio = Ratio {
+        times: 10.0,
+        at_least: true,
+    };
+    assert_eq!(change(at_least(100.0), exact(10.0)), Change::Lower(ratio));
+    assert_eq!(change(exact(10.0), at_least(100.0)), Change::Higher(ratio));
     let same = Change::NotDistinguishable;
-    assert_eq!(Change::between(at_least(10.0), exact(100.0)), same);
-    assert_eq!(Change::between(exact(100.0), at_least(10.0)), same);
-    assert_eq!(Change::between(at_least(10.0), at_least(100.0)), same);
+    assert_eq!(change(at_least(10.0), exact(100.0)), same);
+    assert_eq!(change(exact(100.0), at_least(10.0)), same);
+    assert_eq!(change(at_least(10.0), at_least(100.0)), same);
 }
 
 #[test]
 fn what_has_no_value_has_no_direction() {
-    assert_eq!(Change::between(None, exact(1.0)), Change::Unmeasured);
-    assert_eq!(Change::between(exact(1.0), None), Change::Unmeasured);
+    assert_eq!(Change::between(None, Some(exact(1.0))), Change::Unmeasured);
+    assert_eq!(Change::between(Some(exact(1.0)), None), Change::Unmeasured);
     for odd in [0.0, f64::NAN, f64::INFINITY] {
-        let change = Change::between(exact(odd), exact(1.0));
-        assert_eq!(change, Change::NotDistinguishable);
+        assert_eq!(change(exact(odd), exact(1.0)), Change::NotDistinguishable);
     }
 }
 
@@ -75,14 +89,20 @@ fn nothing_is_called_significant() {
 
 #[test]
 fn what_makes_a_comparison_doubtful_is_said() {
-    assert_eq!(Comparison::of(&failing(), &passing()).cautions, Vec::<String>::new());
+    assert_eq!(
+        Comparison::of(&failing(), &passing()).cautions,
+        Vec::<String>::new()
+    );
     let a = failing();
     let mut b = invalid();
     b.platform = "k3d".to_owned();
     b.host.cores = 8;
     b.scenario.toml.push('#');
     b.complete = false;
-    let cautions = Comparison::of(&a, &b).cautions.join("\n").replace('\u{a0}', " ");
+    let cautions = Comparison::of(&a, &b)
+        .cautions
+        .join("\n")
+        .replace('\u{a0}', " ");
     insta::assert_snapshot!(cautions, @r"
     The platform differs: A local, B k3d.
     The machine differs: A linux x86_64 with 2 cores, B linux x86_64 with 8 cores.
@@ -122,8 +142,12 @@ fn the_code_is_compared_line_by_line() {
         text: text.to_owned(),
     };
     let a = [file("a.rs", "one\ntwo\nthree\n"), file("same.rs", "x\n")];
-    let b = [file("a.rs", "one\n2\nthree\n"), file("same.rs", "x\n"), file("new.rs", "y")];
-    let diffs = source_diffs(&a, &b);
+    let b = [
+        file("a.rs", "one\n2\nthree\n"),
+        file("same.rs", "x\n"),
+        file("new.rs", "y"),
+    ];
+    let diffs = source::diffs(&a, &b);
     let paths: Vec<_> = diffs
         .iter()
         .map(|diff| (diff.path.as_str(), diff.added, diff.removed))

@@ -9,7 +9,11 @@ use super::number::share;
 pub(crate) const KINDS: [(CheckKind, &str, &str); 3] = [
     (CheckKind::Effect, "Effect", "what users feel"),
     (CheckKind::Mechanism, "Mechanism", "why they feel it"),
-    (CheckKind::Correctness, "Correctness", "nothing lost, nothing faked"),
+    (
+        CheckKind::Correctness,
+        "Correctness",
+        "nothing lost, nothing faked",
+    ),
 ];
 
 /// All checks of a run.
@@ -21,8 +25,8 @@ pub(crate) fn table(run: &Run) -> Markup {
                 thead {
                     tr {
                         th scope="col" { "Check" }
-                        th.n scope="col" { "Seen" }
                         th.n scope="col" { "Limit" }
+                        th.n scope="col" { "Seen" }
                         th scope="col" { "Result" }
                         th.n scope="col" { "Grade" }
                     }
@@ -53,8 +57,8 @@ fn row(check: &Check, weights: f64) -> Markup {
                     details { summary { (check.title) } p { (check.why) } }
                 }
             }
-            td.n { b { (check.seen) } }
             td.n { (check.limit) }
+            td.n { b { (check.seen) } }
             td { (result(check.passed)) }
             td.n title=[(weights > 0.0).then(|| format!("{} of the score", share(check.weight / weights)))] {
                 (share(check.grade))

@@ -30,11 +30,11 @@ pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run) -> Markup {
                 ul.cautions { @for caution in &comparison.cautions { li { (caution) } } }
             }
         }
-        section #checks { h2 { "Checks" } (checks(&comparison.checks)) }
+        section #checks { h2 { "Checks" } (checks(&comparison.checks, (&a.code, &b.code))) }
         section #source { h2 { "What changed in the code" } (diffs(&comparison.sources)) }
         section #charts {
             h2 { "Over time" }
-            p.note { "B in full, A thin and dashed, in the same colour. Phases and events are those of B." }
+            p.note { "B in full, A thin and dashed in the same colour. Phases and events are those of B." }
             (stack(a, b).markup())
         }
         section #classes { h2 { "Latency" } (classes(&comparison.classes)) }
@@ -45,26 +45,26 @@ pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run) -> Markup {
 fn side(name: &str, run: &Run) -> Markup {
     html! {
         a.side href={ "../" (run.scenario.name) "/" (run.run_id) "/report.html" } {
-            b.name { (name) }
+            b.name { (name) } " "
             span.badge.(outcome_class(run.verdict.outcome)) {
                 (outcome_word(run.verdict.outcome))
                 @if let Some(score) = run.verdict.score { " " (score) "/100" }
             }
-            span { (run.code) " · " (run.platform) }
+            " " span { (run.code) " · " (run.platform) } " "
             time.quiet datetime=(run.started_at) { (utc(run.started_at)) }
         }
     }
 }
 
-fn checks(pairs: &[CheckPair]) -> Markup {
+fn checks(pairs: &[CheckPair], codes: (&str, &str)) -> Markup {
     html! {
         div.scroll {
-            table.checks {
+            table.checks.pairs {
                 thead {
                     tr {
                         td rowspan="2" {}
-                        th colspan="3" scope="colgroup" { "A" }
-                        th colspan="3" scope="colgroup" { "B" }
+                        th colspan="3" scope="colgroup" { "A · " (codes.0) }
+                        th colspan="3" scope="colgroup" { "B · " (codes.1) }
                     }
                     tr {
                         @for _ in 0..2 {

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     chart::event_name,
-    number::{counted, duration, utc},
+    number::{counted, duration, seconds, utc},
     validity_class, validity_word,
 };
 
@@ -60,7 +60,7 @@ pub(crate) fn events(events: &[Event]) -> Markup {
         } @else {
             div.scroll {
                 table.events {
-                    thead { tr { th.n scope="col" { "At" } th scope="col" { "What" } td {} } }
+                    thead { tr { th.n scope="col" { "At" } th colspan="2" scope="col" { "What" } } }
                     tbody {
                         @for event in events {
                             tr {
@@ -78,9 +78,9 @@ pub(crate) fn events(events: &[Event]) -> Markup {
 
 fn moment(t_s: f64) -> String {
     if t_s < 0.0 {
-        format!("{} before the load", duration(-t_s * 1000.0))
+        format!("{} before the load", seconds(-t_s))
     } else {
-        duration(t_s * 1000.0)
+        seconds(t_s)
     }
 }
 
@@ -92,7 +92,7 @@ pub(crate) fn machine(run: &Run) -> Markup {
             dt { "Run" } dd { code { (run.run_id) } }
             dt { "Started" } dd { time datetime=(run.started_at) { (utc(run.started_at)) } }
             dt { "Lasted" } dd {
-                (duration(run.duration_s * 1000.0))
+                (seconds(run.duration_s))
                 @if !run.complete { " (cut short)" }
             }
             dt { "Code" } dd { (run.code) }
@@ -122,7 +122,7 @@ pub(crate) fn scenario(run: &Run) -> Markup {
             }
             @for phase in &run.phases {
                 dt { "Phase " (phase.name) } dd {
-                    (duration(phase.start_s * 1000.0)) " to " (duration(phase.end_s * 1000.0))
+                    (seconds(phase.start_s)) " to " (seconds(phase.end_s))
                     @if let Some(fault) = &phase.fault { ": " (fault) }
                 }
             }

@@ -2,7 +2,7 @@
 
 use lab_record::{Check, CheckKind, Outcome, Run, Validity};
 
-use super::number::{counted, duration};
+use super::number::{counted, seconds};
 
 /// Did it hold?
 pub(crate) fn held(run: &Run) -> String {
@@ -51,14 +51,20 @@ pub(crate) fn why(run: &Run) -> Option<String> {
 
 /// Where to look: the stretch of the run in which something was wrong on purpose.
 pub(crate) fn look_at(run: &Run) -> Option<String> {
+    if run.verdict.outcome == Outcome::Invalid {
+        return None;
+    }
     let phase = run.phases.iter().find(|phase| phase.fault.is_some())?;
-    let seconds = |s: f64| duration(s * 1000.0);
     Some(format!(
         "The charts from {} to {}, phase {}: {}.",
         seconds(phase.start_s),
         seconds(phase.end_s),
         phase.name,
-        phase.fault.as_deref().unwrap_or_default().trim_end_matches('.')
+        phase
+            .fault
+            .as_deref()
+            .unwrap_or_default()
+            .trim_end_matches('.')
     ))
 }
 
@@ -75,14 +81,17 @@ fn doubt(run: &Run) -> Option<String> {
 
 fn effect_first<'a>(failed: &[&'a Check]) -> Option<&'a Check> {
     let mut failed = failed.iter();
-    failed.find(|check| check.kind == CheckKind::Effect).copied()
+    failed
+        .find(|check| check.kind == CheckKind::Effect)
+        .copied()
 }
 
 fn in_figures(check: &Check) -> String {
+    let unbroken = |figure: &str| figure.replace(' ', "\u{a0}");
     format!(
         "{}: {} seen, {} wanted",
         check.title.trim_end_matches('.'),
-        check.seen,
-        check.limit
+        unbroken(&check.seen),
+        unbroken(&check.limit)
     )
 }

@@ -20,16 +20,43 @@ use crate::compare::baseline;
 /// Runs of a scenario that are shown without unfolding the older ones.
 const RECENT: usize = 15;
 
-/// What the filters offer: class in the style sheet, and its name.
-const FILTERS: [(&str, &str, &[(&str, &str)]); 3] = [
-    ("verdict", "Verdict", &[("pass", "pass"), ("fail", "fail"), ("invalid", "invalid")]),
-    (
-        "code",
-        "Code",
-        &[("mine", "mine"), ("starter", "starter"), ("solved", "solved"), ("cheat", "cheats")],
-    ),
-    ("platform", "Platform", &[("local", "local"), ("k3d", "k3d")]),
-];
+/// A choice that hides the rows it excludes.
+struct Filter {
+    id: &'static str,
+    name: &'static str,
+    /// Each is a class in the style sheet and its name for people.
+    choices: &'static [(&'static str, &'static str)],
+}
+
+const VERDICT: Filter = Filter {
+    id: "verdict",
+    name: "Verdict",
+    choices: &[("pass", "pass"), ("fail", "fail"), ("invalid", "invalid")],
+};
+const CODE: Filter = Filter {
+    id: "code",
+    name: "Code",
+    choices: &[
+        ("mine", "mine"),
+        ("starter", "starter"),
+        ("solved", "solved"),
+        ("cheat", "cheats"),
+    ],
+};
+const PLATFORM: Filter = Filter {
+    id: "platform",
+    name: "Platform",
+    choices: &[("local", "local"), ("k3d", "k3d")],
+};
+
+impl Filter {
+    /// The class by which the style sheet knows a row; what the filter doesn't offer shares one.
+    fn class(&self, value: &str) -> String {
+        let value = value.split(':').next().unwrap_or_default();
+        let offered = self.choices.iter().any(|(class, _)| *class == value);
+        format!("v-{}", if offered { value } else { "other" })
+    }
+}
 
 /// The index as a page.
 pub(crate) fn page(reports: &Reports) -> Markup {
@@ -85,7 +112,12 @@ fn by_scenario(runs: &[Run]) -> Vec<Vec<&Run>> {
     for group in &mut groups {
         group.sort_by_key(|run| &run.run_id);
     }
-    groups.sort_by_key(|group| group.last().and_then(|run| run.scenario.step).unwrap_or(u8::MAX));
+    groups.sort_by_key(|group| {
+        group
+            .last()
+            .and_then(|run| run.scenario.step)
+            .unwrap_or(u8::MAX)
+    });
     groups
 }
 
@@ -93,19 +125,19 @@ fn by_scenario(runs: &[Run]) -> Vec<Vec<&Run>> {
 fn filters(scenarios: &[Vec<&Run>]) -> Markup {
     html! {
         form.filters {
-            @for (id, name, choices) in FILTERS {
+            @for filter in [VERDICT, CODE, PLATFORM] {
                 fieldset {
-                    legend { (name) }
-                    label { input type="radio" name=(id) checked; "all" }
-                    @for (class, choice) in choices {
-                        label { input.{ "f-" (class) } type="radio" name=(id); (choice) }
+                    legend { (filter.name) }
+                    label { input type="radio" name=(filter.id) checked; "all" }
+                    @for (class, choice) in filter.choices {
+                        label { input.{ "f-" (class) } type="radio" name=(filter.id); (choice) }
                     }
                 }
             }
         }
-        nav.jump {
-            @for runs in scenarios {
-                @if let Some(run) = runs.last() {
+        @if scenarios.len() > 1 {
+            nav.jump aria-label="Scenarios" {
+                @for run in scenarios.iter().filter_map(|runs| runs.last()) {
                     a href={ "#" (run.scenario.name) } { (run.scenario.name) }
                 }
             }
@@ -150,15 +182,19 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
 
 /// The checks that stand for the scenario: the weightiest of each kind, by id and title.
 fn headline_checks(run: &Run) -> Vec<(String, String)> {
-    [CheckKind::Effect, CheckKind::Mechanism, CheckKind::Correctness]
-        .into_iter()
-        .filter_map(|kind| {
-            // Of equal weights the first.
-            let of_kind = run.checks.iter().rev().filter(|check| check.kind == kind);
-            of_kind.max_by(|a, b| a.weight.total_cmp(&b.weight))
-        })
-        .map(|check| (check.id.clone(), check.title.clone()))
-        .collect()
+    [
+        CheckKind::Effect,
+        CheckKind::Mechanism,
+        CheckKind::Correctness,
+    ]
+    .into_iter()
+    .filter_map(|kind| {
+        // Of equal weights the first.
+        let of_kind = run.checks.iter().rev().filter(|check| check.kind == kind);
+        of_kind.max_by(|a, b| a.weight.total_cmp(&b.weight))
+    })
+    .map(|check| (check.id.clone(), check.title.clone()))
+    .collect()
 }
 
 fn table(root: &Path, rows: &[&Run], all: &[&Run], figures: &[(String, String)]) -> Markup {
@@ -185,7 +221,7 @@ fn table(root: &Path, rows: &[&Run], all: &[&Run], figures: &[(String, String)])
 fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Markup {
     let verdict = outcome_class(run.verdict.outcome);
     html! {
-        tr.{ "v-" (verdict) }.(filter_class("code", &run.code)).(filter_class("platform", &run.platform)) {
+        tr.(VERDICT.class(verdict)).(CODE.class(&run.code)).(PLATFORM.class(&run.platform)) {
             td { time datetime=(run.started_at) { (utc(run.started_at).trim_end_matches(" UTC")) } }
             td { (run.code) }
             td { (run.platform) }
@@ -218,23 +254,8 @@ fn links(root: &Path, run: &Run, all: &[&Run]) -> Markup {
         .filter(|file| root.join(file).is_file());
     html! {
         @if root.join(&report).is_file() { a href=(report) { "report" } " " }
-        @if let Some(comparison) = comparison { a href=(comparison) { "against the oldest" } " " }
+        @if let Some(comparison) = comparison { a href=(comparison) title="with the oldest run of this scenario and platform" { "compare" } " " }
         a href={ (folder) "/data.json" } { "data" }
-    }
-}
-
-/// The class that a filter knows a row by; what no filter offers has none.
-fn filter_class(filter: &str, value: &str) -> String {
-    let value = value.split(':').next().unwrap_or_default();
-    let offered = FILTERS
-        .iter()
-        .filter(|(id, ..)| *id == filter)
-        .flat_map(|(.., choices)| *choices)
-        .any(|(class, _)| *class == value);
-    if offered {
-        format!("v-{value}")
-    } else {
-        "v-other".to_owned()
     }
 }
 

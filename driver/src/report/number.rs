@@ -36,6 +36,15 @@ pub(crate) fn duration(ms: f64) -> String {
     format!("{}{NO_BREAK}{unit}", three_digits(value))
 }
 
+/// A moment or a length of a run, given in seconds.
+pub(crate) fn seconds(s: f64) -> String {
+    if s == 0.0 {
+        format!("0{NO_BREAK}s")
+    } else {
+        duration(s * 1000.0)
+    }
+}
+
 /// A quantile; one that is only a lower bound begins with "≥".
 pub(crate) fn quantile(quantile: Option<Quantile>) -> String {
     match quantile {

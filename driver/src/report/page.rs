@@ -1,6 +1,10 @@
 //! The skeleton that all pages share.
 
+use std::fmt::Write;
+
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use super::chart::TimeAxis;
 
 const STYLE: &str = include_str!("style.css");
 /// The browser itself refuses whatever the tests might have missed.
@@ -34,11 +38,13 @@ pub(crate) fn page(title: &str, home: Option<&str>, body: &Markup) -> Markup {
 
 /// Pointing at a moment in one chart marks it in all of them.
 fn crosshairs() -> String {
-    (1..=super::chart::TimeAxis::MOST_SLICES)
-        .map(|n| {
-            format!(
-                ".stack:has(.s:nth-child({n}):is(:hover,:focus-within)) .s:nth-child({n})::before{{opacity:1}}\n"
-            )
-        })
-        .collect()
+    let mut rules = String::new();
+    for n in 1..=TimeAxis::MOST_SLICES {
+        let slice = format!(".s:nth-child({n})");
+        let _ = writeln!(
+            rules,
+            ".stack:has({slice}:is(:hover,:focus-within)) {slice}::before{{opacity:1}}"
+        );
+    }
+    rules
 }

@@ -7,8 +7,7 @@ use super::{
     chart::{Marks, Stack, TimeAxis, panels},
     checks, classes, facts, headline,
     number::utc,
-    outcome_class, outcome_word,
-    page,
+    outcome_class, outcome_word, page,
 };
 
 /// The report as a page.
@@ -69,7 +68,7 @@ fn head(run: &Run) -> Markup {
 fn badge(run: &Run) -> Markup {
     html! {
         div.score {
-            strong { (outcome_word(run.verdict.outcome)) }
+            strong { (outcome_word(run.verdict.outcome)) } " "
             @if let Some(score) = run.verdict.score {
                 span { b { (score) } "/100" }
             } @else {

@@ -16,8 +16,18 @@ pub(crate) fn failing() -> Run {
     let source = include_str!("sample/before.txt");
     let mut run = run("20261123T151302Z-4f2a", "mine", source);
     run.classes = vec![
-        class("quote", false, [1860, 1420, 0, 0, 440], [4100.0, 9800.0, 10_000.0]),
-        class("local", true, [620, 401, 0, 0, 219], [1210.0, 7310.0, 9100.0]),
+        class(
+            "quote",
+            false,
+            [1860, 1420, 0, 0, 440],
+            [4100.0, 9800.0, 10_000.0],
+        ),
+        class(
+            "local",
+            true,
+            [620, 401, 0, 0, 219],
+            [1210.0, 7310.0, 9100.0],
+        ),
     ];
     run.checks = checks([
         ("41.2 %", false, 0.0),
@@ -39,7 +49,12 @@ pub(crate) fn passing() -> Run {
     let source = include_str!("sample/after.txt");
     let mut run = run("20261123T153127Z-a01c", "solved", source);
     run.classes = vec![
-        class("quote", false, [1860, 1560, 300, 0, 0], [21.0, 103.0, 104.0]),
+        class(
+            "quote",
+            false,
+            [1860, 1560, 300, 0, 0],
+            [21.0, 103.0, 104.0],
+        ),
         class("local", true, [620, 620, 0, 0, 0], [1.2, 3.1, 4.1]),
     ];
     run.checks = checks([
@@ -69,8 +84,9 @@ pub(crate) fn invalid() -> Run {
     run.self_check.findings[0] = Finding {
         name: "send lateness".to_owned(),
         validity: Validity::Invalid,
-        text: "p99 84.0 ms in the worst second, limit 20 ms: the machine was too busy to send on time"
-            .to_owned(),
+        text:
+            "p99 84.0 ms in the worst second, limit 20 ms: the machine was too busy to send on time"
+                .to_owned(),
     };
     run
 }
@@ -153,7 +169,12 @@ fn phases() -> Vec<Phase> {
     vec![
         phase("warmup", 0.0, 5.0, None),
         phase("healthy", 5.0, FAULT.start, None),
-        phase("fault", FAULT.start, FAULT.end, Some("every 5th call hangs for 5 s")),
+        phase(
+            "fault",
+            FAULT.start,
+            FAULT.end,
+            Some("every 5th call hangs for 5 s"),
+        ),
         phase("recovery", FAULT.end, LENGTH, None),
     ]
 }
@@ -177,11 +198,31 @@ fn finding(name: &str, text: &str) -> Finding {
 fn checks(seen: [(&str, bool, f64); 5]) -> Vec<Check> {
     use CheckKind::{Correctness, Effect, Mechanism};
     let stated = [
-        ("bystander_good", Effect, "Bystanders get a good answer in time", "≥ 99 %"),
+        (
+            "bystander_good",
+            Effect,
+            "Bystanders get a good answer in time",
+            "≥ 99 %",
+        ),
         ("quotes_ok", Effect, "Quotes are answered", "≥ 72 %"),
-        ("in_flight", Mechanism, "Requests in flight stay bounded", "≤ 8"),
-        ("recovery", Mechanism, "All is well again after the fault", "≤ 3 s"),
-        ("receipts", Correctness, "Every receipt is the dependency's own", "all"),
+        (
+            "in_flight",
+            Mechanism,
+            "Requests in flight stay bounded",
+            "≤ 8",
+        ),
+        (
+            "recovery",
+            Mechanism,
+            "All is well again after the fault",
+            "≤ 3 s",
+        ),
+        (
+            "receipts",
+            Correctness,
+            "Every receipt is the dependency's own",
+            "all",
+        ),
     ];
     stated
         .into_iter()
@@ -204,7 +245,12 @@ fn checks(seen: [(&str, bool, f64); 5]) -> Vec<Check> {
 
 fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
     let [offered, ok, expected, failed, timed_out] = counts;
-    let exact = |ms| Some(Quantile { ms, censored: false });
+    let exact = |ms| {
+        Some(Quantile {
+            ms,
+            censored: false,
+        })
+    };
     let latency = Latency {
         p50: exact(ms[0]),
         p95: exact(ms[1]),
@@ -239,7 +285,10 @@ fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
     });
     Class {
         name: name.to_owned(),
-        request: format!("GET /cases/{}", if bystander { "local" } else { "timeouts" }),
+        request: format!(
+            "GET /cases/{}",
+            if bystander { "local" } else { "timeouts" }
+        ),
         bystander,
         slo_ms: 500.0,
         timeout_ms: 10_000.0,
@@ -250,50 +299,115 @@ fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
 
 /// Twice a second, as the collectors do.
 fn series(suffers: bool) -> Vec<Series> {
-    let mut noise = Noise(7);
-    let mut draw = |healthy: f64, faulty: f64, spread: f64| -> Vec<(f64, f64)> {
-        (0..124)
-            .map(|n| {
-                let t = f64::from(n) * 0.5;
-                let hurt = suffers && FAULT.contains(&t);
-                // What builds up takes a while, both ways.
-                let rise = ((t - FAULT.start) / 6.0).clamp(0.0, 1.0);
-                let level = if hurt { healthy + (faulty - healthy) * rise } else { healthy };
-                (t, (level * (1.0 + spread * noise.next())).max(0.0))
-            })
-            .collect()
-    };
-    let slo = Some(("objective".to_owned(), 500.0));
-    let one = |id: &str, label: &str, unit: &str, chart: &str, limit, points| Series {
-        id: id.to_owned(),
-        label: label.to_owned(),
-        unit: unit.to_owned(),
-        chart: chart.to_owned(),
-        limit,
-        points,
-    };
-    vec![
-        one("offered", "offered", "req/s", "Traffic", None, draw(40.0, 40.0, 0.0)),
-        one("sent", "sent", "req/s", "Traffic", None, draw(40.0, 40.0, 0.02)),
-        one("ok", "ok", "req/s", "Traffic", None, draw(40.0, 17.0, 0.05)),
-        one("failed", "failed", "req/s", "Traffic", None, draw(0.0, 21.0, 0.1)),
-        one("p50:quote", "quote p50", "ms", "Latency", None, draw(21.0, 4200.0, 0.1)),
-        one("p95:quote", "quote p95", "ms", "Latency", slo.clone(), draw(24.0, 9400.0, 0.15)),
-        one("p50:local", "local p50", "ms", "Latency", None, draw(1.2, 1400.0, 0.2)),
-        one("p95:local", "local p95", "ms", "Latency", slo, draw(3.0, 7300.0, 0.3)),
-        one(
+    let slo = Some(("objective", 500.0));
+    let slots = Some(("slots", 16.0));
+    // Id, label, unit, chart, limit, and the level when healthy, when at fault, and its noise.
+    let quantities = [
+        (
+            "offered",
+            "offered",
+            "req/s",
+            "Traffic",
+            None,
+            [40.0, 40.0, 0.0],
+        ),
+        ("sent", "sent", "req/s", "Traffic", None, [40.0, 40.0, 0.02]),
+        ("ok", "ok", "req/s", "Traffic", None, [40.0, 17.0, 0.05]),
+        (
+            "failed",
+            "failed",
+            "req/s",
+            "Traffic",
+            None,
+            [0.0, 21.0, 0.1],
+        ),
+        (
+            "p50:quote",
+            "quote p50",
+            "ms",
+            "Latency",
+            None,
+            [21.0, 4200.0, 0.1],
+        ),
+        (
+            "p95:quote",
+            "quote p95",
+            "ms",
+            "Latency",
+            slo,
+            [24.0, 9400.0, 0.15],
+        ),
+        (
+            "p50:local",
+            "local p50",
+            "ms",
+            "Latency",
+            None,
+            [1.2, 1400.0, 0.2],
+        ),
+        (
+            "p95:local",
+            "local p95",
+            "ms",
+            "Latency",
+            slo,
+            [3.0, 7300.0, 0.3],
+        ),
+        (
             "in_flight",
             "in flight",
             "requests",
             "In flight",
-            Some(("slots".to_owned(), 16.0)),
-            draw(2.0, 200.0, 0.1),
+            slots,
+            [2.0, 200.0, 0.1],
         ),
-        one("waiting", "waiting", "requests", "In flight", None, draw(0.0, 184.0, 0.1)),
-        one("dep", "dep calls", "requests", "Dependency", None, draw(2.0, 16.0, 0.05)),
-        one("hiccup", "hiccup", "ms", "Driver", None, draw(0.4, 0.5, 0.9)),
-        one("cpu", "cpu", "%", "Driver", None, draw(4.0, 5.0, 0.3)),
-    ]
+        (
+            "waiting",
+            "waiting",
+            "requests",
+            "In flight",
+            None,
+            [0.0, 184.0, 0.1],
+        ),
+        (
+            "dep",
+            "dep calls",
+            "requests",
+            "Dependency",
+            None,
+            [2.0, 16.0, 0.05],
+        ),
+        ("hiccup", "hiccup", "ms", "Driver", None, [0.4, 0.5, 0.9]),
+        ("cpu", "cpu", "%", "Driver", None, [4.0, 5.0, 0.3]),
+    ];
+    let mut noise = Noise(7);
+    quantities
+        .map(|(id, label, unit, chart, limit, levels)| Series {
+            id: id.to_owned(),
+            label: label.to_owned(),
+            unit: unit.to_owned(),
+            chart: chart.to_owned(),
+            limit: limit.map(|(name, value)| (name.to_owned(), value)),
+            points: points(suffers, levels, &mut noise),
+        })
+        .into()
+}
+
+fn points(
+    suffers: bool,
+    [healthy, at_fault, spread]: [f64; 3],
+    noise: &mut Noise,
+) -> Vec<(f64, f64)> {
+    (0..124)
+        .map(|n| {
+            let t = f64::from(n) * 0.5;
+            // What builds up takes a while.
+            let rise = ((t - FAULT.start) / 6.0).clamp(0.0, 1.0);
+            let hurt = f64::from(u8::from(suffers && FAULT.contains(&t)));
+            let level = healthy + (at_fault - healthy) * rise * hurt;
+            (t, (level * (1.0 + spread * noise.next())).max(0.0))
+        })
+        .collect()
 }
 
 /// Even noise between −1 and 1, the same each time.
@@ -301,7 +415,10 @@ struct Noise(u64);
 
 impl Noise {
     fn next(&mut self) -> f64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as f64 / f64::from(1u32 << 30) - 1.0
     }
 }

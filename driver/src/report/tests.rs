@@ -37,9 +37,25 @@ fn text(html: &str) -> String {
     while let Some((before, tag)) = rest.split_once('<') {
         text.push_str(before);
         let (tag, after) = tag.split_once('>').unwrap();
-        let name = tag.trim_start_matches('/').split([' ', '>']).next().unwrap();
-        if ["tr", "p", "h1", "h2", "h3", "li", "div", "section", "dt", "summary", "figcaption"]
-            .contains(&name)
+        let name = tag
+            .trim_start_matches('/')
+            .split([' ', '>'])
+            .next()
+            .unwrap();
+        if [
+            "tr",
+            "p",
+            "h1",
+            "h2",
+            "h3",
+            "li",
+            "div",
+            "section",
+            "dt",
+            "summary",
+            "figcaption",
+        ]
+        .contains(&name)
         {
             text.push('\n');
         } else if ["td", "th", "a", "dd"].contains(&name) && !tag.starts_with('/') {
@@ -47,10 +63,15 @@ fn text(html: &str) -> String {
         }
         rest = after;
     }
-    let lines = text
-        .lines()
-        .map(|line| line.trim().trim_start_matches("| ").replace(['\u{a0}', '\u{202f}'], " "));
-    lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join("\n")
+    let lines = text.lines().map(|line| {
+        line.trim()
+            .trim_start_matches("| ")
+            .replace(['\u{a0}', '\u{202f}'], " ")
+    });
+    lines
+        .filter(|line| !line.is_empty())
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 /// The part of a page in a section.
@@ -129,9 +150,15 @@ fn links_are_relative_and_lead_somewhere() {
         pages.extend(files.map(|file| file.unwrap().path()));
     }
     let mut links = 0;
-    for page in pages.iter().filter(|page| page.extension().unwrap() == "html") {
+    for page in pages
+        .iter()
+        .filter(|page| page.extension().unwrap() == "html")
+    {
         let html = read(page);
-        for (_, rest) in html.match_indices("href=\"").map(|(at, found)| html.split_at(at + found.len())) {
+        for (_, rest) in html
+            .match_indices("href=\"")
+            .map(|(at, found)| html.split_at(at + found.len()))
+        {
             let link = rest.split_once('"').unwrap().0;
             if !link.starts_with(['#']) && !link.starts_with("data:") {
                 links += 1;
@@ -155,17 +182,32 @@ fn pages_need_nothing_but_themselves() {
     ];
     for page in pages {
         let html = read(&page).to_lowercase();
-        for foreign in ["http:", "https:", "//cdn", "<script", "javascript:", "@import", "url(", "<img", "<iframe", " on"]
-        {
+        for foreign in [
+            "http:",
+            "https:",
+            "//cdn",
+            "<script",
+            "javascript:",
+            "@import",
+            "url(",
+            "<img",
+            "<iframe",
+            " on",
+        ] {
             // " on" begins an attribute such as onclick only inside a tag.
             let found = if foreign == " on" {
-                html.split('<').any(|tag| tag.split('>').next().unwrap().contains(" onc"))
+                html.split('<')
+                    .any(|tag| tag.split('>').next().unwrap().contains(" onc"))
             } else {
                 html.contains(foreign)
             };
             assert!(!found, "{} has {foreign}", page.display());
         }
-        assert!(!html.contains("nan") || !html.contains("\"nan"), "{}", page.display());
+        assert!(
+            !html.contains("nan") || !html.contains("\"nan"),
+            "{}",
+            page.display()
+        );
     }
 }
 
@@ -232,7 +274,10 @@ fn strange_data_still_makes_a_page() {
     run.series[3].points = vec![(0.0, 0.0), (1.0, 0.0)];
     let html = super::run::page(&run).into_string();
     for number in ["NaN", "inf", "-0\""] {
-        assert!(!html.split_once("</style>").unwrap().1.contains(number), "{number}");
+        assert!(
+            !html.split_once("</style>").unwrap().1.contains(number),
+            "{number}"
+        );
     }
 }
 

@@ -55,8 +55,7 @@ impl Block {
     fn join(&self, below: &Self, apart: f64) -> Self {
         let count = self.count + below.count;
         let wish = below.first - self.count as f64 * apart;
-        let first =
-            (self.first * self.count as f64 + wish * below.count as f64) / count as f64;
+        let first = (self.first * self.count as f64 + wish * below.count as f64) / count as f64;
         Self { first, count }
     }
 
@@ -85,7 +84,10 @@ mod tests {
     #[test]
     fn labels_at_the_edge_move_inwards() {
         assert_eq!(spread(&[0.0, 0.0], 14.0, 100.0), [Some(0.0), Some(14.0)]);
-        assert_eq!(spread(&[100.0, 100.0], 14.0, 100.0), [Some(86.0), Some(100.0)]);
+        assert_eq!(
+            spread(&[100.0, 100.0], 14.0, 100.0),
+            [Some(86.0), Some(100.0)]
+        );
     }
 
     #[test]

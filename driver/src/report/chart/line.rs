@@ -35,7 +35,10 @@ pub(crate) fn nearest(points: &[(f64, f64)], t_s: f64, within: f64) -> Option<f6
 
 /// The median pause between two points; none where there are fewer than two.
 fn usual_pause(points: &[(f64, f64)]) -> Option<f64> {
-    let mut pauses: Vec<f64> = points.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    let mut pauses: Vec<f64> = points
+        .windows(2)
+        .map(|pair| pair[1].0 - pair[0].0)
+        .collect();
     pauses.sort_by(f64::total_cmp);
     pauses.get(pauses.len() / 2).copied()
 }

@@ -136,7 +136,11 @@ mod tests {
             .collect();
         assert_eq!(
             found,
-            [("Traffic", "req/s", 2), ("Latency", "ms", 1), ("Traffic", "%", 1)]
+            [
+                ("Traffic", "req/s", 2),
+                ("Latency", "ms", 1),
+                ("Traffic", "%", 1)
+            ]
         );
         assert_eq!(panels[0].limits.len(), 1);
         assert_eq!(panels[0].lines[1].ink, "failed");
@@ -153,6 +157,9 @@ mod tests {
             .iter()
             .map(|line| (line.label.as_str(), line.ink))
             .collect();
-        assert_eq!(found, [("B x", "c1"), ("B y", "c2"), ("A y", "c2"), ("A x", "c1")]);
+        assert_eq!(
+            found,
+            [("B x", "c1"), ("B y", "c2"), ("A y", "c2"), ("A x", "c1")]
+        );
     }
 }

@@ -4,6 +4,10 @@
 /// orders of magnitude, and a linear axis would show the healthy part as a flat line.
 const LOGARITHMIC_SPREAD: f64 = 50.0;
 
+/// A logarithmic axis covers no more than this, else one tiny value would press all others together;
+/// what is smaller stands at its foot.
+const WIDEST_SPREAD: f64 = 1e7;
+
 /// The axis of values, upwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scale {
@@ -36,7 +40,7 @@ impl Scale {
             .fold(f64::INFINITY, f64::min);
         if matches!(unit, "ms" | "s") && bottom >= 0.0 && top > smallest * LOGARITHMIC_SPREAD {
             return Self::Logarithmic {
-                low: round_down(smallest),
+                low: round_down(smallest.max(top / WIDEST_SPREAD)),
                 high: round_up(top),
             };
         }
@@ -70,8 +74,8 @@ impl Scale {
             Self::Logarithmic { low, high } => {
                 let (first, last) = (low.log10().floor() as i32, high.log10().ceil() as i32);
                 let inside = |tick: &f64| (low * 0.999..=high * 1.001).contains(tick);
-                // Five decades and more leave no room for a label each.
-                let every = if last - first > 5 { 2 } else { 1 };
+                // More decades leave no room for a label each.
+                let every = if last - first > 7 { 2 } else { 1 };
                 (first..=last)
                     .step_by(every)
                     .map(|power| 10f64.powi(power))
@@ -134,6 +138,12 @@ impl TimeAxis {
     pub(crate) fn middle(self, slice: usize) -> f64 {
         (slice as f64 + 0.5) * self.slice
     }
+}
+
+/// A place on the axis of time as a percentage of its width.
+pub(crate) fn percent(place: f64) -> String {
+    let text = format!("{:.2}", place * 100.0);
+    format!("{}%", text.trim_end_matches('0').trim_end_matches('.'))
 }
 
 /// A step of 1, 2 or 5 times a power of ten that cuts `span` into about `parts`.

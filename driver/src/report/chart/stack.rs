@@ -3,7 +3,10 @@
 use lab_record::{Event, EventKind, Phase};
 use maud::{Markup, html};
 
-use super::{Panel, panel::percent, scale::TimeAxis};
+use super::{
+    Panel,
+    scale::{TimeAxis, percent},
+};
 use crate::report::number::quantity;
 
 /// Labels beside a plot are cut to this many characters.
@@ -33,7 +36,7 @@ impl Stack<'_> {
         let longest = self.panels.iter().map(Panel::longest_label).max();
         let gutter = longest.unwrap_or(0).clamp(6, LONGEST_LABEL);
         html! {
-            div.stack.(format!("g{}", gutter.div_ceil(6) * 6)) {
+            div.stack.compared[self.panels.iter().any(Panel::compares)].(format!("g{}", gutter.div_ceil(6) * 6)) {
                 (self.marks.strip(self.axis))
                 @for (number, panel) in self.panels.iter().enumerate() {
                     (panel.markup(number, self.axis, &self.marks))
