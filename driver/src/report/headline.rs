@@ -1,6 +1,6 @@
 //! The sentences at the top of a report: did it hold, why, and where to look.
 
-use lab_record::{Check, CheckKind, Outcome, Run, Validity};
+use lab_record::{Check, CheckKind, Outcome, Run};
 
 use super::number::{counted, seconds};
 
@@ -42,7 +42,8 @@ pub(crate) fn why(run: &Run) -> Option<String> {
             .filter(|check| check.kind == CheckKind::Mechanism)
     };
     let check = match run.verdict.outcome {
-        Outcome::Invalid => return doubt(run),
+        // The findings of the self-check stand right below.
+        Outcome::Invalid => return None,
         Outcome::Pass => mechanisms().next()?,
         Outcome::Fail => mechanisms().find(|check| !check.passed)?,
     };
@@ -66,17 +67,6 @@ pub(crate) fn look_at(run: &Run) -> Option<String> {
             .unwrap_or_default()
             .trim_end_matches('.')
     ))
-}
-
-/// The worst finding of the self-check.
-fn doubt(run: &Run) -> Option<String> {
-    let finding = run
-        .self_check
-        .findings
-        .iter()
-        .filter(|finding| finding.validity != Validity::Valid)
-        .max_by_key(|finding| finding.validity)?;
-    Some(format!("{}: {}", finding.name, finding.text))
 }
 
 fn effect_first<'a>(failed: &[&'a Check]) -> Option<&'a Check> {

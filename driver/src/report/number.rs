@@ -112,6 +112,10 @@ fn round_to_three(value: f64) -> f64 {
         return value;
     }
     let unit = 10f64.powi(magnitude(value) - 2);
+    if unit == 0.0 {
+        // Too small for a float to divide by.
+        return 0.0;
+    }
     (value / unit).round() * unit
 }
 

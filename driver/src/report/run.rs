@@ -1,6 +1,6 @@
 //! The report of one run. Its first screen answers: did it hold, why, and where to look.
 
-use lab_record::Run;
+use lab_record::{Outcome, Run};
 use maud::{Markup, html};
 
 use super::{
@@ -20,7 +20,13 @@ pub(crate) fn page(run: &Run) -> Markup {
     );
     let body = html! {
         (head(run))
-        section #checks { h2 { "Checks" } (checks::table(run)) }
+        section #checks {
+            h2 { "Checks" }
+            @if run.verdict.outcome == Outcome::Invalid {
+                p.note { "What was seen, for the record: an INVALID measurement is not judged." }
+            }
+            (checks::table(run))
+        }
         section #charts {
             h2 { "Over time" }
             (stack(run).markup())

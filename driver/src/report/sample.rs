@@ -113,7 +113,7 @@ fn run(id: &str, code: &str, source: &str) -> Run {
                       calls it."
                 .to_owned(),
             edit: vec!["lab-services/src/cases/timeouts.rs".to_owned()],
-            toml: "name = \"timeouts\"\n\n[[class]]\nname = \"quote\"\nrate = 30 # so that 20 % × 5 s × 30/s = 30 > 16 slots\n"
+            toml: "name = \"timeouts\"\n\n[[class]]\nname = \"quote\"\nrate = 30 # so that 20 % × 5 s × 30/s = 30 > 16 slots; see https://example.org/littles-law\n"
                 .to_owned(),
         },
         code: code.to_owned(),
