@@ -1,0 +1,142 @@
+//! What changed between two runs: checks, latency, code. Pure; [`crate::report`] shows it.
+//!
+//! The run is the unit. Of one run against one, a direction of the latency is stated only where it
+//! is too large to be the luck of the day, and nothing is ever called significant.
+
+mod caution;
+mod change;
+mod sentence;
+mod source;
+
+pub use change::{Change, Ratio};
+pub use source::{DiffLine, LineTag, SourceDiff};
+
+use lab_record::{Check, CheckKind, Outcome, Quantile, Run, RunId};
+
+/// Two runs, `a` the earlier or the reference, `b` the one that is judged against it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Comparison {
+    /// The run compared with.
+    pub a: Side,
+    /// The run compared.
+    pub b: Side,
+    /// Why the comparison should be read with care, a sentence each.
+    pub cautions: Vec<String>,
+    /// Every check of either run, in the order of `b`.
+    pub checks: Vec<CheckPair>,
+    /// The request classes that both runs have.
+    pub classes: Vec<ClassPair>,
+    /// The edit point's files, each with what changed in it.
+    pub sources: Vec<SourceDiff>,
+}
+
+/// Which run, and how it ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Side {
+    /// Its name.
+    pub run_id: RunId,
+    /// The code that ran.
+    pub code: String,
+    /// Pass, fail or invalid.
+    pub outcome: Outcome,
+    /// 0 to 100; none where invalid.
+    pub score: Option<u8>,
+}
+
+/// One check in both runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CheckPair {
+    /// Unique within the scenario.
+    pub id: String,
+    /// What it speaks of.
+    pub kind: CheckKind,
+    /// The statement.
+    pub title: String,
+    /// In the first run; none where it had no such check.
+    pub a: Option<Check>,
+    /// In the second run.
+    pub b: Option<Check>,
+}
+
+/// One request class in both runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassPair {
+    /// Its name.
+    pub name: String,
+    /// Shares that went well within the objective, first and second run.
+    pub good_share: (f64, f64),
+    /// 99th percentiles, first and second run.
+    pub p99: (Option<Quantile>, Option<Quantile>),
+    /// What can be said of them.
+    pub change: Change,
+}
+
+/// The run that `run` is compared with when nobody says otherwise: the oldest of the same scenario
+/// and platform, unless that is `run` itself.
+pub fn baseline<'a>(runs: impl IntoIterator<Item = &'a Run>, run: &Run) -> Option<&'a Run> {
+    runs.into_iter()
+        .filter(|other| other.scenario.name == run.scenario.name && other.platform == run.platform)
+        .min_by_key(|other| &other.run_id)
+        .filter(|oldest| oldest.run_id != run.run_id)
+}
+
+impl Comparison {
+    /// Compares `b` with `a`.
+    pub fn of(a: &Run, b: &Run) -> Self {
+        Self {
+            a: Side::of(a),
+            b: Side::of(b),
+            cautions: caution::cautions(a, b),
+            checks: check_pairs(&a.checks, &b.checks),
+            classes: class_pairs(a, b),
+            sources: source::diffs(&a.sources, &b.sources),
+        }
+    }
+}
+
+impl Side {
+    fn of(run: &Run) -> Self {
+        Self {
+            run_id: run.run_id.clone(),
+            code: run.code.clone(),
+            outcome: run.verdict.outcome,
+            score: run.verdict.score,
+        }
+    }
+}
+
+fn check_pairs(a: &[Check], b: &[Check]) -> Vec<CheckPair> {
+    let find = |checks: &[Check], id: &str| checks.iter().find(|check| check.id == id).cloned();
+    let only_a = a
+        .iter()
+        .filter(|check| b.iter().all(|other| other.id != check.id));
+    b.iter()
+        .chain(only_a)
+        .map(|check| CheckPair {
+            id: check.id.clone(),
+            kind: check.kind,
+            title: check.title.clone(),
+            a: find(a, &check.id),
+            b: find(b, &check.id),
+        })
+        .collect()
+}
+
+fn class_pairs(a: &Run, b: &Run) -> Vec<ClassPair> {
+    b.classes
+        .iter()
+        .filter_map(|class| {
+            let other = a.classes.iter().find(|other| other.name == class.name)?;
+            let p99 = (other.total.latency.p99, class.total.latency.p99);
+            Some(ClassPair {
+                name: class.name.clone(),
+                good_share: (other.total.good_share, class.total.good_share),
+                p99,
+                change: Change::between(p99.0, p99.1),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

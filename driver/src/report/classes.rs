@@ -1,0 +1,93 @@
+//! The table of request classes: what became of their requests and how long they took.
+
+use lab_record::{Class, Latency, PhaseStats};
+use maud::{Markup, html};
+
+use super::number::{NONE, count, duration, quantile, share};
+
+/// All classes, each over the whole run and, folded away, by phase.
+pub(crate) fn table(classes: &[Class]) -> Markup {
+    html! {
+        div.scroll {
+            table.classes {
+                (head())
+                @for class in classes {
+                    tbody {
+                        tr.group {
+                            th colspan="16" scope="rowgroup" {
+                                (class.name)
+                                @if class.bystander { " " span.tag { "bystander" } }
+                                " " small {
+                                    code { (class.request) } " · objective " (duration(class.slo_ms))
+                                    " · given up after " (duration(class.timeout_ms))
+                                }
+                            }
+                        }
+                        (row(&class.total, "whole run"))
+                        @if class.by_phase.len() > 1 {
+                            @for phase in &class.by_phase {
+                                (row(phase, &phase.phase))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+        p.note {
+            "Latency counts from the intended send: it is what users feel. Service time counts from the \
+             actual send: it is what a tool shows that waits for answers. Requests that failed, timed out \
+             or were dropped are in both as lower bounds, hence ≥. Good: went well within the objective, \
+             of all offered."
+        }
+    }
+}
+
+fn head() -> Markup {
+    html! {
+        thead {
+            tr {
+                td {}
+                th colspan="7" scope="colgroup" { "Requests" }
+                th colspan="4" scope="colgroup" { "Latency" }
+                th colspan="4" scope="colgroup" { "Service time" }
+            }
+            tr {
+                td {}
+                @for name in ["offered", "sent", "ok", "expected", "failed", "timed out", "dropped"] {
+                    th.n scope="col" { (name) }
+                }
+                @for _ in 0..2 {
+                    @for name in ["p50", "p95", "p99", "max"] {
+                        th.n scope="col" { (name) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(stats: &PhaseStats, name: &str) -> Markup {
+    let counts = stats.counts;
+    html! {
+        tr.whole[name == "whole run"] {
+            th scope="row" { (name) " " small.good { (share(stats.good_share)) " good" } }
+            @for number in [counts.offered, counts.sent, counts.ok, counts.expected] {
+                td.n { (count(number)) }
+            }
+            @for number in [counts.failed, counts.timed_out, counts.dropped] {
+                td.n.bad[number > 0] { (count(number)) }
+            }
+            (times(&stats.latency))
+            (times(&stats.service_time))
+        }
+    }
+}
+
+fn times(latency: &Latency) -> Markup {
+    let quantiles = [latency.p50, latency.p95, latency.p99, latency.max];
+    html! {
+        @for (at, one) in quantiles.into_iter().enumerate() {
+            td.n.first[at == 0] { @if one.is_some() { (quantile(one)) } @else { (NONE) } }
+        }
+    }
+}

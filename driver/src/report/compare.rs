@@ -1,0 +1,158 @@
+//! Two runs: one sentence, the checks side by side, the charts overlaid, and what changed in the
+//! code.
+
+use lab_record::Run;
+use maud::{Markup, html};
+
+use super::{
+    chart::{Marks, Stack, TimeAxis, overlay},
+    checks::{KINDS, result},
+    diff::diffs,
+    number::{NONE, quantile, share, three_digits, utc},
+    outcome_class, outcome_word, page,
+    run::length,
+};
+use crate::compare::{Change, CheckPair, ClassPair, Comparison, Ratio};
+
+/// The comparison as a page.
+pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run) -> Markup {
+    let title = format!("{}: {} against {}", b.scenario.name, b.run_id, a.run_id);
+    let body = html! {
+        header.run {
+            p.where {
+                @if let Some(step) = b.scenario.step { "Step " (step) " · " }
+                (b.scenario.name) " · two runs compared"
+            }
+            h1 { (b.scenario.title) }
+            p.held { (comparison.sentence()) }
+            div.sides { (side("A", a)) (side("B", b)) }
+            @if !comparison.cautions.is_empty() {
+                ul.cautions { @for caution in &comparison.cautions { li { (caution) } } }
+            }
+        }
+        section #checks { h2 { "Checks" } (checks(&comparison.checks, (&a.code, &b.code))) }
+        section #source { h2 { "What changed in the code" } (diffs(&comparison.sources)) }
+        section #charts {
+            h2 { "Over time" }
+            p.note { "B in full, A thin and dashed in the same colour. Phases and events are those of B." }
+            (stack(a, b).markup())
+        }
+        section #classes { h2 { "Latency" } (classes(&comparison.classes)) }
+    };
+    page::page(&title, Some("../index.html"), &body)
+}
+
+fn side(name: &str, run: &Run) -> Markup {
+    html! {
+        a.side href={ "../" (run.scenario.name) "/" (run.run_id) "/report.html" } {
+            b.name { (name) } " "
+            span.badge.(outcome_class(run.verdict.outcome)) {
+                (outcome_word(run.verdict.outcome))
+                @if let Some(score) = run.verdict.score { " " (score) "/100" }
+            }
+            " " span { (run.code) " · " (run.platform) } " "
+            time.quiet datetime=(run.started_at) { (utc(run.started_at)) }
+        }
+    }
+}
+
+fn checks(pairs: &[CheckPair], codes: (&str, &str)) -> Markup {
+    html! {
+        div.scroll {
+            table.checks.pairs {
+                thead {
+                    tr {
+                        td rowspan="2" {}
+                        th colspan="3" scope="colgroup" { "A · " (codes.0) }
+                        th colspan="3" scope="colgroup" { "B · " (codes.1) }
+                    }
+                    tr {
+                        @for _ in 0..2 {
+                            th.n scope="col" { "Seen" }
+                            th.n scope="col" { "Limit" }
+                            th scope="col" { "Result" }
+                        }
+                    }
+                }
+                @for (kind, name, question) in KINDS {
+                    @let pairs: Vec<&CheckPair> = pairs.iter().filter(|pair| pair.kind == kind).collect();
+                    @if !pairs.is_empty() {
+                        tbody {
+                            tr.group { th colspan="7" scope="rowgroup" { (name) " " small { (question) } } }
+                            @for pair in pairs {
+                                tr {
+                                    th scope="row" { (pair.title) }
+                                    @for check in [&pair.a, &pair.b] {
+                                        @if let Some(check) = check {
+                                            td.n.first { b { (check.seen) } }
+                                            td.n { (check.limit) }
+                                            td { (result(check.passed)) }
+                                        } @else {
+                                            td.n.first { (NONE) } td.n { (NONE) } td { "not asked" }
+                                        }
+                                    }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn stack<'a>(a: &Run, b: &'a Run) -> Stack<'a> {
+    Stack {
+        panels: overlay(&a.series, &b.series),
+        axis: TimeAxis::fit(length(a).max(length(b))),
+        marks: Marks {
+            phases: &b.phases,
+            events: &b.events,
+        },
+    }
+}
+
+fn classes(pairs: &[ClassPair]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr {
+                        th scope="col" { "Requests" }
+                        th.n scope="col" { "Good, A" } th.n scope="col" { "Good, B" }
+                        th.n scope="col" { "p99, A" } th.n scope="col" { "p99, B" }
+                        th scope="col" { "p99 of B against A" }
+                    }
+                }
+                tbody {
+                    @for pair in pairs {
+                        tr {
+                            th scope="row" { (pair.name) }
+                            td.n { (share(pair.good_share.0)) } td.n { b { (share(pair.good_share.1)) } }
+                            td.n { (quantile(pair.p99.0)) } td.n { b { (quantile(pair.p99.1)) } }
+                            td { (change(pair.change)) }
+                        }
+                    }
+                }
+            }
+        }
+        p.note {
+            "Of two single runs a direction is stated only where one p99 is at least twice the other: \
+             less than that can be the luck of the day. Good: went well within the objective, of all offered."
+        }
+    }
+}
+
+/// What can be said of a change, in words.
+fn change(change: Change) -> String {
+    let times = |ratio: Ratio, word: &str| {
+        let at_least = if ratio.at_least { "at least " } else { "" };
+        format!("{at_least}{} × {word}", three_digits(ratio.times))
+    };
+    match change {
+        Change::Lower(ratio) => times(ratio, "lower"),
+        Change::Higher(ratio) => times(ratio, "higher"),
+        Change::NotDistinguishable => "not distinguishable".to_owned(),
+        Change::Unmeasured => "not measured in both".to_owned(),
+    }
+}

@@ -1,0 +1,135 @@
+//! What a report rests on: the code, the scenario, the machine, the events, the self-check.
+
+use lab_record::{Event, Run, SelfCheck, SourceFile, Validity};
+use maud::{Markup, html};
+
+use super::{
+    chart::event_name,
+    number::{counted, duration, seconds, utc},
+    validity_class, validity_word,
+};
+
+/// One line: may the measurement be believed, and if not, why; all findings folded below.
+pub(crate) fn self_check(check: &SelfCheck) -> Markup {
+    let doubts = check
+        .findings
+        .iter()
+        .filter(|finding| finding.validity != Validity::Valid);
+    html! {
+        details.selfcheck.(validity_class(check.validity)) {
+            summary {
+                "Measurement " b { (validity_word(check.validity)) }
+                @if check.validity == Validity::Valid {
+                    span.quiet { " — " (counted(check.findings.len(), "self-check", "self-checks")) " in order" }
+                } @else {
+                    @for doubt in doubts { span.doubt { b { (doubt.name) } ": " (doubt.text) } }
+                }
+            }
+            ul {
+                @for finding in &check.findings {
+                    li {
+                        span.badge.(validity_class(finding.validity)) { (validity_word(finding.validity)) }
+                        " " b { (finding.name) } ": " (finding.text)
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The edit point's files as they ran.
+pub(crate) fn sources(files: &[SourceFile]) -> Markup {
+    html! {
+        @for file in files {
+            figure.source {
+                figcaption { code { (file.path) } }
+                pre tabindex="0" {
+                    code { @for line in file.text.lines() { span.l { (line) "\n" } } }
+                }
+            }
+        }
+        @if files.is_empty() { p.note { "No source was recorded." } }
+    }
+}
+
+/// What happened when.
+pub(crate) fn events(events: &[Event]) -> Markup {
+    html! {
+        @if events.is_empty() {
+            p.note { "Nothing happened." }
+        } @else {
+            div.scroll {
+                table.events {
+                    thead { tr { th.n scope="col" { "At" } th colspan="2" scope="col" { "What" } } }
+                    tbody {
+                        @for event in events {
+                            tr {
+                                td.n { (moment(event.t_s)) }
+                                td { span.tag { (event_name(event.kind)) } }
+                                td { (event.text) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn moment(t_s: f64) -> String {
+    if t_s < 0.0 {
+        format!("{} before the load", seconds(-t_s))
+    } else {
+        seconds(t_s)
+    }
+}
+
+/// Time, machine and versions.
+pub(crate) fn machine(run: &Run) -> Markup {
+    let host = &run.host;
+    html! {
+        dl.facts {
+            dt { "Run" } dd { code { (run.run_id) } }
+            dt { "Started" } dd { time datetime=(run.started_at) { (utc(run.started_at)) } }
+            dt { "Lasted" } dd {
+                (seconds(run.duration_s))
+                @if !run.complete { " (cut short)" }
+            }
+            dt { "Code" } dd { (run.code) }
+            dt { "Platform" } dd { (run.platform) }
+            dt { "Machine" } dd {
+                (host.os) " " (host.kernel) ", " (host.arch) ", " (counted(host.cores, "core", "cores"))
+            }
+            @for (name, version) in &run.versions {
+                dt { (name) } dd { (version) }
+            }
+        }
+    }
+}
+
+/// The scenario's file, with its numbers and where they come from.
+pub(crate) fn scenario(run: &Run) -> Markup {
+    let scenario = &run.scenario;
+    html! {
+        p { (scenario.summary) }
+        dl.facts {
+            @for path in &scenario.edit { dt { "Edit point" } dd { code { (path) } } }
+            @for class in &run.classes {
+                dt { (class.name) } dd {
+                    code { (class.request) } ", objective " (duration(class.slo_ms))
+                    @if class.bystander { ", bystander" }
+                }
+            }
+            @for phase in &run.phases {
+                dt { "Phase " (phase.name) } dd {
+                    (seconds(phase.start_s)) " to " (seconds(phase.end_s))
+                    @if let Some(fault) = &phase.fault { ": " (fault) }
+                }
+            }
+        }
+        details {
+            summary { "The scenario file" }
+            pre tabindex="0" { code { (scenario.toml) } }
+        }
+    }
+}

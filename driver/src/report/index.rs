@@ -1,0 +1,282 @@
+//! The index of all runs: by scenario in the order of the steps, the newest first.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use lab_record::{CheckKind, Entry, Reports, Run};
+use maud::{Markup, html};
+
+use super::{
+    chart::sparkline,
+    comparison_file, is_folder_name,
+    number::{NONE, counted, utc},
+    outcome_class, outcome_word,
+    page::page as skeleton,
+};
+use crate::compare::baseline;
+
+/// Runs of a scenario that are shown without unfolding the older ones.
+const RECENT: usize = 15;
+
+/// A choice that hides the rows it excludes.
+struct Filter {
+    id: &'static str,
+    name: &'static str,
+    /// Each is a class in the style sheet and its name for people.
+    choices: &'static [(&'static str, &'static str)],
+}
+
+const VERDICT: Filter = Filter {
+    id: "verdict",
+    name: "Verdict",
+    choices: &[("pass", "pass"), ("fail", "fail"), ("invalid", "invalid")],
+};
+const CODE: Filter = Filter {
+    id: "code",
+    name: "Code",
+    choices: &[
+        ("mine", "mine"),
+        ("starter", "starter"),
+        ("solved", "solved"),
+        ("cheat", "cheats"),
+    ],
+};
+const PLATFORM: Filter = Filter {
+    id: "platform",
+    name: "Platform",
+    choices: &[("local", "local"), ("k3d", "k3d")],
+};
+
+impl Filter {
+    /// The class by which the style sheet knows a row; what the filter doesn't offer shares one.
+    fn class(&self, value: &str) -> String {
+        let value = value.split(':').next().unwrap_or_default();
+        let offered = self.choices.iter().any(|(class, _)| *class == value);
+        format!("v-{}", if offered { value } else { "other" })
+    }
+}
+
+/// The index as a page.
+pub(crate) fn page(reports: &Reports) -> Markup {
+    let (runs, unreadable) = sort(reports);
+    let scenarios = by_scenario(&runs);
+    let body = html! {
+        header {
+            h1 { "Runs" }
+            p.quiet {
+                (counted(runs.len(), "run", "runs")) " of " (counted(scenarios.len(), "scenario", "scenarios"))
+            }
+            @if runs.is_empty() { p.held { "No run yet. `make step1` makes the first." } }
+            @if !runs.is_empty() { (filters(&scenarios)) }
+        }
+        @for runs in &scenarios { (scenario(reports.root(), runs)) }
+        (unreadable_list(reports.root(), &unreadable))
+    };
+    skeleton("Runs", None, &body)
+}
+
+/// Runs whose folder is where they say, and all else with what is wrong about it.
+fn sort(reports: &Reports) -> (Vec<Run>, Vec<(PathBuf, String)>) {
+    let (mut runs, mut unreadable) = (Vec::new(), Vec::new());
+    let mut seen = BTreeSet::new();
+    for entry in reports.entries() {
+        match entry {
+            Entry::Unreadable { folder, error } => unreadable.push((folder, error.to_string())),
+            Entry::Run(run) => {
+                let name = &run.scenario.name;
+                let folder = reports.run_folder(name, &run.run_id);
+                if !is_folder_name(name) || !folder.join("data.json").is_file() {
+                    let text = format!(
+                        "the data of run {} of scenario `{name}` lies in a folder of another name",
+                        run.run_id
+                    );
+                    unreadable.push((reports.root().to_owned(), text));
+                } else if seen.insert((name.clone(), run.run_id.clone())) {
+                    runs.push(*run);
+                }
+            }
+        }
+    }
+    (runs, unreadable)
+}
+
+/// Steps first, in order, then scenarios of one's own by name; runs of each from old to new.
+fn by_scenario(runs: &[Run]) -> Vec<Vec<&Run>> {
+    let mut groups: BTreeMap<&str, Vec<&Run>> = BTreeMap::new();
+    for run in runs {
+        groups.entry(&run.scenario.name).or_default().push(run);
+    }
+    let mut groups: Vec<Vec<&Run>> = groups.into_values().collect();
+    for group in &mut groups {
+        group.sort_by_key(|run| &run.run_id);
+    }
+    groups.sort_by_key(|group| {
+        group
+            .last()
+            .and_then(|run| run.scenario.step)
+            .unwrap_or(u8::MAX)
+    });
+    groups
+}
+
+/// Radio buttons; the style sheet hides the rows that the chosen ones exclude.
+fn filters(scenarios: &[Vec<&Run>]) -> Markup {
+    html! {
+        form.filters {
+            @for filter in [VERDICT, CODE, PLATFORM] {
+                fieldset {
+                    legend { (filter.name) }
+                    label { input type="radio" name=(filter.id) checked; "all" }
+                    @for (class, choice) in filter.choices {
+                        label { input.{ "f-" (class) } type="radio" name=(filter.id); (choice) }
+                    }
+                }
+            }
+        }
+        @if scenarios.len() > 1 {
+            nav.jump aria-label="Scenarios" {
+                @for run in scenarios.iter().filter_map(|runs| runs.last()) {
+                    a href={ "#" (run.scenario.name) } { (run.scenario.name) }
+                }
+            }
+        }
+    }
+}
+
+fn scenario(root: &Path, runs: &[&Run]) -> Markup {
+    let Some(newest) = runs.last() else {
+        return html! {};
+    };
+    let scores: Vec<_> = runs
+        .iter()
+        .map(|run| {
+            let passed = outcome_class(run.verdict.outcome) == "pass";
+            run.verdict.score.map(|score| (score, passed))
+        })
+        .collect();
+    let figures = headline_checks(newest);
+    let newest_first: Vec<&Run> = runs.iter().rev().copied().collect();
+    let (recent, older) = newest_first.split_at(newest_first.len().min(RECENT));
+    html! {
+        section.scenario id=(newest.scenario.name) {
+            div.title {
+                h2 {
+                    @if let Some(step) = newest.scenario.step { "Step " (step) ": " }
+                    (newest.scenario.name)
+                    " " small { (newest.scenario.title) }
+                }
+                (sparkline(&scores))
+            }
+            (table(root, recent, runs, &figures))
+            @if !older.is_empty() {
+                details.older {
+                    summary { (counted(older.len(), "older run", "older runs")) }
+                    (table(root, older, runs, &figures))
+                }
+            }
+        }
+    }
+}
+
+/// The checks that stand for the scenario: the weightiest of each kind, by id and title.
+fn headline_checks(run: &Run) -> Vec<(String, String)> {
+    [
+        CheckKind::Effect,
+        CheckKind::Mechanism,
+        CheckKind::Correctness,
+    ]
+    .into_iter()
+    .filter_map(|kind| {
+        // Of equal weights the first.
+        let of_kind = run.checks.iter().rev().filter(|check| check.kind == kind);
+        of_kind.max_by(|a, b| a.weight.total_cmp(&b.weight))
+    })
+    .map(|check| (check.id.clone(), check.title.clone()))
+    .collect()
+}
+
+fn table(root: &Path, rows: &[&Run], all: &[&Run], figures: &[(String, String)]) -> Markup {
+    html! {
+        div.scroll {
+            table.runs {
+                thead {
+                    tr {
+                        th scope="col" { "Started (UTC)" }
+                        th scope="col" { "Code" }
+                        th scope="col" { "Platform" }
+                        th scope="col" { "Verdict" }
+                        th.n scope="col" { "Score" }
+                        @for (_, title) in figures { th.n.figure scope="col" { (title) } }
+                        th scope="col" { "Open" }
+                    }
+                }
+                tbody { @for run in rows { (row(root, run, all, figures)) } }
+            }
+        }
+    }
+}
+
+fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Markup {
+    let verdict = outcome_class(run.verdict.outcome);
+    html! {
+        tr.(VERDICT.class(verdict)).(CODE.class(&run.code)).(PLATFORM.class(&run.platform)) {
+            td { time datetime=(run.started_at) { (utc(run.started_at).trim_end_matches(" UTC")) } }
+            td { (run.code) }
+            td { (run.platform) }
+            td {
+                span.badge.(verdict) { (outcome_word(run.verdict.outcome)) }
+                @if !run.complete { " " small { "cut short" } }
+            }
+            td.n { b { @if let Some(score) = run.verdict.score { (score) } @else { (NONE) } } }
+            @for (id, _) in figures {
+                td.n {
+                    @if let Some(check) = run.checks.iter().find(|check| check.id == *id) {
+                        (check.seen)
+                        span.sign.(if check.passed { "pass" } else { "fail" }) {
+                            (if check.passed { " ✓" } else { " ✗" })
+                        }
+                    } @else { (NONE) }
+                }
+            }
+            td.links { (links(root, run, all)) }
+        }
+    }
+}
+
+/// Links to what is there: a page that was never written gets none.
+fn links(root: &Path, run: &Run, all: &[&Run]) -> Markup {
+    let folder = format!("{}/{}", run.scenario.name, run.run_id);
+    let report = format!("{folder}/report.html");
+    let comparison = baseline(all.iter().copied(), run)
+        .map(|oldest| comparison_file(oldest, run))
+        .filter(|file| root.join(file).is_file());
+    html! {
+        @if root.join(&report).is_file() { a href=(report) { "report" } " " }
+        @if let Some(comparison) = comparison { a href=(comparison) title="with the oldest run of this scenario and platform" { "compare" } " " }
+        a href={ (folder) "/data.json" } { "data" }
+    }
+}
+
+fn unreadable_list(root: &Path, unreadable: &[(PathBuf, String)]) -> Markup {
+    html! {
+        @if !unreadable.is_empty() {
+            section #unreadable {
+                h2 { "Can't be read" }
+                p.note { "These folders are left as they are." }
+                ul {
+                    @for (folder, reason) in unreadable {
+                        @let shown = folder.strip_prefix(root).unwrap_or(folder);
+                        li { code { (shown.display()) } " " (relative(root, reason)) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A message without the place of the reports on this machine: the page may be handed on.
+fn relative(root: &Path, reason: &str) -> String {
+    reason.replace(&format!("{}/", root.display()), "")
+}

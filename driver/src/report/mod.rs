@@ -1,0 +1,159 @@
+//! Pages for people: a run, two runs beside each other, and the index of all. Each is one HTML file
+//! that needs nothing else: no script, no font, no request.
+
+mod chart;
+mod checks;
+mod classes;
+mod compare;
+mod diff;
+mod facts;
+mod headline;
+mod index;
+pub(crate) mod number;
+mod page;
+mod run;
+#[cfg(test)]
+pub(crate) mod sample;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use lab_record::{Outcome, Reports, Run, Validity};
+use maud::Markup;
+
+use crate::compare::Comparison;
+
+/// Why a page can't be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The file or its folder refuses.
+    #[error(
+        "can't write {path}: {source}; check that its folder may be written to and that the disk has room"
+    )]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The scenario's name would lead out of the reports.
+    #[error(
+        "run {run_id} is of scenario `{scenario}`, which can't be a folder's name; use letters, digits, `-` and `_`"
+    )]
+    ScenarioName {
+        /// The run.
+        run_id: String,
+        /// The name.
+        scenario: String,
+    },
+}
+
+/// Writes `<scenario>/<run-id>/report.html` and says where it is.
+pub fn write_run(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
+    let path = run_folder(reports, run)?.join("report.html");
+    write(path, run::page(run))
+}
+
+/// Writes `index.html`, made of every run found in the folder.
+pub fn write_index(reports: &Reports) -> Result<PathBuf, WriteError> {
+    let path = reports.root().join("index.html");
+    write(path, index::page(reports))
+}
+
+/// Writes `compare/<a>--<b>.html`, which compares run `b` with run `a`.
+pub fn write_comparison(reports: &Reports, a: &Run, b: &Run) -> Result<PathBuf, WriteError> {
+    // Both names stand in links.
+    run_folder(reports, a)?;
+    run_folder(reports, b)?;
+    let path = reports.root().join(comparison_file(a, b));
+    write(path, compare::page(&Comparison::of(a, b), a, b))
+}
+
+/// Where the comparison of two runs is, relative to the reports.
+fn comparison_file(a: &Run, b: &Run) -> String {
+    format!("compare/{}--{}.html", a.run_id, b.run_id)
+}
+
+fn run_folder(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
+    if is_folder_name(&run.scenario.name) {
+        Ok(reports.run_folder(&run.scenario.name, &run.run_id))
+    } else {
+        Err(WriteError::ScenarioName {
+            run_id: run.run_id.to_string(),
+            scenario: run.scenario.name.clone(),
+        })
+    }
+}
+
+/// True for a name that is one plain folder, on disk and in a link.
+fn is_folder_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    !name.is_empty() && name.bytes().all(plain)
+}
+
+/// Writes beside the file and renames, so that a reader sees the old page or the new one, whole.
+fn write(path: PathBuf, page: Markup) -> Result<PathBuf, WriteError> {
+    match replace(&path, page.into_string().as_bytes()) {
+        Ok(()) => Ok(path),
+        Err(source) => Err(WriteError::Io { path, source }),
+    }
+}
+
+fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".report-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // As any new file: others may read it where the user's umask lets them.
+        builder.permissions(fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.flush()?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
+}
+
+/// The outcome as everybody reads it.
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "PASS",
+        Outcome::Fail => "FAIL",
+        Outcome::Invalid => "INVALID",
+    }
+}
+
+/// The class of an outcome in the style sheet.
+fn outcome_class(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::Invalid => "invalid",
+    }
+}
+
+/// The validity as everybody reads it.
+pub(crate) fn validity_word(validity: Validity) -> &'static str {
+    match validity {
+        Validity::Valid => "VALID",
+        Validity::Suspect => "SUSPECT",
+        Validity::Invalid => "INVALID",
+    }
+}
+
+/// The class of a validity in the style sheet.
+fn validity_class(validity: Validity) -> &'static str {
+    match validity {
+        Validity::Valid => "pass",
+        Validity::Suspect => "suspect",
+        Validity::Invalid => "fail",
+    }
+}

@@ -1,0 +1,110 @@
+//! The report of one run. Its first screen answers: did it hold, why, and where to look.
+
+use lab_record::{Outcome, Run};
+use maud::{Markup, html};
+
+use super::{
+    chart::{Marks, Stack, TimeAxis, panels},
+    checks, classes, facts, headline,
+    number::utc,
+    outcome_class, outcome_word, page,
+};
+
+/// The report as a page.
+pub(crate) fn page(run: &Run) -> Markup {
+    let title = format!(
+        "{} {} · {}",
+        run.scenario.name,
+        outcome_word(run.verdict.outcome),
+        run.run_id
+    );
+    let body = html! {
+        (head(run))
+        section #checks {
+            h2 { "Checks" }
+            @if run.verdict.outcome == Outcome::Invalid {
+                p.note { "What was seen, for the record: an INVALID measurement is not judged." }
+            }
+            (checks::table(run))
+        }
+        section #charts {
+            h2 { "Over time" }
+            (stack(run).markup())
+        }
+        section #classes { h2 { "Requests" } (classes::table(&run.classes)) }
+        section #source { h2 { "The code that ran" } (facts::sources(&run.sources)) }
+        section #scenario { h2 { "The scenario" } (facts::scenario(run)) }
+        section #events { h2 { "Events" } (facts::events(&run.events)) }
+        section #machine {
+            h2 { "Machine and versions" }
+            (facts::machine(run))
+            p { a href="data.json" { "data.json" } " has everything on this page, and more." }
+        }
+    };
+    page::page(&title, Some("../../index.html"), &body)
+}
+
+fn head(run: &Run) -> Markup {
+    html! {
+        header.run {
+            p.where {
+                @if let Some(step) = run.scenario.step { "Step " (step) " · " }
+                (run.scenario.name) " · " (run.code) " · " (run.platform) " · "
+                time datetime=(run.started_at) { (utc(run.started_at)) }
+            }
+            h1 { (run.scenario.title) }
+            div.verdict.(outcome_class(run.verdict.outcome)) {
+                (badge(run))
+                div.answers {
+                    p.held { (headline::held(run)) }
+                    dl {
+                        @if let Some(why) = headline::why(run) { dt { "Why" } dd { (why) } }
+                        @if let Some(look_at) = headline::look_at(run) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
+                    }
+                    @if !run.complete {
+                        p.cut { "The run was cut short; what was measured until then is here." }
+                    }
+                }
+            }
+            (facts::self_check(&run.self_check))
+        }
+    }
+}
+
+fn badge(run: &Run) -> Markup {
+    html! {
+        div.score {
+            strong { (outcome_word(run.verdict.outcome)) } " "
+            @if let Some(score) = run.verdict.score {
+                span { b { (score) } "/100" }
+            } @else {
+                span { "no score" }
+            }
+        }
+    }
+}
+
+fn stack(run: &Run) -> Stack<'_> {
+    Stack {
+        panels: panels(&run.series),
+        axis: TimeAxis::fit(length(run)),
+        marks: Marks {
+            phases: &run.phases,
+            events: &run.events,
+        },
+    }
+}
+
+/// How long the axis must be: the load, the wait for late answers, and what was measured after.
+pub(crate) fn length(run: &Run) -> f64 {
+    let phases = run.phases.iter().map(|phase| phase.end_s);
+    let points = run
+        .series
+        .iter()
+        .filter_map(|series| series.points.last().map(|point| point.0));
+    phases
+        .chain(points)
+        .chain([run.duration_s])
+        .filter(|end| end.is_finite())
+        .fold(0.0, f64::max)
+}
