@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -45,10 +45,7 @@ impl Database {
     /// Connects in the background, and brings the tables up to date there.
     pub(crate) fn open(url: &str, size: PoolSize) -> Result<Self> {
         let application = format!("lab-api-{:08x}", fastrand::u32(..));
-        let base = PgConnectOptions::from_str(url)
-            .context(
-                "the database URL is not one, as in postgres://user:password@host:5432/database",
-            )?
+        let base = connect_options(url)?
             .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]);
         let pool = PgPoolOptions::new()
             .max_connections(size.connections)
@@ -123,6 +120,15 @@ impl Drop for Waiting<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Reads a URL. The message never shows it, because it may hold a password.
+fn connect_options(url: &str) -> Result<PgConnectOptions> {
+    const SHAPE: &str =
+        "--database-url is not one of Postgres, as in postgres://user:password@host:5432/database";
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    ensure!(matches!(scheme, Some("postgres" | "postgresql")), SHAPE);
+    PgConnectOptions::from_str(url).context(SHAPE)
 }
 
 async fn migrate_until_done(pool: PgPool, report: watch::Sender<Readiness>) {

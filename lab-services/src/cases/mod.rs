@@ -45,6 +45,24 @@ pub struct Paid {
     pub replayed: bool,
 }
 
+impl Paid {
+    /// Made with this request.
+    pub fn now(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            replayed: false,
+        }
+    }
+
+    /// Made with an earlier request of the same key.
+    pub fn before(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            replayed: true,
+        }
+    }
+}
+
 /// Runs the case of step 1. It ends with its request: a client that goes away takes it along.
 pub(crate) async fn quote(code: Code, dep: Dep, ask: Ask) -> Result<Quote, Failure> {
     let mut task = JoinSet::new();
@@ -128,5 +146,22 @@ fn panicked(file: &'static str, error: JoinError) -> Failure {
     Failure::Panicked {
         file,
         message: text.unwrap_or("no message").to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_names_the_file_and_what_it_said() {
+        let task = tokio::spawn(async { panic!("no account {}", 7) });
+        let failure = panicked("cases/tx.rs", task.await.unwrap_err());
+        assert!(
+            failure
+                .to_string()
+                .starts_with("cases/tx.rs panicked: no account 7."),
+            "{failure}"
+        );
     }
 }

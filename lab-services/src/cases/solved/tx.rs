@@ -17,15 +17,9 @@ pub async fn pay(db: &Database, dep: &Dep, order: &Order) -> Result<Paid, Failur
     if !ledger::record(&mut tx, order, receipt).await? {
         let receipt = ledger::recorded_receipt(&mut tx, &order.key).await?;
         tx.rollback().await?;
-        return Ok(Paid {
-            receipt,
-            replayed: true,
-        });
+        return Ok(Paid::before(receipt));
     }
     ledger::debit(&mut tx, order).await?;
     tx.commit().await?;
-    Ok(Paid {
-        receipt,
-        replayed: false,
-    })
+    Ok(Paid::now(receipt))
 }

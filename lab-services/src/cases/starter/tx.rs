@@ -21,14 +21,8 @@ pub async fn pay(db: &Database, dep: &Dep, order: &Order) -> Result<Paid, Failur
     if !new {
         tx.rollback().await?;
         let receipt = ledger::recorded_receipt(&mut *db.acquire().await?, &order.key).await?;
-        return Ok(Paid {
-            receipt,
-            replayed: true,
-        });
+        return Ok(Paid::before(receipt));
     }
     tx.commit().await?;
-    Ok(Paid {
-        receipt,
-        replayed: false,
-    })
+    Ok(Paid::now(receipt))
 }
