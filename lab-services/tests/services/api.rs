@@ -22,25 +22,23 @@ async fn hanging_dep() -> Service {
 async fn one_admission_limit_holds_for_all_routes_and_for_none_of_the_upkeep() {
     let dep = hanging_dep().await;
     let api = api(&dep, &["--code", "starter", "--admission-slots", "2"]);
-    assert_eq!(api.metric("lab_admission_slots").await, 2.0);
+    assert_eq!(api.count("lab_admission_slots").await, 2);
     let quotes: Vec<_> = (0..2)
         .map(|_| tokio::spawn(reqwest::get(api.url("/cases/timeouts?key=a"))))
         .collect();
-    api.until_metric("lab_admission_slots_in_use", |slots| slots == 2.0)
-        .await;
+    api.until_count("lab_admission_slots_in_use", 2).await;
 
     let local = tokio::spawn(reqwest::get(api.url("/cases/local")));
-    api.until_metric("lab_admission_waiting", |waiting| waiting == 1.0)
-        .await;
-    assert_eq!(api.metric("lab_http_requests_in_flight").await, 3.0);
-    assert_eq!(api.metric("lab_admission_slots_in_use").await, 2.0);
+    api.until_count("lab_admission_waiting", 1).await;
+    assert_eq!(api.count("lab_http_requests_in_flight").await, 3);
+    assert_eq!(api.count("lab_admission_slots_in_use").await, 2);
     assert_eq!(api.get("/healthz").await.0, 200);
     assert_eq!(api.get("/readyz").await.0, 200);
 
     quotes[0].abort();
     assert_eq!(local.await.unwrap().unwrap().status(), 200);
     let cancelled = r#"lab_http_requests_total{route="/cases/timeouts",status="cancelled"}"#;
-    assert_eq!(api.metric(cancelled).await, 1.0);
+    assert_eq!(api.count(cancelled).await, 1);
 }
 
 #[tokio::test]
@@ -53,10 +51,8 @@ async fn the_reference_gives_up_on_a_hang_and_frees_its_slot() {
         (504, &json!("no answer before the deadline"))
     );
     assert_eq!(api.get("/cases/local").await.0, 200);
-    dep.until_metric(r#"dep_responses_total{outcome="cancelled"}"#, |calls| {
-        calls == 1.0
-    })
-    .await;
+    dep.until_count(r#"dep_responses_total{outcome="cancelled"}"#, 1)
+        .await;
 }
 
 #[tokio::test]
@@ -106,19 +102,19 @@ async fn a_quota_holds_the_cpu_time_to_about_its_share() {
         "{:?}",
         start.elapsed()
     );
-    let used = api.metric("lab_cpu_usage_seconds_total").await;
+    let used = api.seconds("lab_cpu_usage_seconds_total").await;
     assert!((0.19..0.4).contains(&used), "{used} s of CPU time");
-    assert_eq!(api.metric("lab_cpu_quota_millicores").await, 200.0);
-    assert!(api.metric("lab_cpu_periods_total").await >= 9.0);
-    assert!(api.metric("lab_cpu_throttled_periods_total").await >= 5.0);
-    assert!(api.metric("lab_cpu_throttled_seconds_total").await > 0.1);
+    assert_eq!(api.count("lab_cpu_quota_millicores").await, 200);
+    assert!(api.count("lab_cpu_periods_total").await >= 9);
+    assert!(api.count("lab_cpu_throttled_periods_total").await >= 5);
+    assert!(api.seconds("lab_cpu_throttled_seconds_total").await > 0.1);
 }
 
 #[tokio::test]
 async fn without_a_quota_nothing_is_throttled() {
     let api = Service::start(&["api"]);
     assert_eq!(api.get("/cases/autoscale?cpu_ms=120").await.0, 200);
-    assert_eq!(api.metric("lab_cpu_throttled_periods_total").await, 0.0);
-    assert!(api.metric("lab_cpu_usage_seconds_total").await >= 0.12);
+    assert_eq!(api.count("lab_cpu_throttled_periods_total").await, 0);
+    assert!(api.seconds("lab_cpu_usage_seconds_total").await >= 0.12);
     assert_eq!(api.get("/cases/autoscale?cpu_ms=99999").await.0, 400);
 }

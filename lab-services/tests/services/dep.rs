@@ -18,12 +18,9 @@ async fn the_same_key_gets_the_same_receipt_and_another_key_another() {
         dep.get("/work?sleep_ms=0&key=b").await.1["receipt"],
         first["receipt"]
     );
-    assert_eq!(dep.metric("dep_distinct_keys").await, 2.0);
-    assert_eq!(dep.metric("dep_requests_total").await, 3.0);
-    assert_eq!(
-        dep.metric(r#"dep_responses_total{outcome="ok"}"#).await,
-        3.0
-    );
+    assert_eq!(dep.count("dep_distinct_keys").await, 2);
+    assert_eq!(dep.count("dep_requests_total").await, 3);
+    assert_eq!(dep.count(r#"dep_responses_total{outcome="ok"}"#).await, 3);
 }
 
 #[tokio::test]
@@ -53,13 +50,10 @@ async fn every_second_call_hangs_and_a_client_that_leaves_cancels_it() {
     .await;
     assert_eq!(dep.get("/work").await.0, 200);
     let hanging = tokio::spawn(reqwest::get(dep.url("/work")));
-    dep.until_metric("dep_requests_in_flight", |calls| calls == 1.0)
-        .await;
+    dep.until_count("dep_requests_in_flight", 1).await;
     hanging.abort();
-    dep.until_metric(r#"dep_responses_total{outcome="cancelled"}"#, |calls| {
-        calls == 1.0
-    })
-    .await;
+    dep.until_count(r#"dep_responses_total{outcome="cancelled"}"#, 1)
+        .await;
     assert_eq!(dep.get("/work").await.0, 200);
 }
 
@@ -68,10 +62,10 @@ async fn a_call_fails_when_it_should_and_gives_no_receipt() {
     let dep = dep();
     assert_eq!(dep.get("/work?sleep_ms=0&fail=1.0&key=a").await.0, 500);
     assert_eq!(
-        dep.metric(r#"dep_responses_total{outcome="error"}"#).await,
-        1.0
+        dep.count(r#"dep_responses_total{outcome="error"}"#).await,
+        1
     );
-    assert_eq!(dep.metric("dep_distinct_keys").await, 0.0);
+    assert_eq!(dep.count("dep_distinct_keys").await, 0);
 }
 
 #[tokio::test]
@@ -88,11 +82,9 @@ async fn calls_beyond_the_capacity_wait() {
     dep.put("/fault", json!({"latency_ms": 60_000, "capacity": 1}))
         .await;
     let first = tokio::spawn(reqwest::get(dep.url("/work")));
-    dep.until_metric("dep_requests_in_flight", |calls| calls == 1.0)
-        .await;
+    dep.until_count("dep_requests_in_flight", 1).await;
     let second = tokio::spawn(reqwest::get(dep.url("/work?sleep_ms=0")));
-    dep.until_metric("dep_requests_in_flight", |calls| calls == 2.0)
-        .await;
+    dep.until_count("dep_requests_in_flight", 2).await;
     assert!(!second.is_finished());
     first.abort();
     assert_eq!(second.await.unwrap().unwrap().status(), 200);

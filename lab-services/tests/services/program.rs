@@ -83,8 +83,7 @@ fn a_port_in_use_is_named_with_the_way_out() {
 async fn a_signal_lets_requests_under_way_end() {
     let mut dep = Service::start(&["dep"]);
     let under_way = tokio::spawn(reqwest::get(dep.url("/work?sleep_ms=300&key=a")));
-    dep.until_metric("dep_requests_in_flight", |calls| calls == 1.0)
-        .await;
+    dep.until_count("dep_requests_in_flight", 1).await;
     dep.terminate();
     assert_eq!(under_way.await.unwrap().unwrap().status(), 200);
     assert!(dep.ended().await.success());
@@ -96,8 +95,7 @@ async fn a_request_that_never_ends_does_not_hold_up_the_end() {
     dep.put("/fault", json!({"hang_every": 1, "hang_ms": 600_000}))
         .await;
     let hanging = tokio::spawn(reqwest::get(dep.url("/work")));
-    dep.until_metric("dep_requests_in_flight", |calls| calls == 1.0)
-        .await;
+    dep.until_count("dep_requests_in_flight", 1).await;
     dep.terminate();
     assert!(dep.ended().await.success());
     assert!(hanging.await.unwrap().is_err());

@@ -25,17 +25,17 @@ async fn a_batch_reports_on_its_jobs() {
     assert_eq!(worker.get("/batches/999").await.0, 404);
     assert_eq!(
         worker
-            .metric(r#"lab_jobs_completed_total{kind="fast"}"#)
+            .count(r#"lab_jobs_completed_total{kind="fast"}"#)
             .await,
-        2.0
+        2
     );
     assert_eq!(
         worker
-            .metric(r#"lab_job_queue_seconds_count{kind="slow"}"#)
+            .count(r#"lab_job_queue_seconds_count{kind="slow"}"#)
             .await,
-        1.0
+        1
     );
-    assert_eq!(worker.metric("lab_workers_busy").await, 0.0);
+    assert_eq!(worker.count("lab_workers_busy").await, 0);
 }
 
 #[tokio::test]
@@ -45,9 +45,7 @@ async fn a_batch_that_nobody_waits_for_runs_all_the_same() {
     assert_eq!(status, 202);
     assert!(batch["id"].is_number());
     worker
-        .until_metric(r#"lab_jobs_completed_total{kind="fast"}"#, |jobs| {
-            jobs == 3.0
-        })
+        .until_count(r#"lab_jobs_completed_total{kind="fast"}"#, 3)
         .await;
 }
 
@@ -56,13 +54,13 @@ async fn in_the_starter_slow_jobs_hold_every_worker() {
     let worker = Service::start(&["worker", "--code", "starter", "--slow-ms", "60000"]);
     worker.post("/batches", json!({"slow": 9})).await;
     worker
-        .until_metric(r#"lab_jobs_running{kind="slow"}"#, |jobs| jobs == 8.0)
+        .until_count(r#"lab_jobs_running{kind="slow"}"#, 8)
         .await;
     worker.post("/batches", json!({"fast": 1})).await;
     worker
-        .until_metric(r#"lab_jobs_queued{kind="fast"}"#, |jobs| jobs == 1.0)
+        .until_count(r#"lab_jobs_queued{kind="fast"}"#, 1)
         .await;
-    assert_eq!(worker.metric("lab_workers_busy").await, 8.0);
+    assert_eq!(worker.count("lab_workers_busy").await, 8);
 }
 
 #[tokio::test]
@@ -70,9 +68,9 @@ async fn the_reference_keeps_fast_jobs_going_and_rejects_slow_ones_at_once() {
     let worker = Service::start(&["worker", "--code", "solved", "--slow-ms", "60000"]);
     worker.post("/batches", json!({"slow": 12})).await;
     worker
-        .until_metric(r#"lab_jobs_running{kind="slow"}"#, |jobs| jobs == 4.0)
+        .until_count(r#"lab_jobs_running{kind="slow"}"#, 4)
         .await;
-    assert_eq!(worker.metric(r#"lab_jobs_queued{kind="slow"}"#).await, 8.0);
+    assert_eq!(worker.count(r#"lab_jobs_queued{kind="slow"}"#).await, 8);
     assert_eq!(
         worker
             .post("/batches?wait=true", json!({"fast": 1}))
@@ -90,20 +88,17 @@ async fn the_reference_keeps_fast_jobs_going_and_rejects_slow_ones_at_once() {
     );
     assert_eq!(
         worker
-            .metric(r#"lab_jobs_submitted_total{kind="slow"}"#)
+            .count(r#"lab_jobs_submitted_total{kind="slow"}"#)
             .await,
-        13.0
+        13
     );
     assert_eq!(
         worker
-            .metric(r#"lab_jobs_rejected_total{kind="slow"}"#)
+            .count(r#"lab_jobs_rejected_total{kind="slow"}"#)
             .await,
-        1.0
+        1
     );
-    assert_eq!(
-        worker.metric(r#"lab_jobs_lost_total{kind="slow"}"#).await,
-        0.0
-    );
+    assert_eq!(worker.count(r#"lab_jobs_lost_total{kind="slow"}"#).await, 0);
 }
 
 #[cfg(feature = "cheats")]
@@ -117,17 +112,14 @@ async fn a_job_that_is_dropped_and_called_done_counts_as_lost() {
             .0,
         500
     );
-    assert_eq!(
-        worker.metric(r#"lab_jobs_lost_total{kind="slow"}"#).await,
-        2.0
-    );
+    assert_eq!(worker.count(r#"lab_jobs_lost_total{kind="slow"}"#).await, 2);
     assert_eq!(
         worker
-            .metric(r#"lab_jobs_completed_total{kind="slow"}"#)
+            .count(r#"lab_jobs_completed_total{kind="slow"}"#)
             .await,
-        0.0
+        0
     );
-    assert_eq!(worker.metric(r#"lab_jobs_queued{kind="slow"}"#).await, 0.0);
+    assert_eq!(worker.count(r#"lab_jobs_queued{kind="slow"}"#).await, 0);
 }
 
 #[tokio::test]

@@ -79,20 +79,28 @@ impl Service {
         (status, serde_json::from_str(&body).unwrap_or(Value::Null))
     }
 
-    /// The value of one metric, named as on the page with its labels.
-    pub(crate) async fn metric(&self, name: &str) -> f64 {
+    /// A whole-numbered metric, named as on the page with its labels.
+    pub(crate) async fn count(&self, name: &str) -> u64 {
+        self.metric(name).await.parse().expect(name)
+    }
+
+    /// A metric in seconds.
+    pub(crate) async fn seconds(&self, name: &str) -> f64 {
+        self.metric(name).await.parse().expect(name)
+    }
+
+    async fn metric(&self, name: &str) -> String {
         let page = self.http.get(self.url("/metrics")).send().await.unwrap();
         let text = page.text().await.unwrap();
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
             .unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
-            .parse()
-            .unwrap()
+            .to_owned()
     }
 
     /// Waits until a metric is what it should be.
-    pub(crate) async fn until_metric(&self, name: &str, holds: impl Fn(f64) -> bool) {
-        until(async || holds(self.metric(name).await), name).await;
+    pub(crate) async fn until_count(&self, name: &str, wanted: u64) {
+        until(async || self.count(name).await == wanted, name).await;
     }
 
     pub(crate) fn terminate(&self) {
