@@ -8,6 +8,8 @@ pub mod starter;
 pub mod timeouts;
 pub mod tx;
 
+use std::pin::Pin;
+
 use serde::Serialize;
 use tokio::task::{JoinError, JoinSet};
 
@@ -63,36 +65,48 @@ impl Paid {
     }
 }
 
+/// A case under way. It is boxed so that an edit of a case rebuilds the case alone, and not what calls it.
+type Running<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
 /// Runs the case of step 1. It ends with its request: a client that goes away takes it along.
 pub(crate) async fn quote(code: Code, dep: Dep, ask: Ask) -> Result<Quote, Failure> {
     let mut task = JoinSet::new();
-    task.spawn(async move {
-        match code {
-            Code::Mine => timeouts::quote(&dep, &ask).await,
-            Code::Starter => starter::timeouts::quote(&dep, &ask).await,
-            Code::Solved => solved::timeouts::quote(&dep, &ask).await,
-            #[cfg(feature = "cheats")]
-            Code::Cheat(name) => cheats::timeouts::quote(name, &dep, &ask).await,
-        }
-    });
+    task.spawn(async move { start_quote(code, &dep, &ask).await });
     let joined = task.join_next().await.expect("a task was spawned");
     joined.unwrap_or_else(|error| Err(panicked("cases/timeouts.rs", error)))
 }
 
-/// Runs the case of step 2, as a task that runs to its end whatever becomes of the request: a transaction that is
-/// cancelled half-way may stay open (launchbadge/sqlx issue 4385).
+fn start_quote<'a>(code: Code, dep: &'a Dep, ask: &'a Ask) -> Running<'a, Result<Quote, Failure>> {
+    match code {
+        Code::Mine => Box::pin(timeouts::quote(dep, ask)),
+        Code::Starter => Box::pin(starter::timeouts::quote(dep, ask)),
+        Code::Solved => Box::pin(solved::timeouts::quote(dep, ask)),
+        #[cfg(feature = "cheats")]
+        Code::Cheat(name) => Box::pin(cheats::timeouts::quote(name, dep, ask)),
+    }
+}
+
+/// Runs the case of step 2, as a task that runs to its end whatever becomes of the request: a
+/// transaction that is cancelled half-way may stay open (launchbadge/sqlx issue 4385).
 pub(crate) async fn pay(code: Code, db: Database, dep: Dep, order: Order) -> Result<Paid, Failure> {
-    let task = tokio::spawn(async move {
-        match code {
-            Code::Mine => tx::pay(&db, &dep, &order).await,
-            Code::Starter => starter::tx::pay(&db, &dep, &order).await,
-            Code::Solved => solved::tx::pay(&db, &dep, &order).await,
-            #[cfg(feature = "cheats")]
-            Code::Cheat(name) => cheats::tx::pay(name, &db, &dep, &order).await,
-        }
-    });
-    task.await
-        .unwrap_or_else(|error| Err(panicked("cases/tx.rs", error)))
+    let task = tokio::spawn(async move { start_pay(code, &db, &dep, &order).await });
+    let joined = task.await;
+    joined.unwrap_or_else(|error| Err(panicked("cases/tx.rs", error)))
+}
+
+fn start_pay<'a>(
+    code: Code,
+    db: &'a Database,
+    dep: &'a Dep,
+    order: &'a Order,
+) -> Running<'a, Result<Paid, Failure>> {
+    match code {
+        Code::Mine => Box::pin(tx::pay(db, dep, order)),
+        Code::Starter => Box::pin(starter::tx::pay(db, dep, order)),
+        Code::Solved => Box::pin(solved::tx::pay(db, dep, order)),
+        #[cfg(feature = "cheats")]
+        Code::Cheat(name) => Box::pin(cheats::tx::pay(name, db, dep, order)),
+    }
 }
 
 /// The lanes of step 3.
@@ -115,13 +129,13 @@ impl Lanes {
         }
     }
 
-    pub(crate) async fn run(&self, job: Job) -> Result<Done, Rejected> {
+    pub(crate) fn run(&self, job: Job) -> Running<'_, Result<Done, Rejected>> {
         match self {
-            Self::Mine(lanes) => lanes.run(job).await,
-            Self::Starter(lanes) => lanes.run(job).await,
-            Self::Solved(lanes) => lanes.run(job).await,
+            Self::Mine(lanes) => Box::pin(lanes.run(job)),
+            Self::Starter(lanes) => Box::pin(lanes.run(job)),
+            Self::Solved(lanes) => Box::pin(lanes.run(job)),
             #[cfg(feature = "cheats")]
-            Self::Cheat(lanes) => lanes.run(job).await,
+            Self::Cheat(lanes) => Box::pin(lanes.run(job)),
         }
     }
 }
