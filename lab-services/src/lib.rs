@@ -1,1 +1,20 @@
+//! The services of the workshop: `api` and `worker` serve requests, `dep` is what they depend on.
+//!
+//! Start in [`cases`], the files that participants edit. [`api`], [`worker`] and [`dep`] are one service each;
+//! the rest is what they share.
 
+pub mod api;
+pub mod cases;
+pub mod code;
+pub mod cpu;
+pub mod database;
+pub mod deadline;
+pub mod dep;
+pub mod failure;
+pub mod ledger;
+pub mod logs;
+pub mod metrics;
+pub mod quota;
+pub mod request;
+pub mod serve;
+pub mod worker;

@@ -1,1 +1,45 @@
-fn main() {}
+//! `lab api`, `lab worker` and `lab dep`: one binary, one service a subcommand.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use lab_services::logs::LogArgs;
+use lab_services::{api, dep, logs, worker};
+
+/// The services of the workshop.
+#[derive(Parser)]
+#[command(name = "lab", version)]
+struct Cli {
+    #[command(subcommand)]
+    service: Service,
+    #[command(flatten)]
+    logs: LogArgs,
+}
+
+#[derive(Subcommand)]
+enum Service {
+    /// Quotes, payments and CPU work, under one admission limit.
+    Api(api::ApiArgs),
+    /// Fast and slow jobs that share a few workers.
+    Worker(worker::WorkerArgs),
+    /// The dependency of the others, with faults that can be set while it runs.
+    Dep(dep::DepArgs),
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let cli = Cli::parse();
+    logs::init(&cli.logs);
+    let served = match cli.service {
+        Service::Api(args) => api::run(args).await,
+        Service::Worker(args) => worker::run(args).await,
+        Service::Dep(args) => dep::run(args).await,
+    };
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("lab: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The participants' files against the copies that `make reset` puts back.
+
+use std::fs;
+use std::path::PathBuf;
+
+const CASES: [(&str, &str); 3] = [
+    ("timeouts.rs", "// LAB: STEP1 TODO"),
+    ("tx.rs", "// LAB: STEP2 TODO"),
+    ("bulkheads.rs", "// LAB: STEP3 TODO"),
+];
+
+fn read(path: &str) -> String {
+    let cases = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/cases");
+    fs::read_to_string(cases.join(path)).unwrap()
+}
+
+#[test]
+fn the_committed_files_are_the_starters() {
+    for (file, _) in CASES {
+        assert_eq!(read(file), read(&format!("starter/{file}")), "{file}");
+    }
+}
+
+#[test]
+fn starters_mark_the_place_and_references_do_not() {
+    for (file, marker) in CASES {
+        assert!(read(&format!("starter/{file}")).contains(marker), "{file}");
+        assert!(!read(&format!("solved/{file}")).contains("TODO"), "{file}");
+    }
+}
+
+#[test]
+fn every_file_fits_a_screen() {
+    for (file, _) in CASES {
+        for folder in ["starter", "solved"] {
+            let lines = read(&format!("{folder}/{file}")).lines().count();
+            assert!(lines <= 45, "{folder}/{file} has {lines} lines");
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The program itself: flags, ports, signals, and the end of its parent.
+
+use std::net::TcpListener;
+use std::process::{Output, Stdio};
+
+use serde_json::json;
+
+use crate::support::{Service, lab};
+
+/// The complaint of a start that must fail. One that succeeds ends too, with its empty input.
+fn fails(args: &[&str]) -> String {
+    let Output {
+        status,
+        stderr,
+        stdout,
+    } = lab(args)
+        .env("LAB_EXIT_WITH_PARENT", "true")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert!(!status.success(), "{args:?} succeeded");
+    assert!(stdout.is_empty(), "{args:?} says something on stdout");
+    String::from_utf8(stderr).unwrap()
+}
+
+#[test]
+fn an_unknown_code_lists_what_there_is() {
+    for service in ["api", "worker"] {
+        for code in ["mien", "cheat:nonesuch"] {
+            let error = fails(&[service, "--code", code]);
+            assert!(
+                error.contains(&format!(
+                    "there is no code named `{code}`; this build has mine, starter, solved"
+                )),
+                "{error}"
+            );
+        }
+    }
+}
+
+#[cfg(not(feature = "cheats"))]
+#[test]
+fn a_normal_build_refuses_cheats() {
+    assert!(fails(&["api", "--code", "cheat:big-pool"]).contains("--features cheats"));
+}
+
+#[test]
+fn a_flag_that_is_none_is_named() {
+    assert!(fails(&["dep", "--lisen", "127.0.0.1:0"]).contains("'--lisen'"));
+    assert!(fails(&["api", "--admission-slots", "0"]).contains("--admission-slots"));
+    assert!(fails(&["worker", "--listen", "here"]).contains("--listen"));
+}
+
+#[test]
+fn a_database_url_that_is_none_ends_the_service_and_is_not_printed() {
+    let error = fails(&[
+        "api",
+        "--listen",
+        "127.0.0.1:0",
+        "--database-url",
+        "mysql:secret",
+    ]);
+    assert!(
+        error.contains("--database-url is not one of Postgres"),
+        "{error}"
+    );
+    assert!(!error.contains("secret"), "{error}");
+}
+
+#[test]
+fn a_port_in_use_is_named_with_the_way_out() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let error = fails(&["dep", "--listen", &address]);
+    assert!(
+        error.contains(&format!("cannot listen on {address}")),
+        "{error}"
+    );
+    assert!(error.contains("--listen"), "{error}");
+}
+
+#[tokio::test]
+async fn a_signal_lets_requests_under_way_end() {
+    let mut dep = Service::start(&["dep"]);
+    let under_way = tokio::spawn(reqwest::get(dep.url("/work?sleep_ms=300&key=a")));
+    dep.until_count("dep_requests_in_flight", 1).await;
+    dep.terminate();
+    assert_eq!(under_way.await.unwrap().unwrap().status(), 200);
+    assert!(dep.ended().await.success());
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_does_not_hold_up_the_end() {
+    let mut dep = Service::start(&["dep"]);
+    dep.put("/fault", json!({"hang_every": 1, "hang_ms": 600_000}))
+        .await;
+    let hanging = tokio::spawn(reqwest::get(dep.url("/work")));
+    dep.until_count("dep_requests_in_flight", 1).await;
+    dep.terminate();
+    assert!(dep.ended().await.success());
+    assert!(hanging.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn it_ends_with_its_parent() {
+    let mut dep = Service::start(&["dep"]);
+    drop(dep.child.stdin.take());
+    assert!(dep.ended().await.success());
+}
