@@ -72,12 +72,13 @@ pub struct ClassPair {
 }
 
 /// The run that `run` is compared with when nobody says otherwise: the oldest of the same scenario
-/// and platform, unless that is `run` itself.
+/// and platform that is a measurement, unless `run` is older still.
 pub fn baseline<'a>(runs: impl IntoIterator<Item = &'a Run>, run: &Run) -> Option<&'a Run> {
     runs.into_iter()
         .filter(|other| other.scenario.name == run.scenario.name && other.platform == run.platform)
+        .filter(|other| other.verdict.outcome != Outcome::Invalid)
         .min_by_key(|other| &other.run_id)
-        .filter(|oldest| oldest.run_id != run.run_id)
+        .filter(|oldest| oldest.run_id < run.run_id)
 }
 
 impl Comparison {

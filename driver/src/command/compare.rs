@@ -4,7 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, bail};
 use clap::Args;
-use lab_record::{Entry, Reports, Run};
+use lab_record::{Check, Entry, Reports, Run};
 
 use super::{Ended, Place};
 use crate::{compare::Comparison, report};
@@ -26,14 +26,22 @@ pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
     if a.scenario.name != b.scenario.name {
         bail!(
             "{} is a run of {}, {} one of {}; only runs of one scenario can be compared",
-            a.run_id, a.scenario.name, b.run_id, b.scenario.name
+            a.run_id,
+            a.scenario.name,
+            b.run_id,
+            b.scenario.name
         );
     }
     let path = report::write_comparison(&reports, &a, &b)?;
-    let comparison = Comparison::new(&a, &b);
+    let comparison = Comparison::of(&a, &b);
     println!("{}", comparison.sentence());
-    for row in comparison.checks() {
-        println!("  {row}");
+    for pair in &comparison.checks {
+        let seen = |check: &Option<Check>| {
+            check
+                .as_ref()
+                .map_or_else(|| "not asked".to_owned(), |check| check.seen.clone())
+        };
+        println!("  {}: {} → {}", pair.title, seen(&pair.a), seen(&pair.b));
     }
     println!("  compare  {}", path.display());
     Ok(Ended::Well)
@@ -41,7 +49,11 @@ pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
 
 /// The run whose id is or ends with `name`; a path to its folder does too.
 fn find(reports: &Reports, name: &str) -> Result<Run> {
-    let wanted = name.trim_end_matches('/').rsplit('/').next().unwrap_or(name);
+    let wanted = name
+        .trim_end_matches('/')
+        .rsplit('/')
+        .next()
+        .unwrap_or(name);
     let mut found = Vec::new();
     for entry in reports.entries() {
         match entry {
@@ -52,7 +64,13 @@ fn find(reports: &Reports, name: &str) -> Result<Run> {
     }
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => bail!("no run `{name}` in {}; index.html there lists them", reports.root().display()),
-        n => bail!("`{name}` fits {n} runs in {}; give more of the id", reports.root().display()),
+        0 => bail!(
+            "no run `{name}` in {}; index.html there lists them",
+            reports.root().display()
+        ),
+        n => bail!(
+            "`{name}` fits {n} runs in {}; give more of the id",
+            reports.root().display()
+        ),
     }
 }

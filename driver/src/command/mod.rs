@@ -1,7 +1,7 @@
 //! The commands of the `driver` program: what a person can ask for, and the exit codes.
 
 mod bench;
-
+mod compare;
 mod demo;
 mod doctor;
 mod edits;
@@ -41,6 +41,8 @@ enum Command {
     Run(run::Options),
     /// Run every scenario with the starter and with the reference
     Demo(demo::Options),
+    /// Compare two runs, by id or folder
+    Compare(compare::Options),
     /// Check that starters fail, references pass and cheats fail
     Verify(verify::Options),
     /// Check this machine
@@ -161,6 +163,7 @@ fn dispatch(command: Command) -> Result<Ended> {
         match command {
             Command::Run(options) => run::run(&root, options).await,
             Command::Demo(options) => demo::demo(&root, options).await,
+            Command::Compare(options) => compare::compare(&root, &options),
             Command::Verify(options) => verify::verify(&root, options).await,
             Command::Doctor(place) => doctor::doctor(&root, &place),
             Command::Report(place) => rerender::rerender(&root, &place),

@@ -22,15 +22,14 @@ mod request;
 mod sample;
 pub mod schedule;
 pub mod summary;
-mod target;
 mod template;
 mod wire;
 
+pub use crate::service::{Service, Targets};
 pub use hiccup::HICCUP_CELL;
 pub use machine::raise_open_files;
 pub use plan::{ClassPlan, Plan, PlanError, Repeat};
 pub use sample::{Connects, End, Ledger, Recording, Sample};
-pub use target::{Service, Targets};
 pub use template::Template;
 
 /// Load that could not be put on the services.

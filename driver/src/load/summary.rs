@@ -75,7 +75,7 @@ impl Expectation {
 ///
 /// A failure is no faster than giving up: its user still waits for an answer, so it counts as at
 /// least the timeout. Of an unfinished request only the time until now is known.
-pub(super) fn observed(time: Duration, fate: Fate, timeout: Duration) -> (Duration, bool) {
+pub fn observed(time: Duration, fate: Fate, timeout: Duration) -> (Duration, bool) {
     match fate {
         Fate::Ok | Fate::Expected => (time, false),
         Fate::Failed | Fate::TimedOut | Fate::Dropped => (time.max(timeout), true),

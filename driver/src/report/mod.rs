@@ -23,10 +23,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lab_record::{Outcome, Reports, Run, Validity};
+use lab_record::{Entry, Outcome, Reports, Run, Validity};
 use maud::Markup;
 
-use crate::compare::Comparison;
+use crate::compare::{Comparison, baseline};
 
 /// Why a page can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,24 @@ pub fn write_comparison(reports: &Reports, a: &Run, b: &Run) -> Result<PathBuf, 
     run_folder(reports, b)?;
     let path = reports.root().join(comparison_file(a, b));
     write(path, compare::page(&Comparison::of(a, b), a, b))
+}
+
+/// Compares `run` with its baseline, as [`write_comparison`] does; none where it has no baseline.
+pub fn write_baseline_comparison(
+    reports: &Reports,
+    run: &Run,
+) -> Result<Option<PathBuf>, WriteError> {
+    let runs: Vec<Run> = reports
+        .entries()
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Entry::Run(run) => Some(*run),
+            Entry::Unreadable { .. } => None,
+        })
+        .collect();
+    baseline(&runs, run)
+        .map(|baseline| write_comparison(reports, baseline, run))
+        .transpose()
 }
 
 /// Where the comparison of two runs is, relative to the reports.

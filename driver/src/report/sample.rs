@@ -112,6 +112,7 @@ fn run(id: &str, code: &str, source: &str) -> Run {
             summary: "Every 5th call to the dependency hangs for 5 s. Watch the bystander, which never \
                       calls it."
                 .to_owned(),
+            headline: "bystander_good".to_owned(),
             edit: vec!["lab-services/src/cases/timeouts.rs".to_owned()],
             toml: "name = \"timeouts\"\n\n[[class]]\nname = \"quote\"\nrate = 30 # so that 20 % × 5 s × 30/s = 30 > 16 slots; see https://example.org/littles-law\n"
                 .to_owned(),

@@ -82,6 +82,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         )
     })?;
 
+    load::raise_open_files();
     terminal.note(&format!(
         "{}: {} code on {}",
         scenario.name,
@@ -232,13 +233,16 @@ async fn play(
                 let at = seconds_since(t0, event.at);
                 journal.event(at, EventKind::Scaling, format!("{} {}", event.replica, event.change))?;
             }
-            Some(sample) = finished.recv() => live.add(sample),
             _ = ticks.tick() => {
+                // Taken on the tick: waiting for each would cost the machine a wake-up a request.
+                while let Ok(sample) = finished.try_recv() {
+                    live.add(sample);
+                }
                 let tick = live.tick(t0.elapsed(), stack.targets.borrow().api.len());
                 terminal.tick(&tick);
-                let line = Line::Tick(tick);
-                journal.write(&line)?;
-                terminal.line(&line);
+                let tick = Line::Tick(tick);
+                journal.write(&tick)?;
+                terminal.line(&tick);
             }
         }
     };

@@ -40,7 +40,8 @@ pub(super) fn assemble(
         lateness: scenario.lateness_limit,
         ..selfcheck::Limits::default()
     };
-    let self_check = selfcheck::judge(recording, &books, played.broken.as_deref(), &limits);
+    let failures: Vec<String> = played.broken.iter().cloned().collect();
+    let self_check = selfcheck::judge(recording, &books, &failures, &limits);
 
     let mut samples = recording.samples.clone();
     samples.sort_by_key(|sample| sample.intended);
