@@ -4,8 +4,10 @@ PLATFORM ?= local
 CODE     ?= mine
 export PLATFORM
 
-# One profile for everything the workshop runs: see Cargo.toml.
-driver = cargo run --quiet --profile lab --package driver --
+# One profile for everything the workshop runs: see Cargo.toml. The first build takes minutes and
+# shows what it builds; later ones take no time and say nothing.
+built = $(wildcard target/lab/driver)
+driver = cargo run $(if $(built),--quiet) --profile lab --package driver --
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down reset demo \

@@ -3,14 +3,13 @@
 
 use std::{
     fs,
-    io::Write,
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result};
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::scenario::Scenario;
+use crate::{file, scenario::Scenario};
 
 /// Which text to put in place. Each edit point has a `starter/` and a `solved/` folder beside it
 /// with a file of the same name.
@@ -37,7 +36,7 @@ pub struct Placed {
 pub fn place(root: &Path, scenario: &Scenario, variant: Variant) -> Result<Vec<Placed>> {
     let time = Timestamp::now()
         .to_zoned(TimeZone::UTC)
-        .strftime("%Y%m%dT%H%M%SZ")
+        .strftime("%Y%m%dT%H%M%S%.3fZ")
         .to_string();
     let files = scenario.edit.iter();
     files
@@ -93,25 +92,8 @@ fn place_file(root: &Path, file: &str, variant: Variant, time: &str) -> Result<P
     })
 }
 
-/// Writes whole or not at all.
 fn write(path: &Path, text: &[u8]) -> Result<()> {
-    let folder = path.parent().context("a file without a folder")?;
-    let whole = || -> Result<()> {
-        fs::create_dir_all(folder)?;
-        let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-        temporary.write_all(text)?;
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            // Temporary files are private to their owner; sources are not.
-            temporary
-                .as_file()
-                .set_permissions(fs::Permissions::from_mode(0o644))?;
-        }
-        temporary.persist(path)?;
-        Ok(())
-    };
-    whole().with_context(|| format!("can't write {}", path.display()))
+    file::replace(path, text).with_context(|| format!("can't write {}", path.display()))
 }
 
 #[cfg(test)]

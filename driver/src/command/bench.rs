@@ -7,11 +7,12 @@ use std::{
     time::Instant,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use super::{Ended, Place, Variants};
+use super::{Ended, Place, Session, Variants};
 use crate::{
-    host,
+    file, host,
+    interrupt::Interrupted,
     platform::{ApiSpec, Platform, StackSpec, local::RunLock},
     scenario::{NAMES, built_in},
 };
@@ -22,18 +23,19 @@ const EDITED: &str = "lab-services/src/cases/timeouts.rs";
 /// Edits that are timed; the median is shown.
 const EDITS: usize = 5;
 
-pub(super) async fn bench(root: &Path, place: &Place) -> Result<Ended> {
+pub(super) async fn bench(session: &Session, place: &Place) -> Result<Ended> {
+    let root = session.root.as_path();
     place.check_platform()?;
     let _lock = RunLock::acquire(root, "bench")?;
-    let platform = place.build(root, Variants::Taught).await?;
+    let platform = place.build(session, Variants::Taught).await?;
     let host = host::host();
     println!(
         "{} {}, {} cores, kernel {}",
         host.os, host.arch, host.cores, host.kernel
     );
-    start(platform.as_ref(), &spec(false)).await?;
+    start(session, platform.as_ref(), &spec(false)).await?;
 
-    let edits = time_edits(root, place).await?;
+    let edits = time_edits(session, place).await?;
     println!(
         "one-line edit → rebuilt, started, ready   {} s   (bar: 5 s)",
         spread(&edits)
@@ -42,8 +44,8 @@ pub(super) async fn bench(root: &Path, place: &Place) -> Result<Ended> {
     let mut plain = Vec::new();
     let mut database = Vec::new();
     for _ in 0..EDITS {
-        plain.push(start(platform.as_ref(), &spec(false)).await?);
-        database.push(start(platform.as_ref(), &spec(true)).await?);
+        plain.push(start(session, platform.as_ref(), &spec(false)).await?);
+        database.push(start(session, platform.as_ref(), &spec(true)).await?);
     }
     println!(
         "start without a database                  {} s",
@@ -74,23 +76,26 @@ fn spec(database: bool) -> StackSpec {
 }
 
 /// Starts a stack, stops it, and gives the seconds until it was ready.
-async fn start(platform: &dyn Platform, spec: &StackSpec) -> Result<f64> {
+async fn start(session: &Session, platform: &dyn Platform, spec: &StackSpec) -> Result<f64> {
     let begun = Instant::now();
-    let stack = platform.start(spec).await?;
+    let stack = tokio::select! {
+        stack = platform.start(spec) => stack?,
+        () = session.interrupt.cancelled() => bail!(Interrupted),
+    };
     let ready = begun.elapsed().as_secs_f64();
     stack.control.stop().await?;
     Ok(ready)
 }
 
-async fn time_edits(root: &Path, place: &Place) -> Result<Vec<f64>> {
-    let edit = Edit::of(root.join(EDITED))?;
+async fn time_edits(session: &Session, place: &Place) -> Result<Vec<f64>> {
+    let edit = Edit::of(&session.root)?;
     let mut seconds = Vec::new();
     for round in 0..EDITS {
         edit.change(round)?;
         let begun = Instant::now();
-        let platform = place.build(root, Variants::Taught).await?;
+        let platform = place.build(session, Variants::Taught).await?;
         let built = begun.elapsed().as_secs_f64();
-        seconds.push(built + start(platform.as_ref(), &spec(false)).await?);
+        seconds.push(built + start(session, platform.as_ref(), &spec(false)).await?);
     }
     Ok(seconds)
 }
@@ -102,9 +107,14 @@ struct Edit {
 }
 
 impl Edit {
-    fn of(path: PathBuf) -> Result<Self> {
+    fn of(root: &Path) -> Result<Self> {
+        let path = root.join(EDITED);
         let text =
             fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+        // Whatever ends this process, the text is not lost.
+        let copy = root.join(".lab/saved/bench").join(EDITED);
+        file::replace(&copy, text.as_bytes())
+            .with_context(|| format!("can't write {}", copy.display()))?;
         Ok(Self { path, text })
     }
 
@@ -117,13 +127,14 @@ impl Edit {
             .context("no function to edit")?;
         let line = format!("let _bench = {round} + std::process::id() as usize;");
         let text = format!("{head}{{\n    {line}\n    {body}");
-        fs::write(&self.path, text).with_context(|| format!("can't write {}", self.path.display()))
+        file::replace(&self.path, text.as_bytes())
+            .with_context(|| format!("can't write {}", self.path.display()))
     }
 }
 
 impl Drop for Edit {
     fn drop(&mut self) {
-        if let Err(error) = fs::write(&self.path, &self.text) {
+        if let Err(error) = file::replace(&self.path, self.text.as_bytes()) {
             eprintln!(
                 "can't restore {}: {error}; its text was:\n{}",
                 self.path.display(),

@@ -1,13 +1,13 @@
 //! `driver demo`: the whole workshop in one go, as a facilitator wants to see it.
 
-use std::{path::Path, time::Instant};
+use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 use console::style;
 use lab_record::Outcome;
 
-use super::{Ended, Place, Variants, run::show};
+use super::{Ended, Place, Session, Variants, run::show};
 use crate::{
     code::Code,
     platform::local::{RunLock, lacks_postgres},
@@ -25,11 +25,12 @@ pub(super) struct Options {
     place: Place,
 }
 
-pub(super) async fn demo(root: &Path, options: Options) -> Result<Ended> {
+pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
+    let root = session.root.as_path();
     options.place.check_platform()?;
     let reports = options.place.reports(root);
     let _lock = RunLock::acquire(root, "demo")?;
-    let platform = options.place.build(root, Variants::Taught).await?;
+    let platform = options.place.build(session, Variants::Taught).await?;
     let started = Instant::now();
     let mut rows = Vec::new();
     let mut left_out = Vec::new();
@@ -43,6 +44,7 @@ pub(super) async fn demo(root: &Path, options: Options) -> Result<Ended> {
                 code,
                 platform: platform.as_ref(),
                 reports: &reports,
+                interrupt: &session.interrupt,
             };
             let begun = Instant::now();
             match run(&order, &mut Terminal::new(Mode::detect(false))).await {

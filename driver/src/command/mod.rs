@@ -18,10 +18,11 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, Parser, Subcommand};
 use lab_record::Reports;
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    interrupt::{self, Interrupted},
     platform::{self, Platform, local::LocalPlatform},
-    run::Interrupted,
 };
 
 /// Runs a scenario against the services, watches them fail or hold, and says why.
@@ -81,6 +82,14 @@ impl Place {
     }
 }
 
+/// What every command that runs something needs.
+struct Session {
+    /// The project.
+    root: PathBuf,
+    /// Cancelled where somebody asks for the end.
+    interrupt: CancellationToken,
+}
+
 /// Which code variants a build of the services has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Variants {
@@ -103,12 +112,12 @@ impl Place {
     }
 
     /// Builds the services and gives the platform that runs what was built.
-    async fn build(&self, root: &Path, variants: Variants) -> Result<Box<dyn Platform>> {
+    async fn build(&self, session: &Session, variants: Variants) -> Result<Box<dyn Platform>> {
         self.check_platform()?;
         let cheats = variants == Variants::WithCheats;
         let services = tokio::select! {
-            built = platform::local::build(root, cheats) => built?,
-            _ = tokio::signal::ctrl_c() => bail!(Interrupted),
+            built = platform::local::build(&session.root, cheats) => built?,
+            () = session.interrupt.cancelled() => bail!(Interrupted),
         };
         Ok(Box::new(LocalPlatform::new(services)?))
     }
@@ -160,18 +169,23 @@ fn dispatch(command: Command) -> Result<Ended> {
     let root = project_root()?;
     let runtime = tokio::runtime::Runtime::new().context("can't start the async runtime")?;
     runtime.block_on(async {
+        let session = &Session {
+            root,
+            interrupt: interrupt::watch()?,
+        };
+        let root = &session.root;
         match command {
-            Command::Run(options) => run::run(&root, options).await,
-            Command::Demo(options) => demo::demo(&root, options).await,
-            Command::Compare(options) => compare::compare(&root, &options),
-            Command::Verify(options) => verify::verify(&root, options).await,
-            Command::Doctor(place) => doctor::doctor(&root, &place),
-            Command::Report(place) => rerender::rerender(&root, &place),
-            Command::Up(options) => up::up(&root, options).await,
-            Command::Down => up::down(&root).await,
-            Command::Solve(options) => edits::solve(&root, &options),
-            Command::Reset => edits::reset(&root).await,
-            Command::Bench(place) => bench::bench(&root, &place).await,
+            Command::Run(options) => run::run(session, options).await,
+            Command::Demo(options) => demo::demo(session, options).await,
+            Command::Compare(options) => compare::compare(root, &options),
+            Command::Verify(options) => verify::verify(session, options).await,
+            Command::Doctor(place) => doctor::doctor(root, &place),
+            Command::Report(place) => rerender::rerender(root, &place),
+            Command::Up(options) => up::up(session, options).await,
+            Command::Down => up::down(root).await,
+            Command::Solve(options) => edits::solve(root, &options),
+            Command::Reset => edits::reset(root).await,
+            Command::Bench(place) => bench::bench(session, &place).await,
             Command::PostgresGuard(_) => unreachable!("handled before the runtime starts"),
         }
     })

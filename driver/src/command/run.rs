@@ -1,13 +1,13 @@
 //! `driver run`: one run of one scenario.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use clap::Args;
 use console::style;
 use lab_record::Outcome;
 
-use super::{Ended, Place, Variants};
+use super::{Ended, Place, Session, Variants};
 use crate::{
     code::Code,
     platform::local::RunLock,
@@ -43,7 +43,8 @@ pub(super) struct Options {
     place: Place,
 }
 
-pub(super) async fn run(root: &Path, options: Options) -> Result<Ended> {
+pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
+    let root = session.root.as_path();
     let scenario = match (&options.scenario, &options.scenario_file) {
         (_, Some(file)) => Scenario::read(file)?,
         (Some(name), None) => built_in(name)?,
@@ -57,13 +58,14 @@ pub(super) async fn run(root: &Path, options: Options) -> Result<Ended> {
     } else {
         Variants::Taught
     };
-    let platform = options.place.build(root, variants).await?;
+    let platform = options.place.build(session, variants).await?;
     let order = Order {
         root,
         scenario: &scenario,
         code,
         platform: platform.as_ref(),
         reports: &options.place.reports(root),
+        interrupt: &session.interrupt,
     };
     let mut terminal = Terminal::new(Mode::detect(options.json));
     let ran = run_order(&order, &mut terminal).await?;

@@ -13,16 +13,18 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::{Ended, Place, Variants};
-use crate::platform::{ApiSpec, StackSpec, WorkerSpec};
+use super::{Ended, Place, Session, Variants};
+use crate::{
+    file,
+    platform::{ApiSpec, StackSpec, WorkerSpec},
+};
 
 const API_PORT: u16 = 30080;
 const WORKER_PORT: u16 = 30081;
 
 /// A stack starts in seconds; the build before it may take minutes, and shows its own progress.
-const STARTS_WITHIN: Duration = Duration::from_secs(600);
+const STARTS_WITHIN: Duration = Duration::from_mins(10);
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How to keep it.
@@ -50,9 +52,10 @@ struct Standing {
     dep: String,
 }
 
-pub(super) async fn up(root: &Path, options: Options) -> Result<Ended> {
+pub(super) async fn up(session: &Session, options: Options) -> Result<Ended> {
+    let root = session.root.as_path();
     if options.foreground {
-        return hold(root, &options).await;
+        return hold(session, &options).await;
     }
     let platform_name = &options.place.platform;
     options.place.check_platform()?;
@@ -123,12 +126,12 @@ pub(super) async fn down(root: &Path) -> Result<Ended> {
     Ok(Ended::Well)
 }
 
-/// Starts the stack and waits for SIGTERM or SIGINT.
-async fn hold(root: &Path, options: &Options) -> Result<Ended> {
+/// Starts the stack and keeps it until somebody asks for the end.
+async fn hold(session: &Session, options: &Options) -> Result<Ended> {
+    let Session { root, interrupt } = session;
     let lock = File::create(lock_path(root)).context("can't create .lab/up.lock")?;
     lock.try_lock()
         .context("another process holds a stack; make down stops it")?;
-    let mut terminate = signal(SignalKind::terminate())?;
     let spec = StackSpec {
         dep_port: 0,
         api: Some(ApiSpec {
@@ -142,11 +145,10 @@ async fn hold(root: &Path, options: &Options) -> Result<Ended> {
         }),
         ..StackSpec::new(&options.code)
     };
-    let platform = options.place.build(root, Variants::Taught).await?;
+    let platform = options.place.build(session, Variants::Taught).await?;
     let mut stack = tokio::select! {
         stack = platform.start(&spec) => stack?,
-        _ = terminate.recv() => return Ok(Ended::Interrupted),
-        _ = tokio::signal::ctrl_c() => return Ok(Ended::Interrupted),
+        () = interrupt.cancelled() => return Ok(Ended::Interrupted),
     };
     let targets = stack.targets.borrow().clone();
     let address = |list: &[std::net::SocketAddr]| {
@@ -160,11 +162,10 @@ async fn hold(root: &Path, options: &Options) -> Result<Ended> {
         dep: address(&targets.dep),
     };
     let state = root.join(".lab/up.json");
-    fs::write(&state, serde_json::to_vec(&standing)?)
+    file::replace(&state, &serde_json::to_vec(&standing)?)
         .with_context(|| format!("can't write {}", state.display()))?;
     let failure = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = tokio::signal::ctrl_c() => None,
+        () = interrupt.cancelled() => None,
         failure = stack.failures.recv() => failure,
     };
     let stopped = stack.control.stop().await;

@@ -1,17 +1,14 @@
 //! `driver verify`: the strict one. The starter must fail, the reference must pass, and every cheat
 //! must fail, each by a check that names the reason.
 
-use std::{
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 use clap::Args;
 use console::style;
 use lab_record::{Check, Outcome};
 
-use super::{Ended, Place, Variants};
+use super::{Ended, Place, Session, Variants};
 use crate::{
     code::Code,
     platform::local::RunLock,
@@ -54,11 +51,12 @@ struct Row {
     reasons: Vec<String>,
 }
 
-pub(super) async fn verify(root: &Path, options: Options) -> Result<Ended> {
+pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended> {
+    let root = session.root.as_path();
     options.place.check_platform()?;
     let reports = options.place.reports(root);
     let _lock = RunLock::acquire(root, "verify")?;
-    let platform = options.place.build(root, Variants::WithCheats).await?;
+    let platform = options.place.build(session, Variants::WithCheats).await?;
     let _load = options.busy.then(BusyCores::start).transpose()?;
     let scenarios = scenarios(&options.scenarios)?;
     let mut rows = rows(&scenarios, &options.codes)?;
@@ -73,6 +71,7 @@ pub(super) async fn verify(root: &Path, options: Options) -> Result<Ended> {
                 code: row.code.clone(),
                 platform: platform.as_ref(),
                 reports: &reports,
+                interrupt: &session.interrupt,
             };
             let mut ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?;
             // A disturbed measurement says nothing of the code: once more, and it is counted.

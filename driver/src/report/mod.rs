@@ -17,16 +17,13 @@ pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
 
-use std::{
-    fs,
-    io::{self, Write},
-    path::{Path, PathBuf},
+use std::{io, path::PathBuf};
+
+use crate::{
+    compare::{Comparison, baseline},
+    file,
 };
-
 use lab_record::{Entry, Outcome, Reports, Run, Validity};
-use maud::Markup;
-
-use crate::compare::{Comparison, baseline};
 
 /// Why a page can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -53,16 +50,28 @@ pub enum WriteError {
     },
 }
 
+/// Writes `<scenario>/<run-id>/data.json`, from which every page can be made again.
+pub fn write_data(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
+    let path = run_folder(reports, run)?.join("data.json");
+    match serde_json::to_vec(run) {
+        Ok(json) => write(path, &json),
+        Err(error) => Err(WriteError::Io {
+            path,
+            source: error.into(),
+        }),
+    }
+}
+
 /// Writes `<scenario>/<run-id>/report.html` and says where it is.
 pub fn write_run(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
     let path = run_folder(reports, run)?.join("report.html");
-    write(path, run::page(run))
+    write(path, run::page(run).into_string().as_bytes())
 }
 
 /// Writes `index.html`, made of every run found in the folder.
 pub fn write_index(reports: &Reports) -> Result<PathBuf, WriteError> {
     let path = reports.root().join("index.html");
-    write(path, index::page(reports))
+    write(path, index::page(reports).into_string().as_bytes())
 }
 
 /// Writes `compare/<a>--<b>.html`, which compares run `b` with run `a`.
@@ -71,7 +80,12 @@ pub fn write_comparison(reports: &Reports, a: &Run, b: &Run) -> Result<PathBuf, 
     run_folder(reports, a)?;
     run_folder(reports, b)?;
     let path = reports.root().join(comparison_file(a, b));
-    write(path, compare::page(&Comparison::of(a, b), a, b))
+    write(
+        path,
+        compare::page(&Comparison::of(a, b), a, b)
+            .into_string()
+            .as_bytes(),
+    )
 }
 
 /// Compares `run` with its baseline, as [`write_comparison`] does; none where it has no baseline.
@@ -114,30 +128,11 @@ fn is_folder_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(plain)
 }
 
-/// Writes beside the file and renames, so that a reader sees the old page or the new one, whole.
-fn write(path: PathBuf, page: Markup) -> Result<PathBuf, WriteError> {
-    match replace(&path, page.into_string().as_bytes()) {
+fn write(path: PathBuf, bytes: &[u8]) -> Result<PathBuf, WriteError> {
+    match file::replace(&path, bytes) {
         Ok(()) => Ok(path),
         Err(source) => Err(WriteError::Io { path, source }),
     }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".report-").suffix(".tmp");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // As any new file: others may read it where the user's umask lets them.
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.flush()?;
-    file.persist(path).map_err(|error| error.error)?;
-    Ok(())
 }
 
 /// The outcome as everybody reads it.

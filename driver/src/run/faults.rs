@@ -5,34 +5,52 @@ use std::{net::SocketAddr, time::Duration};
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::scenario::Dep;
+use crate::{scenario::Dep, service::Targets};
 
 /// A dependency on this machine takes the order within a millisecond; one that needs longer than
 /// this is not there.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Tells `dep` how to behave from now on.
-pub(super) async fn set(http: &reqwest::Client, address: SocketAddr, dep: &Dep) -> Result<()> {
-    let plan = json!({
-        "latency_ms": dep.latency.as_millis() as u64,
-        "hang_every": dep.hang_every,
-        "hang_ms": dep.hang.as_millis() as u64,
-        "error_share": dep.error_share,
-        "capacity": dep.capacity,
-    });
-    let order = http
-        .put(format!("http://{address}/fault"))
-        .timeout(PATIENCE)
-        .json(&plan);
-    let answer = order
-        .send()
-        .await
-        .context("the dependency does not take its fault plan")?;
-    let status = answer.status();
-    ensure!(
-        status.is_success(),
-        "the dependency refused its fault plan with {status}: {}",
-        answer.text().await.unwrap_or_default()
-    );
-    Ok(())
+/// The fault plan of the dependency.
+pub(super) struct DepFaults {
+    http: reqwest::Client,
+    address: SocketAddr,
+}
+
+impl DepFaults {
+    /// Of the dependency among these services.
+    pub(super) fn new(targets: &Targets) -> Result<Self> {
+        let address = targets.dep.first();
+        Ok(Self {
+            http: reqwest::Client::new(),
+            address: *address.context("the stack has no dependency")?,
+        })
+    }
+
+    /// Tells it how to behave from now on.
+    pub(super) async fn set(&self, dep: &Dep) -> Result<()> {
+        let plan = json!({
+            "latency_ms": dep.latency.as_millis() as u64,
+            "hang_every": dep.hang_every,
+            "hang_ms": dep.hang.as_millis() as u64,
+            "error_share": dep.error_share,
+            "capacity": dep.capacity,
+        });
+        let order = self
+            .http
+            .put(format!("http://{}/fault", self.address))
+            .timeout(PATIENCE)
+            .json(&plan);
+        let answer = order
+            .send()
+            .await
+            .context("the dependency does not take its fault plan")?;
+        let status = answer.status();
+        ensure!(
+            status.is_success(),
+            "the dependency refused its fault plan with {status}: {}",
+            answer.text().await.unwrap_or_default()
+        );
+        Ok(())
+    }
 }

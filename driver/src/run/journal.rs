@@ -46,15 +46,15 @@ impl Journal {
         t_s: f64,
         kind: EventKind,
         text: impl Into<String>,
-    ) -> Result<Event> {
+    ) -> Result<()> {
         let event = Event {
             t_s,
             kind,
             text: text.into(),
         };
         self.write(&Line::Event(event.clone()))?;
-        self.events.push(event.clone());
-        Ok(event)
+        self.events.push(event);
+        Ok(())
     }
 
     /// Everything that happened.

@@ -6,8 +6,8 @@ use lab_record::Tick;
 
 use crate::{
     load::{
-        End, Plan, Sample,
-        summary::{Expectation, Fate},
+        Plan, Sample,
+        summary::{Distribution, Expectation, Fate, observed},
     },
     scenario::{Class, Scenario},
 };
@@ -18,6 +18,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Live {
     expectations: Vec<Expectation>,
+    timeouts: Vec<Duration>,
     phases: Vec<(String, Duration)>,
     /// Intended sends of all classes, in order.
     arrivals: Vec<Duration>,
@@ -36,6 +37,7 @@ impl Live {
         arrivals.sort_unstable();
         Self {
             expectations: scenario.classes.iter().map(Class::expectation).collect(),
+            timeouts: scenario.classes.iter().map(|class| class.timeout).collect(),
             phases: scenario
                 .spans()
                 .map(|(phase, _, end)| (phase.name.clone(), end))
@@ -62,7 +64,7 @@ impl Live {
         {
             self.recent.pop_front();
         }
-        let seconds = (now - start).as_secs_f64().max(0.001);
+        let seconds = now.saturating_sub(start).as_secs_f64().max(0.001);
         let offered_until = |time| self.arrivals.partition_point(|arrival| *arrival <= time);
         let offered = offered_until(now);
         let per_second = |count: usize| count as f64 / seconds;
@@ -100,14 +102,13 @@ impl Live {
         matches!(expectation.fate(sample.end), Fate::Ok | Fate::Expected)
     }
 
+    /// Of all that finished in the window; a failure is no faster than giving up.
     fn p95_ms(&self) -> Option<f64> {
-        let answered = self
-            .recent
-            .iter()
-            .filter(|sample| matches!(sample.end, End::Answered(_)));
-        let mut latencies: Vec<Duration> = answered.map(Sample::latency).collect();
-        latencies.sort_unstable();
-        let rank = (0.95 * latencies.len() as f64).ceil() as usize;
-        Some(latencies.get(rank.checked_sub(1)?)?.as_secs_f64() * 1e3)
+        let times = self.recent.iter().map(|sample| {
+            let class = usize::from(sample.class);
+            let fate = self.expectations[class].fate(sample.end);
+            observed(sample.latency(), fate, self.timeouts[class])
+        });
+        Some(times.collect::<Distribution>().percentile(95)?.ms)
     }
 }

@@ -2,6 +2,7 @@
 //! verdict, and the folder that is left.
 
 mod autoscaler;
+mod course;
 mod faults;
 mod journal;
 mod live;
@@ -12,29 +13,28 @@ pub mod terminal;
 use std::{
     fs,
     path::{Path, PathBuf},
-    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use lab_record::{EventKind, Line, Reports, Run, RunId};
+use lab_record::{Line, Reports, Run, RunId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     code::Code,
+    interrupt::Interrupted,
     load::{self, Plan, Recording},
     observe,
-    platform::{Failure, Platform, Stack},
+    platform::{Platform, Stack},
     report,
     scenario::Scenario,
 };
+use course::{Course, End};
+use faults::DepFaults;
 use journal::Journal;
 use live::Live;
 use terminal::Terminal;
-
-/// Time between two lines of `events.jsonl` and two moves of the progress bar.
-const TICK: Duration = Duration::from_millis(250);
 
 /// What to run, and where to leave it.
 pub struct Order<'a> {
@@ -48,6 +48,8 @@ pub struct Order<'a> {
     pub platform: &'a dyn Platform,
     /// Where the run's folder goes.
     pub reports: &'a Reports,
+    /// Cancelled where somebody asks for the end.
+    pub interrupt: &'a CancellationToken,
 }
 
 /// A run that was recorded.
@@ -92,7 +94,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     let spec = plan::stack(scenario, code, manifests.as_ref(), &folder);
     let mut stack = tokio::select! {
         stack = order.platform.start(&spec) => stack?,
-        _ = tokio::signal::ctrl_c() => bail!(Interrupted),
+        () = order.interrupt.cancelled() => bail!(Interrupted),
     };
     let played = play(order, &run_id, &folder, manifests, &mut stack, terminal).await;
     let stopped = stack.control.stop().await;
@@ -101,6 +103,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
 
     let interrupted = played.interrupted;
     let run = outcome::assemble(order, run_id, sources, played);
+    report::write_data(order.reports, &run)?;
     let report = report::write_run(order.reports, &run)?;
     let comparison = report::write_baseline_comparison(order.reports, &run)?;
     report::write_index(order.reports)?;
@@ -111,11 +114,6 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         interrupted,
     })
 }
-
-/// Ctrl-C before there was anything to record.
-#[derive(Debug, thiserror::Error)]
-#[error("interrupted; nothing was measured and nothing is left running")]
-pub struct Interrupted;
 
 /// What came of the load.
 struct Played {
@@ -129,13 +127,6 @@ struct Played {
     interrupted: bool,
 }
 
-/// How the load ended.
-enum End {
-    Done(Recording),
-    Broken(String),
-    Interrupted,
-}
-
 async fn play(
     order: &Order<'_>,
     run_id: &RunId,
@@ -145,18 +136,11 @@ async fn play(
     terminal: &mut Terminal,
 ) -> Result<Played> {
     let scenario = order.scenario;
-    let http = reqwest::Client::new();
-    let dep = *stack
-        .targets
-        .borrow()
-        .dep
-        .first()
-        .context("the stack has no dependency")?;
-    faults::set(&http, dep, &scenario.services.dep).await?;
+    let dep = DepFaults::new(&stack.targets.borrow())?;
+    dep.set(&scenario.services.dep).await?;
 
     let plan = plan::load(scenario, run_id)?;
-    let mut live = Live::new(scenario, &plan);
-    let (samples, mut finished) = mpsc::unbounded_channel();
+    let (samples, finished) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
     let load = load::start(
         plan.clone(),
@@ -167,7 +151,6 @@ async fn play(
     .await?;
     let t0 = load.t0();
     let started_at = Timestamp::now();
-
     let mut journal = Journal::create(folder)?;
     let started = Line::Started {
         run_id: run_id.clone(),
@@ -179,7 +162,7 @@ async fn play(
     terminal.line(&started);
 
     let stop_observing = CancellationToken::new();
-    let (decisions, mut decided) = mpsc::unbounded_channel();
+    let (decisions, decided) = mpsc::unbounded_channel();
     let (asked_for, desired) = watch::channel(stack.replicas.borrow().len() as u32);
     let observer = tokio::spawn(observe::observe(
         scenario.clone(),
@@ -195,67 +178,23 @@ async fn play(
         stop_observing.clone(),
     );
 
-    let mut phases = scenario.spans().peekable();
-    let mut ticks = tokio::time::interval(TICK);
     let mut load = std::pin::pin!(load.finish());
-    let end = loop {
-        // A phase's start is on the schedule of the load; the sleep below wakes for it.
-        let next_phase = phases.peek().map_or(Duration::MAX, |(_, start, _)| *start);
-        let until_phase = next_phase.saturating_sub(t0.elapsed());
-        tokio::select! {
-            biased;
-            _ = tokio::signal::ctrl_c() => break End::Interrupted,
-            Some(failure) = stack.failures.recv() => break End::Broken(describe(&failure)),
-            recording = &mut load => break match recording {
-                Ok(recording) => End::Done(recording),
-                Err(error) => End::Broken(error.to_string()),
-            },
-            () = tokio::time::sleep(until_phase), if next_phase != Duration::MAX => {
-                let (phase, start, _) = phases.next().expect("peeked");
-                let before = scenario.services.dep.clone();
-                let behaviour = phase.fault.as_ref().and_then(|fault| fault.dep.clone()).unwrap_or(before);
-                if let Err(error) = faults::set(&http, dep, &behaviour).await {
-                    break End::Broken(format!("{error:#}"));
-                }
-                terminal.phase(&phase.name, start.as_secs_f64(), phase.duration);
-                journal.event(t0.elapsed().as_secs_f64(), EventKind::Phase, &phase.name)?;
-                if let Some(fault) = &phase.fault {
-                    journal.event(t0.elapsed().as_secs_f64(), EventKind::Fault, &fault.text)?;
-                }
-            }
-            Some(decision) = decided.recv() => {
-                stack.control.scale_api(decision.desired);
-                asked_for.send_replace(decision.desired);
-                terminal.note(&decision.sentence);
-                journal.event(t0.elapsed().as_secs_f64(), EventKind::Scaling, decision.sentence)?;
-            }
-            Some(event) = stack.events.recv() => {
-                let at = seconds_since(t0, event.at);
-                journal.event(at, EventKind::Scaling, format!("{} {}", event.replica, event.change))?;
-            }
-            _ = ticks.tick() => {
-                // Taken on the tick: waiting for each would cost the machine a wake-up a request.
-                while let Ok(sample) = finished.try_recv() {
-                    live.add(sample);
-                }
-                let tick = live.tick(t0.elapsed(), stack.targets.borrow().api.len());
-                terminal.tick(&tick);
-                let tick = Line::Tick(tick);
-                journal.write(&tick)?;
-                terminal.line(&tick);
-            }
-        }
+    let mut course = Course {
+        scenario,
+        stack,
+        dep,
+        t0,
+        live: Live::new(scenario, &plan),
+        finished,
+        decided,
+        asked_for,
+        journal,
+        terminal,
+        interrupt: order.interrupt,
     };
-    terminal.end_phase();
-    let (broken, interrupted) = match &end {
-        End::Done(_) => (None, false),
-        End::Broken(reason) => (Some(reason.clone()), false),
-        End::Interrupted => (Some("interrupted by Ctrl-C".to_owned()), true),
-    };
-    if let Some(reason) = &broken {
-        journal.event(t0.elapsed().as_secs_f64(), EventKind::Failure, reason)?;
-        terminal.note(reason);
-    }
+    let end = course.until_the_end(load.as_mut()).await?;
+    let (broken, interrupted) = course.close(&end)?;
+    let events = course.journal.into_events();
     let recording = if let End::Done(recording) = end {
         recording
     } else {
@@ -270,20 +209,8 @@ async fn play(
         started_at,
         recording,
         series,
-        events: journal.into_events(),
+        events,
         broken,
         interrupted,
     })
-}
-
-fn describe(failure: &Failure) -> String {
-    format!("{} broke: {}", failure.service, failure.text)
-}
-
-fn seconds_since(t0: Instant, at: Instant) -> f64 {
-    if at >= t0 {
-        (at - t0).as_secs_f64()
-    } else {
-        -(t0 - at).as_secs_f64()
-    }
 }

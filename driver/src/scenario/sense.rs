@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use super::{Arrivals, Check, Class, Dimension, Limit, Measure, Reference, Scenario};
+use super::{Arrivals, Check, Class, Dimension, Limit, Measure, Rate, Reference, Scenario};
 
 /// Where in the file something is wrong, and what.
 type Complaint = (Place, String);
@@ -94,7 +94,7 @@ fn check_class(class: &Class) -> Result<(), String> {
         return Err(format!("class `{name}`: `repeat` counts requests, from 1"));
     }
     let mut rates = class.rates.values().chain([&class.rate]);
-    if class.arrivals == Arrivals::Poisson && rates.any(|rate| rate.is_ramp()) {
+    if class.arrivals == Arrivals::Poisson && rates.any(Rate::is_ramp) {
         return Err(format!(
             "class `{name}`: Poisson arrivals need a constant rate, not a ramp"
         ));

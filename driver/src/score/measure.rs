@@ -146,7 +146,9 @@ fn recovery_time(measured: &Measured, recovery: &Recovery) -> Option<Value> {
         .requests(&requests)
         .filter(|sample| sample.intended >= end)
         .collect();
-    let window = |sample: &Sample| (sample.intended - end).as_nanos() / RECOVERY_WINDOW.as_nanos();
+    let window = |sample: &Sample| {
+        sample.intended.saturating_sub(end).as_nanos() / RECOVERY_WINDOW.as_nanos()
+    };
     let windows: Vec<(u128, bool)> = after
         .chunk_by(|a, b| window(a) == window(b))
         .map(|samples| {

@@ -1,11 +1,9 @@
 //! What breaks in the middle of a run: it ends INVALID with the reason, what was measured is kept,
 //! and nothing is left running.
 
-mod support;
-
 use std::{process::Child, sync::MutexGuard};
 
-use support::{
+use crate::support::{
     alive, data, descendants, driver, journal, run_of, signal, start, text, turn, wait_for,
 };
 

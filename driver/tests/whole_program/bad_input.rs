@@ -1,10 +1,8 @@
 //! Wrong input gets a sentence that names it, and an exit code of its own.
 
-mod support;
-
 use std::fs;
 
-use support::{data, driver, run_of, scenario, text, turn};
+use crate::support::{data, driver, run_of, scenario, text, turn};
 
 /// The exit code and the text of a call that must be refused.
 fn refused(arguments: &[&str]) -> String {

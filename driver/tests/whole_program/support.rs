@@ -9,31 +9,31 @@ use std::{
 };
 
 /// Long enough for a build of the services on a slow machine; a wait that is this long has failed.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Runs exclude each other by a lock of the project; tests that start one take their turn here.
-pub fn turn() -> MutexGuard<'static, ()> {
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The project.
-pub fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .expect("the driver's folder is in the project")
 }
 
 /// A scenario file of the tests.
-pub fn scenario(name: &str) -> PathBuf {
+pub(crate) fn scenario(name: &str) -> PathBuf {
     root()
-        .join("driver/tests/scenarios")
+        .join("driver/tests/whole_program/scenarios")
         .join(name)
         .with_extension("toml")
 }
 
 /// The driver with these arguments, run in the project, not started yet.
-pub fn driver(arguments: &[&str]) -> Command {
+pub(crate) fn driver(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_driver"));
     command
         .args(arguments)
@@ -45,7 +45,7 @@ pub fn driver(arguments: &[&str]) -> Command {
 }
 
 /// A run of a scenario file, with its own reports folder.
-pub fn run_of(scenario_name: &str, reports: &Path) -> Command {
+pub(crate) fn run_of(scenario_name: &str, reports: &Path) -> Command {
     let file = scenario(scenario_name);
     let mut command = driver(&["run", "--scenario-file"]);
     command.arg(file).arg("--reports").arg(reports);
@@ -53,7 +53,7 @@ pub fn run_of(scenario_name: &str, reports: &Path) -> Command {
 }
 
 /// What a finished program printed, for messages of tests.
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     format!(
         "{}{}",
         String::from_utf8_lossy(&output.stdout),
@@ -62,7 +62,7 @@ pub fn text(output: &Output) -> String {
 }
 
 /// Starts a program with its output kept.
-pub fn start(command: &mut Command) -> Child {
+pub(crate) fn start(command: &mut Command) -> Child {
     command
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -72,7 +72,7 @@ pub fn start(command: &mut Command) -> Child {
 }
 
 /// Waits until `condition` gives something.
-pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(value) = condition() {
@@ -84,7 +84,7 @@ pub fn wait_for<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
 }
 
 /// The lines that a run's journal has so far; none before it has begun.
-pub fn journal(reports: &Path, scenario: &str) -> Option<String> {
+pub(crate) fn journal(reports: &Path, scenario: &str) -> Option<String> {
     let folder = fs::read_dir(reports.join(scenario))
         .ok()?
         .next()?
@@ -94,7 +94,7 @@ pub fn journal(reports: &Path, scenario: &str) -> Option<String> {
 }
 
 /// The data of the one run of a scenario.
-pub fn data(reports: &Path, scenario: &str) -> serde_json::Value {
+pub(crate) fn data(reports: &Path, scenario: &str) -> serde_json::Value {
     let folder = fs::read_dir(reports.join(scenario))
         .expect("a scenario's folder")
         .next()
@@ -105,7 +105,7 @@ pub fn data(reports: &Path, scenario: &str) -> serde_json::Value {
 }
 
 /// Process ids and command lines below a process, children of children too.
-pub fn descendants(of: u32) -> Vec<(u32, String)> {
+pub(crate) fn descendants(of: u32) -> Vec<(u32, String)> {
     let output = Command::new("ps")
         .args(["-axo", "pid=,ppid=,command="])
         .output()
@@ -131,7 +131,7 @@ pub fn descendants(of: u32) -> Vec<(u32, String)> {
 }
 
 /// Whether a process still runs.
-pub fn alive(pid: u32) -> bool {
+pub(crate) fn alive(pid: u32) -> bool {
     let output = Command::new("ps")
         .args(["-o", "stat=", "-p", &pid.to_string()])
         .output()
@@ -141,7 +141,7 @@ pub fn alive(pid: u32) -> bool {
 }
 
 /// Sends a signal, by name.
-pub fn signal(name: &str, pid: u32) {
+pub(crate) fn signal(name: &str, pid: u32) {
     let sent = Command::new("kill")
         .args([&format!("-{name}"), &pid.to_string()])
         .status()

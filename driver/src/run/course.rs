@@ -1,0 +1,153 @@
+//! What happens while the load runs: phases begin, pods come and go, figures move, things break.
+
+use std::{
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use anyhow::Result;
+use lab_record::{EventKind, Line};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    autoscaler::Decision, faults::DepFaults, journal::Journal, live::Live, terminal::Terminal,
+};
+use crate::{
+    load::{LoadError, Recording, Sample},
+    platform::{Failure, Stack},
+    scenario::{Phase, Scenario},
+};
+
+/// Time between two lines of `events.jsonl` and two moves of the progress bar.
+const TICK: Duration = Duration::from_millis(250);
+
+/// How the load ended.
+pub(super) enum End {
+    Done(Recording),
+    Broken(String),
+    Interrupted,
+}
+
+/// Everything that has to do with the run while it goes.
+pub(super) struct Course<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) stack: &'a mut Stack,
+    pub(super) dep: DepFaults,
+    /// The clock's start.
+    pub(super) t0: Instant,
+    pub(super) live: Live,
+    pub(super) finished: mpsc::UnboundedReceiver<Sample>,
+    pub(super) decided: mpsc::UnboundedReceiver<Decision>,
+    pub(super) asked_for: watch::Sender<u32>,
+    pub(super) journal: Journal,
+    pub(super) terminal: &'a mut Terminal,
+    pub(super) interrupt: &'a CancellationToken,
+}
+
+impl Course<'_> {
+    /// Returns when the load has ended, or something that ends it has happened.
+    pub(super) async fn until_the_end(
+        &mut self,
+        mut load: Pin<&mut impl Future<Output = Result<Recording, LoadError>>>,
+    ) -> Result<End> {
+        let scenario = self.scenario;
+        let mut phases = scenario.spans().peekable();
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            let next_phase = phases.peek().map(|(_, start, _)| *start);
+            let until_phase = next_phase
+                .unwrap_or(Duration::MAX)
+                .saturating_sub(self.t0.elapsed());
+            tokio::select! {
+                biased;
+                () = self.interrupt.cancelled() => return Ok(End::Interrupted),
+                Some(failure) = self.stack.failures.recv() => {
+                    return Ok(End::Broken(describe(&failure)));
+                }
+                recording = &mut load => return Ok(match recording {
+                    Ok(recording) => End::Done(recording),
+                    Err(error) => End::Broken(error.to_string()),
+                }),
+                () = tokio::time::sleep(until_phase), if next_phase.is_some() => {
+                    let (phase, start, _) = phases.next().expect("peeked");
+                    if let Err(error) = self.begin(phase, start).await {
+                        return Ok(End::Broken(format!("{error:#}")));
+                    }
+                }
+                Some(decision) = self.decided.recv() => self.scale(&decision)?,
+                Some(event) = self.stack.events.recv() => {
+                    let at = seconds_since(self.t0, event.at);
+                    let text = format!("{} {}", event.replica, event.change);
+                    self.journal.event(at, EventKind::Scaling, text)?;
+                }
+                _ = ticks.tick() => self.tick()?,
+            }
+        }
+    }
+
+    /// Says why the load ended, where it wasn't by itself: the reason, and whether it was Ctrl-C.
+    pub(super) fn close(&mut self, end: &End) -> Result<(Option<String>, bool)> {
+        self.terminal.end_phase();
+        let (broken, interrupted) = match end {
+            End::Done(_) => (None, false),
+            End::Broken(reason) => (Some(reason.clone()), false),
+            End::Interrupted => (Some("interrupted by Ctrl-C".to_owned()), true),
+        };
+        if let Some(reason) = &broken {
+            self.event(EventKind::Failure, reason)?;
+            self.terminal.note(reason);
+        }
+        Ok((broken, interrupted))
+    }
+
+    async fn begin(&mut self, phase: &Phase, start: Duration) -> Result<()> {
+        let fault = phase.fault.as_ref();
+        let behaviour = fault.and_then(|fault| fault.dep.as_ref());
+        self.dep
+            .set(behaviour.unwrap_or(&self.scenario.services.dep))
+            .await?;
+        self.terminal
+            .phase(&phase.name, start.as_secs_f64(), phase.duration);
+        self.event(EventKind::Phase, &phase.name)?;
+        fault.map_or(Ok(()), |fault| self.event(EventKind::Fault, &fault.text))
+    }
+
+    fn scale(&mut self, decision: &Decision) -> Result<()> {
+        self.stack.control.scale_api(decision.desired);
+        self.asked_for.send_replace(decision.desired);
+        self.terminal.note(&decision.sentence);
+        self.event(EventKind::Scaling, &decision.sentence)
+    }
+
+    fn tick(&mut self) -> Result<()> {
+        // Taken on the tick: waiting for each would cost the machine a wake-up a request.
+        while let Ok(sample) = self.finished.try_recv() {
+            self.live.add(sample);
+        }
+        let replicas = self.stack.targets.borrow().api.len();
+        let tick = self.live.tick(self.t0.elapsed(), replicas);
+        self.terminal.tick(&tick);
+        let tick = Line::Tick(tick);
+        self.journal.write(&tick)?;
+        self.terminal.line(&tick);
+        Ok(())
+    }
+
+    fn event(&mut self, kind: EventKind, text: &str) -> Result<()> {
+        self.journal
+            .event(self.t0.elapsed().as_secs_f64(), kind, text)
+    }
+}
+
+fn describe(failure: &Failure) -> String {
+    format!("{} broke: {}", failure.service, failure.text)
+}
+
+fn seconds_since(t0: Instant, at: Instant) -> f64 {
+    if at >= t0 {
+        (at - t0).as_secs_f64()
+    } else {
+        -(t0 - at).as_secs_f64()
+    }
+}

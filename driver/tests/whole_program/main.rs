@@ -1,0 +1,5 @@
+//! The program as a person meets it: real runs, real signals, real mistakes.
+
+mod bad_input;
+mod faults;
+mod support;
