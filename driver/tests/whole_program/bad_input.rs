@@ -43,7 +43,7 @@ fn a_scenario_file_with_a_mistake_is_quoted() {
     fs::write(&file, good.replace("rate = \"20/s\"", "rate = \"-20/s\"")).unwrap();
     let text = refused(&["run", "--scenario-file", file.to_str().unwrap()]);
     assert!(
-        text.contains("mine.toml") && text.contains("line 20"),
+        text.contains("mine.toml") && text.contains("line 19"),
         "{text}"
     );
     assert!(text.contains("`-20/s` is not a rate"), "{text}");
