@@ -14,3 +14,26 @@ CREATE TABLE payments (
 
 INSERT INTO accounts (id, opening, balance)
 SELECT id, 1000000, 1000000 FROM generate_series(0, 999) AS id;
+
+-- Who changed what together: a row for each debit and each record, with the transaction it was in.
+-- Debits and records that were committed apart show here for good, however short the gap was.
+CREATE TABLE audit (
+    transaction XID8   NOT NULL DEFAULT pg_current_xact_id(),
+    debited     BIGINT NOT NULL DEFAULT 0,
+    paid        BIGINT NOT NULL DEFAULT 0
+);
+
+CREATE FUNCTION audit_debit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit (debited) VALUES (OLD.balance - NEW.balance);
+    RETURN NULL;
+END $$;
+
+CREATE FUNCTION audit_payment() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO audit (paid) VALUES (NEW.amount);
+    RETURN NULL;
+END $$;
+
+CREATE TRIGGER audit AFTER UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION audit_debit();
+CREATE TRIGGER audit AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION audit_payment();

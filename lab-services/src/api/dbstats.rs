@@ -36,6 +36,7 @@ struct Ledger {
     payments: i64,
     paid: i64,
     gap: i64,
+    split: i64,
 }
 
 const ACTIVITY: &str = "
@@ -46,11 +47,14 @@ const ACTIVITY: &str = "
     FROM pg_stat_activity
     WHERE application_name = $1";
 
-/// One statement, thus one snapshot: a payment is in both sums or in neither.
+/// One statement, thus one snapshot: a payment is in both sums or in neither. `split` counts the transactions that
+/// debited without recording as much, or recorded without debiting as much.
 const LEDGER: &str = "
-    SELECT accounts, debited, payments, paid
+    SELECT accounts, debited, payments, paid, split
     FROM (SELECT count(*) AS accounts, coalesce(sum(opening - balance), 0)::int8 AS debited FROM accounts) AS a,
-         (SELECT count(*) AS payments, coalesce(sum(amount), 0)::int8 AS paid FROM payments) AS p";
+         (SELECT count(*) AS payments, coalesce(sum(amount), 0)::int8 AS paid FROM payments) AS p,
+         (SELECT count(*) AS split
+          FROM (SELECT FROM audit GROUP BY transaction HAVING sum(debited) <> sum(paid)) AS uneven) AS s";
 
 pub(super) async fn dbstats(database: &Database) -> Result<DbStats, sqlx::Error> {
     let mut connection = database.observer().acquire().await?;
@@ -58,7 +62,7 @@ pub(super) async fn dbstats(database: &Database) -> Result<DbStats, sqlx::Error>
         .bind(database.application())
         .fetch_one(&mut *connection)
         .await?;
-    let (accounts, debited, payments, paid): (i64, i64, i64, i64) =
+    let (accounts, debited, payments, paid, split): (i64, i64, i64, i64, i64) =
         sqlx::query_as(LEDGER).fetch_one(&mut *connection).await?;
     Ok(DbStats {
         pool: pool_stats(database),
@@ -74,6 +78,7 @@ pub(super) async fn dbstats(database: &Database) -> Result<DbStats, sqlx::Error>
             payments,
             paid,
             gap: debited - paid,
+            split,
         },
     })
 }

@@ -51,7 +51,7 @@ async fn a_key_is_paid_once_and_the_ledger_has_no_gap() {
         let ledger = dbstats(&api).await["ledger"].clone();
         assert_eq!(
             ledger,
-            json!({"accounts": 1000, "debited": 6, "payments": 2, "paid": 6, "gap": 0}),
+            json!({"accounts": 1000, "debited": 6, "payments": 2, "paid": 6, "gap": 0, "split": 0}),
             "{code}"
         );
         let nowhere = json!({"key": "c", "account": 1000, "amount": 3});
@@ -92,7 +92,8 @@ async fn a_client_that_leaves_in_mid_transaction_leaves_none_open() {
     }
     api.until_count("lab_http_requests_in_flight", 0).await;
 
-    let all_paid = json!({"accounts": 1000, "debited": 6, "payments": 6, "paid": 6, "gap": 0});
+    let all_paid =
+        json!({"accounts": 1000, "debited": 6, "payments": 6, "paid": 6, "gap": 0, "split": 0});
     until(
         async || dbstats(&api).await["ledger"] == all_paid,
         "six payments",
