@@ -4,10 +4,10 @@ PLATFORM ?= local
 CODE     ?= mine
 export PLATFORM
 
-# One profile for everything the workshop runs: see Cargo.toml. The first build takes minutes and
-# shows what it builds; later ones take no time and say nothing.
-built = $(wildcard target/lab/driver)
-driver = cargo run $(if $(built),--quiet) --profile lab --package driver --
+# One profile for everything the workshop runs: see Cargo.toml. The first build takes minutes, makes
+# the driver and the services together and shows what it does; later ones take no time and say nothing.
+first = $(if $(wildcard target/lab/driver),,cargo build --profile lab --bins &&)
+driver = $(first) cargo run --quiet --profile lab --bin driver --
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down reset demo \

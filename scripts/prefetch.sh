@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 if [ "${PLATFORM:-local}" != local ]; then
-    exec cargo run --quiet --profile lab --package driver -- doctor
+    exec cargo run --quiet --profile lab --bin driver -- doctor
 fi
 echo "prefetch: crates"
 cargo fetch --locked

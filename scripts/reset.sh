@@ -2,4 +2,4 @@
 # Restores the starters and wipes what runs. Edits are saved under .lab/saved/, reports stay.
 set -eu
 cd "$(dirname "$0")/.."
-exec cargo run --quiet --profile lab --package driver -- reset
+exec cargo run --quiet --profile lab --bin driver -- reset

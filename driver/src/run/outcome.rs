@@ -51,7 +51,7 @@ pub(super) fn assemble(
         series: &played.series,
     };
     let checks = score::checks(&measured);
-    let mut series = load_series(scenario, &samples);
+    let mut series = load_series(scenario, &samples, recording.wall);
     series.extend(played.series);
     Run {
         schema: SCHEMA,
@@ -112,12 +112,15 @@ fn phases(scenario: &Scenario) -> Vec<Phase> {
 }
 
 /// What the load itself shows over time: traffic of all classes together, latency of each.
-fn load_series(scenario: &Scenario, samples: &[Sample]) -> Vec<Series> {
+fn load_series(scenario: &Scenario, samples: &[Sample], wall: Duration) -> Vec<Series> {
     let by_class: Vec<Vec<Window>> = (0u16..)
         .zip(&scenario.classes)
         .map(|(index, class)| windows(index, class.timeout, &class.expectation(), samples, WINDOW))
         .collect();
-    let longest = by_class.iter().map(Vec::len).max().unwrap_or(0);
+    let windows_seen = by_class.iter().map(Vec::len).max().unwrap_or(0);
+    // The last window is cut short by the end; as a rate it would look like a fall.
+    let whole = (wall.as_nanos() / WINDOW.as_nanos()) as usize;
+    let shown = windows_seen.min(whole);
     let middle = |n: usize| (n as f64 + 0.5) * WINDOW.as_secs_f64();
     let traffic = |id: &str, label: &str, count: fn(&Window) -> u64| Series {
         id: id.to_owned(),
@@ -125,7 +128,7 @@ fn load_series(scenario: &Scenario, samples: &[Sample]) -> Vec<Series> {
         unit: "req/s".to_owned(),
         chart: "Traffic".to_owned(),
         limit: None,
-        points: (0..longest)
+        points: (0..shown)
             .map(|n| {
                 let total: u64 = by_class
                     .iter()

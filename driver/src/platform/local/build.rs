@@ -68,15 +68,16 @@ pub async fn build(root: &Path, cheats: bool) -> Result<PathBuf, BuildError> {
     let mut command = Command::new(cargo());
     command
         .current_dir(root)
-        .args(["build", "--profile", "lab", "-p", "lab-services"])
-        .args(["--bin", BINARY])
+        // Without `-p`, so that cargo unites the features of all members, as it does for the driver
+        // itself: one build of each dependency serves both.
+        .args(["build", "--profile", "lab", "--bin", BINARY])
         .arg("--message-format=json-render-diagnostics")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::inherit())
         .kill_on_drop(true);
     if cheats {
-        command.args(["--features", "cheats"]);
+        command.args(["--features", "lab-services/cheats"]);
     }
     let cargo = command.spawn().map_err(BuildError::NoCargo)?;
     let output = cargo
