@@ -47,9 +47,8 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
                 interrupt: &session.interrupt,
             };
             let begun = Instant::now();
-            match run(&order, &mut Terminal::new(Mode::detect(false))).await {
+            match measure(&order).await {
                 Ok(ran) => {
-                    show(&ran);
                     if ran.interrupted {
                         return Ok(Ended::Interrupted);
                     }
@@ -99,6 +98,20 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
         (false, true) => Ended::Invalid,
         (false, false) => Ended::Failed,
     })
+}
+
+/// Runs and shows it; a measurement that was disturbed says nothing of the code, and is taken once
+/// more.
+async fn measure(order: &Order<'_>) -> Result<Ran> {
+    let ran = run(order, &mut Terminal::new(Mode::detect(false))).await?;
+    show(&ran);
+    if ran.interrupted || ran.run.verdict.outcome != Outcome::Invalid {
+        return Ok(ran);
+    }
+    println!("  That measurement was disturbed; once more.");
+    let ran = run(order, &mut Terminal::new(Mode::detect(false))).await?;
+    show(&ran);
+    Ok(ran)
 }
 
 fn row(ran: &Ran) -> String {

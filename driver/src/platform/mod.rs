@@ -4,6 +4,7 @@
 //! Nothing here sends load or measures.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     net::SocketAddr,
     path::PathBuf,
@@ -21,6 +22,9 @@ pub use crate::service::Targets;
 pub trait Platform: Send + Sync {
     /// Its name in reports: `local` or `k3d`.
     fn name(&self) -> &'static str;
+
+    /// Versions of the programs of others that it runs, by their names.
+    fn versions(&self) -> BTreeMap<String, String>;
 
     /// Starts a fresh stack; done when every service of it is ready. Where one fails, the others
     /// are stopped before the error is returned.

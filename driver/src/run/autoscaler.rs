@@ -26,6 +26,15 @@ use crate::{
 /// report says so.
 pub(super) const TICK: Duration = Duration::from_secs(2);
 
+/// What the report says of it.
+pub(super) fn emulated() -> String {
+    format!(
+        "emulated here: the CPU limit by a quota in each replica, the autoscaler by its published \
+         algorithm, which looks every {} s instead of every 15 s",
+        TICK.as_secs()
+    )
+}
+
 /// A laptop is no cluster: whatever the manifests ask for, no more replicas than this are started.
 const MAX_REPLICAS: u32 = 10;
 

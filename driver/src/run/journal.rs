@@ -62,3 +62,24 @@ impl Journal {
         self.events
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_an_error_that_names_the_file() {
+        let path = PathBuf::from("/dev/full");
+        let mut journal = Journal {
+            file: File::options().write(true).open(&path).unwrap(),
+            path,
+            events: Vec::new(),
+        };
+        let error = journal.event(0.0, EventKind::Phase, "load").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "can't write /dev/full; is the disk full?"
+        );
+        assert!(journal.into_events().is_empty());
+    }
+}

@@ -17,7 +17,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use lab_record::{Line, Reports, Run, RunId};
+use lab_record::{EventKind, Line, Reports, Run, RunId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -160,6 +160,9 @@ async fn play(
     };
     journal.write(&started)?;
     terminal.line(&started);
+    if manifests.is_some() {
+        journal.event(0.0, EventKind::Scaling, autoscaler::emulated())?;
+    }
 
     let stop_observing = CancellationToken::new();
     let (decisions, decided) = mpsc::unbounded_channel();

@@ -51,6 +51,8 @@ pub(super) fn assemble(
         series: &played.series,
     };
     let checks = score::checks(&measured);
+    let mut versions = host::versions(order.root);
+    versions.extend(order.platform.versions());
     let mut series = load_series(scenario, &samples, recording.wall);
     series.extend(played.series);
     Run {
@@ -71,7 +73,7 @@ pub(super) fn assemble(
         duration_s: recording.wall.as_secs_f64(),
         complete: played.broken.is_none(),
         host: host::host(),
-        versions: host::versions(order.root),
+        versions,
         sources,
         phases: phases(scenario),
         classes,

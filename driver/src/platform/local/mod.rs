@@ -6,6 +6,7 @@
 //! them (`process`, `postgres::guard`).
 
 use std::{
+    collections::BTreeMap,
     io,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
@@ -150,6 +151,11 @@ impl Platform for LocalPlatform {
         "local"
     }
 
+    fn versions(&self) -> BTreeMap<String, String> {
+        let installed = find().map(|installation| ("postgres".to_owned(), installation.version));
+        installed.into_iter().collect()
+    }
+
     fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a> {
         Box::pin(async move { Ok(self.start_stack(spec).await?) })
     }
@@ -163,11 +169,6 @@ pub fn lacks_postgres(error: &anyhow::Error) -> bool {
             PostgresError::NotFound(_)
         )))
     )
-}
-
-/// The version of the PostgreSQL that is installed here, if a private one can be started.
-pub fn postgresql_version() -> Option<String> {
-    find().ok().map(|installation| installation.version)
 }
 
 /// Whether nobody listens on `port` of the loopback interface.
