@@ -23,8 +23,8 @@ use crate::{
 const API_PORT: u16 = 30080;
 const WORKER_PORT: u16 = 30081;
 
-/// A stack starts in seconds; the build before it may take minutes, and shows its own progress.
-const STARTS_WITHIN: Duration = Duration::from_mins(10);
+/// A stack starts in seconds, and the build was done before.
+const STARTS_WITHIN: Duration = Duration::from_mins(1);
 const STOPS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How to keep it.
@@ -59,12 +59,18 @@ pub(super) async fn up(session: &Session, options: Options) -> Result<Ended> {
     }
     let platform_name = &options.place.platform;
     options.place.check_platform()?;
-    if options.restart {
-        down(root).await?;
-    } else if let Some(standing) = standing(root) {
+    if !options.restart
+        && let Some(standing) = standing(root)
+    {
         println!("Already up.");
         tell(&standing);
         return Ok(Ended::Well);
+    }
+    // Built here, where its progress and the compiler's messages are seen, and before what stands is
+    // stopped for it.
+    options.place.build(session, Variants::Taught).await?;
+    if options.restart {
+        down(root).await?;
     }
     fs::create_dir_all(root.join(".lab")).context("can't create .lab in the project")?;
     let log = root.join(".lab/up.log");
