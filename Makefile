@@ -6,7 +6,7 @@ export PLATFORM
 
 # One profile for everything the workshop runs: see Cargo.toml. The first build takes minutes, makes
 # the driver and the services together and shows what it does; later ones take no time and say nothing.
-first = $(if $(wildcard target/lab/driver),,cargo build --profile lab --bins &&)
+first = $(if $(wildcard target/lab/driver),,cargo build --profile lab --bin driver --bin lab &&)
 driver = $(first) cargo run --quiet --profile lab --bin driver --
 
 .DEFAULT_GOAL := help
