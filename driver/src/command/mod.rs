@@ -71,7 +71,7 @@ struct Place {
     /// Where the services run: local or k3d
     #[arg(long, env = "PLATFORM", default_value = "local")]
     platform: String,
-    /// Folder of the reports [default: reports/ in the project]
+    /// Folder of the reports [default: reports/ in the project; of verify, .lab/verify/]
     #[arg(long)]
     reports: Option<PathBuf>,
 }

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 use clap::Args;
 use console::style;
-use lab_record::{Check, Outcome};
+use lab_record::{Check, Outcome, Reports};
 
 use super::{Ended, Place, Session, Variants};
 use crate::{
@@ -54,7 +54,11 @@ struct Row {
 pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended> {
     let root = session.root.as_path();
     options.place.check_platform()?;
-    let reports = options.place.reports(root);
+    let reports = match &options.place.reports {
+        Some(folder) => Reports::at(folder),
+        // Cheats are no part of a participant's history.
+        None => Reports::at(root.join(".lab/verify")),
+    };
     let _lock = RunLock::acquire(root, "verify")?;
     let platform = options.place.build(session, Variants::WithCheats).await?;
     let _load = options.busy.then(BusyCores::start).transpose()?;
@@ -86,6 +90,10 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
             println!("round {round}  {}", row.line(&ran));
         }
     }
+    println!(
+        "\nall runs: {}",
+        reports.root().join("index.html").display()
+    );
     Ok(sum_up(&rows))
 }
 
