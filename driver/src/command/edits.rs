@@ -1,6 +1,6 @@
 //! `driver solve` and `driver reset`: the texts of the edit points.
 
-use std::{fs, path::Path};
+use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -52,25 +52,16 @@ fn tell(placed: &Placed, what: &str) {
     }
 }
 
-/// Removes the runtime state, but neither saved edits nor the lock that a run may hold.
+/// Removes what `up` left, by name: saved edits, reports and the lock of a run are not ours to take.
 fn wipe(state: &Path) -> Result<()> {
-    let Ok(entries) = fs::read_dir(state) else {
-        return Ok(());
-    };
-    for entry in entries.filter_map(Result::ok) {
-        let path = entry.path();
-        if ["saved", "run.lock"]
-            .iter()
-            .any(|kept| path.ends_with(kept))
-        {
-            continue;
+    for name in ["up.json", "up.lock", "up.log"] {
+        let path = state.join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("can't remove {}", path.display()));
+            }
+            _ => {}
         }
-        let removed = if path.is_dir() {
-            fs::remove_dir_all(&path)
-        } else {
-            fs::remove_file(&path)
-        };
-        removed.with_context(|| format!("can't remove {}", path.display()))?;
     }
     Ok(())
 }
