@@ -128,10 +128,7 @@ impl Course<'_> {
         let replicas = self.stack.targets.borrow().api.len();
         let tick = self.live.tick(self.t0.elapsed(), replicas);
         self.terminal.tick(&tick);
-        let tick = Line::Tick(tick);
-        self.journal.write(&tick)?;
-        self.terminal.line(&tick);
-        Ok(())
+        self.journal.write(&Line::Tick(tick))
     }
 
     fn event(&mut self, kind: EventKind, text: &str) -> Result<()> {

@@ -15,18 +15,21 @@ use lab_record::{Event, EventKind, Line};
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
+    /// True where each line goes to standard output as well.
+    echo: bool,
     events: Vec<Event>,
 }
 
 impl Journal {
     /// Starts the file in a run's folder.
-    pub(super) fn create(folder: &Path) -> Result<Self> {
+    pub(super) fn create(folder: &Path, echo: bool) -> Result<Self> {
         let path = folder.join("events.jsonl");
         let file = File::create_new(&path)
             .with_context(|| format!("can't write {}; is the folder writable?", path.display()))?;
         Ok(Self {
             path,
             file,
+            echo,
             events: Vec::new(),
         })
     }
@@ -35,6 +38,9 @@ impl Journal {
     pub(super) fn write(&mut self, line: &Line) -> Result<()> {
         let mut text = serde_json::to_string(line)?;
         text.push('\n');
+        if self.echo {
+            print!("{text}");
+        }
         self.file
             .write_all(text.as_bytes())
             .with_context(|| format!("can't write {}; is the disk full?", self.path.display()))
@@ -73,6 +79,7 @@ mod tests {
         let mut journal = Journal {
             file: File::options().write(true).open(&path).unwrap(),
             path,
+            echo: false,
             events: Vec::new(),
         };
         let error = journal.event(0.0, EventKind::Phase, "load").unwrap_err();

@@ -151,15 +151,13 @@ async fn play(
     .await?;
     let t0 = load.t0();
     let started_at = Timestamp::now();
-    let mut journal = Journal::create(folder)?;
-    let started = Line::Started {
+    let mut journal = Journal::create(folder, terminal.echoes())?;
+    journal.write(&Line::Started {
         run_id: run_id.clone(),
         scenario: scenario.name.clone(),
         code: order.code.to_string(),
         planned_s: scenario.duration().as_secs_f64(),
-    };
-    journal.write(&started)?;
-    terminal.line(&started);
+    })?;
     if manifests.is_some() {
         journal.event(0.0, EventKind::Scaling, autoscaler::emulated())?;
     }

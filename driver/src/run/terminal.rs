@@ -5,7 +5,7 @@ use std::{io::IsTerminal, time::Duration};
 
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
-use lab_record::{Check, CheckKind, Line, Outcome, Run, Tick, Validity};
+use lab_record::{Check, CheckKind, Outcome, Run, Tick, Validity};
 
 /// How to show a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,13 +61,9 @@ impl Terminal {
         }
     }
 
-    /// A line of `events.jsonl`.
-    pub fn line(&self, line: &Line) {
-        if self.mode == Mode::Json
-            && let Ok(json) = serde_json::to_string(line)
-        {
-            println!("{json}");
-        }
+    /// Whether the lines of `events.jsonl` go to standard output too.
+    pub fn echoes(&self) -> bool {
+        self.mode == Mode::Json
     }
 
     /// A phase begins; the one before it is over.
