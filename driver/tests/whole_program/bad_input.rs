@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::support::{data, driver, run_of, scenario, text, turn};
+use crate::support::{driver, run_of, scenario, text, turn};
 
 /// The exit code and the text of a call that must be refused.
 fn refused(arguments: &[&str]) -> String {
@@ -110,23 +110,4 @@ fn a_corrupt_and_a_foreign_run_are_listed_and_left_alone() {
             .unwrap()
             .contains("somebody else")
     );
-}
-
-#[test]
-fn a_run_leaves_data_that_adds_up() {
-    let _turn = turn();
-    let folder = tempfile::tempdir().unwrap();
-    let output = run_of("short", folder.path())
-        .arg("--strict")
-        .output()
-        .unwrap();
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
-    let line = String::from_utf8_lossy(&output.stdout);
-    assert!(line.starts_with("SCORE short 100/100 PASS"), "{line}");
-    let data = data(folder.path(), "short");
-    let counts = &data["classes"][0]["total"]["counts"];
-    assert_eq!(counts["offered"], 40);
-    assert_eq!(counts["ok"], 40);
-    assert_eq!(data["complete"], true);
-    assert_eq!(data["verdict"]["outcome"], "pass");
 }
