@@ -44,6 +44,9 @@ fn main() {
         sleep(arrives.saturating_sub(epoch.elapsed()));
         cpu.burn(Duration::from_millis(20));
         let took = (epoch.elapsed() - arrives).as_millis();
-        println!("at {arrives:>5?}  20 ms of work took {took:3} ms");
+        println!(
+            "at {:3} ms  20 ms of work took {took:3} ms",
+            arrives.as_millis()
+        );
     }
 }
