@@ -7,26 +7,26 @@ const PERIOD: Duration = Duration::from_millis(100);
 const QUOTA: Duration = Duration::from_millis(20);
 
 // ANCHOR: show
-struct Cpu {
-    epoch: Instant,
+/// A period of the quota by its number, and what is left of it. What isn't used is not kept.
+struct Quota {
     period: u32,
-    /// What is left of the quota of this period. What isn't used is not kept.
     left: Duration,
 }
 
-impl Cpu {
-    fn burn(&mut self, mut work: Duration) {
+impl Quota {
+    fn burn(&mut self, mut work: Duration, epoch: Instant) {
         while !work.is_zero() {
-            let period = (self.epoch.elapsed().as_millis() / PERIOD.as_millis()) as u32;
+            let period = (epoch.elapsed().as_millis() / PERIOD.as_millis()) as u32;
             if period != self.period {
                 (self.period, self.left) = (period, QUOTA);
             }
             let slice = work.min(self.left);
             sleep(slice); // stands for work
-            (work, self.left) = (work - slice, self.left - slice);
+            self.left = self.left.saturating_sub(slice);
+            work = work.saturating_sub(slice);
             if !work.is_zero() {
                 // Throttled until the next period.
-                sleep((PERIOD * (period + 1)).saturating_sub(self.epoch.elapsed()));
+                sleep((PERIOD * (period + 1)).saturating_sub(epoch.elapsed()));
             }
         }
     }
@@ -34,19 +34,14 @@ impl Cpu {
 // ANCHOR_END: show
 
 fn main() {
-    let (epoch, period, left) = (Instant::now(), 0, QUOTA);
-    let mut cpu = Cpu {
-        epoch,
-        period,
-        left,
-    };
-    for arrives in [0, 50, 330, 410, 425, 720, 840].map(Duration::from_millis) {
-        sleep(arrives.saturating_sub(epoch.elapsed()));
-        cpu.burn(Duration::from_millis(20));
-        let took = (epoch.elapsed() - arrives).as_millis();
-        println!(
-            "at {:3} ms  20 ms of work took {took:3} ms",
-            arrives.as_millis()
-        );
+    let epoch = Instant::now();
+    let (period, left) = (0, QUOTA);
+    let mut quota = Quota { period, left };
+    for at in [0, 50, 330, 410, 425, 720, 840] {
+        let arrival = Duration::from_millis(at);
+        sleep(arrival.saturating_sub(epoch.elapsed()));
+        quota.burn(Duration::from_millis(20), epoch);
+        let took = epoch.elapsed().saturating_sub(arrival).as_millis();
+        println!("at {at:3} ms  20 ms of work took {took:3} ms");
     }
 }
