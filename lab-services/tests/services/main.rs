@@ -2,6 +2,7 @@
 
 mod api;
 mod dep;
+mod examples;
 mod files;
 mod payments;
 mod program;

@@ -1,0 +1,87 @@
+//! The small programs of the guide: each shows what its page says it shows.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What an example prints. `cargo test` has built it, beside this program's folder.
+fn output(name: &str) -> String {
+    let this = std::env::current_exe().unwrap();
+    let profile = this.ancestors().nth(2).map(PathBuf::from).unwrap();
+    let program = profile.join("examples").join(name);
+    let run = Command::new(&program).output().unwrap_or_else(|error| {
+        let program = program.display();
+        panic!("{program}: {error}; `cargo test -p lab-services` without a `--test` builds it")
+    });
+    assert!(run.status.success(), "{name}: {}", run.status);
+    String::from_utf8(run.stdout).unwrap()
+}
+
+/// The two halves of an output: without the pattern and with it, from the line that begins so.
+fn halves<'a>(output: &'a str, second: &str) -> (&'a str, &'a str) {
+    let (first, rest) = output
+        .split_once(second)
+        .unwrap_or_else(|| panic!("no `{second}` in:\n{output}"));
+    (first, rest)
+}
+
+/// The number before the first `ms` that comes after `word`, for each line that has the word.
+fn times(text: &str, word: &str) -> Vec<u64> {
+    text.lines()
+        .filter_map(|line| {
+            let (_, after) = line.split_once(word)?;
+            after.split_whitespace().next()?.parse().ok()
+        })
+        .collect()
+}
+
+#[test]
+fn a_deadline_shrinks_from_call_to_call_and_a_timeout_does_not() {
+    let output = output("deadline");
+    let (anew, passed_on) = halves(&output, "one deadline");
+    assert!(
+        times(anew, "may take").iter().all(|left| *left > 250),
+        "{output}"
+    );
+    assert!(anew.contains("an answer, to a user who left"), "{output}");
+    let left = times(passed_on, "may take");
+    assert!(left.is_sorted_by(|a, b| a > b), "{output}");
+    assert!(*left.last().unwrap() < 200, "{output}");
+    assert!(
+        passed_on.contains("no answer, and the user hears"),
+        "{output}"
+    );
+}
+
+#[test]
+fn a_pool_runs_dry_only_where_its_holders_wait() {
+    let output = output("pool");
+    let (inside, before) = halves(&output, "the provider is called before");
+    assert!(inside.contains("FAILED"), "{output}");
+    assert!(
+        times(inside, "waited").iter().any(|ms| *ms > 80),
+        "{output}"
+    );
+    assert!(before.contains("12 of 12 paid"), "{output}");
+}
+
+#[test]
+fn a_bulkhead_keeps_fast_jobs_from_waiting_for_slow_ones() {
+    let output = output("bulkhead");
+    let (one_line, bulkhead) = halves(&output, "a bulkhead");
+    let longest = |text| times(text, "waited").into_iter().max().unwrap();
+    assert!(longest(one_line) > 250, "{output}");
+    assert!(longest(bulkhead) < 150, "{output}");
+    assert!(
+        times(bulkhead, "after") > times(one_line, "after"),
+        "{output}"
+    );
+}
+
+#[test]
+fn throttling_stops_some_requests_and_not_others() {
+    let output = output("throttle");
+    let took = times(&output, "took");
+    assert_eq!(took.len(), 7, "{output}");
+    assert!(took.iter().any(|ms| *ms >= 60), "{output}");
+    assert!(took.iter().any(|ms| *ms < 60), "{output}");
+}
