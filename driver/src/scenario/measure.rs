@@ -93,8 +93,8 @@ pub enum Stat {
     Min,
     /// Largest.
     Max,
-    /// 90th percentile of the samples, nearest rank.
-    P90,
+    /// The middle of the values in order; one slow stretch does not move it.
+    Median,
     /// First sample.
     First,
     /// Last sample.

@@ -193,10 +193,10 @@ fn statistic(measured: &Measured, observed: &Observed) -> Option<f64> {
         Stat::Mean => values.iter().sum::<f64>() / values.len() as f64,
         Stat::Min => values.iter().copied().fold(first, f64::min),
         Stat::Max => values.iter().copied().fold(first, f64::max),
-        Stat::P90 => {
+        Stat::Median => {
             let mut sorted = values;
             sorted.sort_by(f64::total_cmp);
-            sorted[((0.9 * sorted.len() as f64).ceil() as usize).saturating_sub(1)]
+            sorted[(sorted.len() - 1) / 2]
         }
         Stat::First => first,
         Stat::Last => last,
