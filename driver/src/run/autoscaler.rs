@@ -85,8 +85,9 @@ pub(super) struct Decision {
     pub(super) sentence: String,
 }
 
-/// Starts the autoscaler; without manifests there is none, and the task ends at once. It tells its
-/// first decision and each that changes the number of replicas.
+/// Starts the autoscaler; without manifests there is none, and the task ends at once. It tells each
+/// decision that changes the number of replicas, and each whose reason is another than before:
+/// why it does nothing is what step 4 is about.
 pub(super) fn spawn(
     manifests: Option<Manifests>,
     replicas: watch::Receiver<Vec<Replica>>,
@@ -98,14 +99,15 @@ pub(super) fn spawn(
         let mut current = manifests.initial_replicas();
         let mut controller = Controller::new(manifests, replicas);
         let mut ticks = tokio::time::interval(TICK);
-        let mut silent = true;
+        let mut told = String::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
             let (desired, reason) = controller.tick(current).await;
-            if desired != current || silent {
+            let kind = without_numbers(&reason);
+            if desired != current || kind != told {
                 let sentence = if desired == current {
                     format!("autoscaler: {current} as before; {reason}")
                 } else {
@@ -114,11 +116,15 @@ pub(super) fn spawn(
                 // Nobody listens any more when the run is over.
                 let _ = decisions.send(Decision { desired, sentence });
             }
-            // The first tick has no usage yet, and says so; the first with one is worth a line too.
-            silent = controller.before.is_empty();
+            told = kind;
             current = desired;
         }
     })
+}
+
+/// What sort of reason it is: usage moves with each look, and that alone is no news.
+fn without_numbers(reason: &str) -> String {
+    reason.split(|c: char| c.is_ascii_digit()).collect()
 }
 
 struct Controller {
@@ -188,5 +194,20 @@ impl Controller {
             usage,
             request: self.request.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_numbers;
+
+    #[test]
+    fn a_reason_is_news_when_its_words_change() {
+        let quiet = without_numbers("CPU use is 40% of the requests, the target 60%");
+        assert_eq!(
+            quiet,
+            without_numbers("CPU use is 104% of the requests, the target 60%")
+        );
+        assert_ne!(quiet, without_numbers("no pod has a CPU sample yet"));
     }
 }
