@@ -54,7 +54,12 @@ fn look(root: &Path, parts: &[String]) -> io::Result<Found> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let mut found: OwnedFd = open(root, flags | OFlags::DIRECTORY, Mode::empty())?;
     for part in parts {
-        found = openat(&found, part.as_str(), flags | OFlags::NOFOLLOW, Mode::empty())?;
+        found = openat(
+            &found,
+            part.as_str(),
+            flags | OFlags::NOFOLLOW,
+            Mode::empty(),
+        )?;
     }
     Ok(match FileType::from_raw_mode(fstat(&found)?.st_mode) {
         FileType::Directory => Found::Folder,

@@ -191,8 +191,14 @@ impl Desk {
         cancel: &CancellationToken,
     ) -> Option<i32> {
         let readers = [
-            child.stdout.take().map(|out| self.read(id, Stream::Stdout, out)),
-            child.stderr.take().map(|err| self.read(id, Stream::Stderr, err)),
+            child
+                .stdout
+                .take()
+                .map(|out| self.read(id, Stream::Stdout, out)),
+            child
+                .stderr
+                .take()
+                .map(|err| self.read(id, Stream::Stderr, err)),
         ];
         let status = tokio::select! {
             status = child.wait() => status,

@@ -99,11 +99,7 @@ pub fn serve(guide: Guide, root: &Path, options: Options) -> Result<(), ServeErr
     served
 }
 
-async fn until_interrupted(
-    guide: Guide,
-    root: &Path,
-    options: Options,
-) -> Result<(), ServeError> {
+async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Result<(), ServeError> {
     let root = root.canonicalize()?;
     let guide = Arc::new(guide);
     let listener = bind(options.port).await?;

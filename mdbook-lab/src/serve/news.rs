@@ -238,13 +238,17 @@ impl Present {
             running: self.running.clone(),
             last: self.last.clone(),
         };
-        let statuses = self.statuses.iter().map(|(scenario, html)| Message::Status {
-            scenario: scenario.clone(),
-            html: html.clone(),
-        });
-        let progress = self.progress.iter().map(|html| Message::Progress {
-            html: html.clone(),
-        });
+        let statuses = self
+            .statuses
+            .iter()
+            .map(|(scenario, html)| Message::Status {
+                scenario: scenario.clone(),
+                html: html.clone(),
+            });
+        let progress = self
+            .progress
+            .iter()
+            .map(|html| Message::Progress { html: html.clone() });
         let error = self.build_error.iter().map(|error| Message::Reload {
             pages: Vec::new(),
             error: Some(error.clone()),

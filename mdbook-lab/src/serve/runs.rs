@@ -92,10 +92,10 @@ impl Watch {
             self.newest = newest(&self.folders);
             news.push(News::Changed);
         }
-        if let Some(folder) = self.next(now) {
-            if let Some(before) = self.journal.replace(Journal::new(folder)) {
-                news.push(before.folder.over());
-            }
+        if let Some(folder) = self.next(now)
+            && let Some(before) = self.journal.replace(Journal::new(folder))
+        {
+            news.push(before.folder.over());
         }
         if let Some(journal) = &mut self.journal {
             let (lines, over) = journal.look(now);
@@ -163,7 +163,8 @@ impl Journal {
         }
         let over = match self.data_since {
             Some(since) => {
-                self.folder.path.join("report.html").exists() || has_passed(since, REPORT_AFTER, now)
+                self.folder.path.join("report.html").exists()
+                    || has_passed(since, REPORT_AFTER, now)
             }
             None => is_dead(&self.folder.journal(), now),
         };
@@ -261,8 +262,14 @@ mod tests {
             let news = self.watch.look(SystemTime::now() + later);
             news.into_iter()
                 .map(|news| match news {
-                    News::Line { line: Line::Started { .. }, .. } => "started".to_owned(),
-                    News::Line { line: Line::Event(event), .. } => event.text,
+                    News::Line {
+                        line: Line::Started { .. },
+                        ..
+                    } => "started".to_owned(),
+                    News::Line {
+                        line: Line::Event(event),
+                        ..
+                    } => event.text,
                     News::Line { line, .. } => format!("{line:?}"),
                     News::Over { .. } => "over".to_owned(),
                     News::Changed => "changed".to_owned(),
@@ -313,7 +320,11 @@ mod tests {
     #[test]
     fn only_the_newest_is_followed_and_wiping_ends_it() {
         let mut stage = Stage::new();
-        stage.write("20261123T151300Z-0001", "events.jsonl", &format!("{EVENT}\n"));
+        stage.write(
+            "20261123T151300Z-0001",
+            "events.jsonl",
+            &format!("{EVENT}\n"),
+        );
         stage.write(RUN, "events.jsonl", &format!("{STARTED}\n"));
         assert_eq!(stage.look(), ["changed", "started"]);
         fs::remove_dir_all(stage.reports.path().join("tx")).unwrap();

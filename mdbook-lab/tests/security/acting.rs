@@ -58,7 +58,10 @@ fn a_cross_site_request_is_refused() {
 #[test]
 fn a_form_in_disguise_is_refused() {
     refused(&[("content-type", "text/plain")], 415);
-    refused(&[("content-type", "application/x-www-form-urlencoded")], 415);
+    refused(
+        &[("content-type", "application/x-www-form-urlencoded")],
+        415,
+    );
     refused(&[("content-type", "text/plain; application/json")], 415);
     refused(&[("content-type", "")], 415);
 }

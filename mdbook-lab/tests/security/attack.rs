@@ -36,6 +36,10 @@ impl Guide {
             &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/served"),
             project.path(),
         );
+        copy(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("assets"),
+            &project.path().join("mdbook-lab/assets"),
+        );
         let mut server = Command::new(env!("CARGO_BIN_EXE_mdbook-lab"))
             .args(["serve", "--port", "0", "--no-open"])
             .current_dir(project.path())

@@ -7,12 +7,30 @@ use crate::attack::Guide;
 #[test]
 fn every_answer_forbids_framing_and_guessing() {
     let guide = Guide::open();
-    for path in ["/", "/print.html", "/none", "/lab/events", "/reports/none", "/?token=x"] {
+    for path in [
+        "/",
+        "/print.html",
+        "/none",
+        "/lab/events",
+        "/reports/none",
+        "/?token=x",
+    ] {
         let answer = guide.get(path, &[]);
         let policy = answer.header("content-security-policy").unwrap_or_default();
-        assert!(policy.contains("frame-ancestors 'none'"), "{path}: {policy}");
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"), "{path}");
-        assert_eq!(answer.header("referrer-policy"), Some("no-referrer"), "{path}");
+        assert!(
+            policy.contains("frame-ancestors 'none'"),
+            "{path}: {policy}"
+        );
+        assert_eq!(
+            answer.header("x-content-type-options"),
+            Some("nosniff"),
+            "{path}"
+        );
+        assert_eq!(
+            answer.header("referrer-policy"),
+            Some("no-referrer"),
+            "{path}"
+        );
         assert_eq!(
             answer.header("cross-origin-resource-policy"),
             Some("same-origin"),
@@ -20,7 +38,9 @@ fn every_answer_forbids_framing_and_guessing() {
         );
     }
     let foreign = guide.send("GET", "/", &[("host", "rebind.example")], "");
-    let policy = foreign.header("content-security-policy").unwrap_or_default();
+    let policy = foreign
+        .header("content-security-policy")
+        .unwrap_or_default();
     assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
 }
 
@@ -48,7 +68,10 @@ fn scripts_of_a_page_run_by_hash_alone() {
         }
         let inline = answer.body.matches("<script>").count();
         let hashes = scripts.matches("'sha256-").count();
-        assert!(hashes >= inline.min(1), "{path}: {inline} scripts, {hashes} hashes");
+        assert!(
+            hashes >= inline.min(1),
+            "{path}: {inline} scripts, {hashes} hashes"
+        );
     }
 }
 

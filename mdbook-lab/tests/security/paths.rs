@@ -16,7 +16,10 @@ fn nothing_outside_the_reports_and_the_book_is_given_out() {
     symlink("/etc", guide.path("reports/tx/etc")).unwrap();
 
     assert!(guide.get("/reports/", &[]).body.contains("all runs"));
-    assert_eq!(guide.get("/reports", &[]).header("location"), Some("/reports/"));
+    assert_eq!(
+        guide.get("/reports", &[]).header("location"),
+        Some("/reports/")
+    );
     assert_eq!(guide.get("/reports/index.html", &[]).status, 200);
     for path in [
         "/reports/../SECRET",

@@ -23,7 +23,12 @@ fn a_foreign_host_is_refused_on_every_route() {
             assert_eq!(answer.status, 421, "{host} {path}");
             assert!(!answer.body.contains("<html"), "{host} {path}");
         }
-        let acted = guide.act(&cookie, "/lab/run", r#"{"action":"touch"}"#, &[("host", host)]);
+        let acted = guide.act(
+            &cookie,
+            "/lab/run",
+            r#"{"action":"touch"}"#,
+            &[("host", host)],
+        );
         assert_eq!(acted.status, 421, "{host}");
     }
     assert!(!guide.path("touched").exists());
@@ -59,7 +64,10 @@ fn it_listens_on_this_machine_only() {
         .output()
         .map(|output| String::from_utf8_lossy(&output.stdout).into_owned())
         .unwrap_or_default();
-    for address in answers.split_whitespace().filter(|address| address.contains('.')) {
+    for address in answers
+        .split_whitespace()
+        .filter(|address| address.contains('.'))
+    {
         let there = std::net::TcpStream::connect((address, guide.port));
         assert!(there.is_err(), "answers on {address}");
     }
@@ -99,7 +107,10 @@ fn the_link_is_good_once_and_its_cookie_is_kept_from_scripts_and_strangers() {
     for attribute in ["; HttpOnly", "; SameSite=Strict", "; Path=/"] {
         assert!(cookie.contains(attribute), "{cookie}");
     }
-    assert!(!cookie.contains(&guide.token), "the link is not the session");
+    assert!(
+        !cookie.contains(&guide.token),
+        "the link is not the session"
+    );
 
     let again = guide.get(&link, &[]);
     assert_eq!((again.status, again.header("set-cookie")), (403, None));
@@ -114,7 +125,12 @@ fn events_need_the_session_and_our_own_page() {
     let guide = Guide::open();
     let cookie = guide.enter();
     assert_eq!(guide.get("/lab/events", &[]).status, 403);
-    assert_eq!(guide.get("/lab/events", &[("cookie", "lab-guide=x")]).status, 403);
+    assert_eq!(
+        guide
+            .get("/lab/events", &[("cookie", "lab-guide=x")])
+            .status,
+        403
+    );
     for site in ["cross-site", "same-site", "none"] {
         let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", site)];
         assert_eq!(guide.get("/lab/events", &headers).status, 403, "{site}");

@@ -56,8 +56,14 @@ fn hundreds_of_idle_followers_are_turned_away_and_pages_still_come() {
     let guide = Guide::open();
     let cookie = guide.enter();
     let followers: Vec<_> = (0..150).map(|_| guide.follow(&cookie)).collect();
-    let let_in = followers.iter().filter(|(status, _)| *status == 200).count();
-    let turned_away = followers.iter().filter(|(status, _)| *status == 503).count();
+    let let_in = followers
+        .iter()
+        .filter(|(status, _)| *status == 200)
+        .count();
+    let turned_away = followers
+        .iter()
+        .filter(|(status, _)| *status == 503)
+        .count();
     assert_eq!((let_in, turned_away), (32, 118));
     assert_eq!(guide.get("/", &[]).status, 200);
 
