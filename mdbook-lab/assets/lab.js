@@ -97,7 +97,8 @@
 
   function start(action) {
     if (running !== null) return panel.note("One command at a time: wait for it, or cancel it.");
-    remember(PANEL_STATE, { closed: null, folded: false });
+    remember(PANEL_STATE, { closed: [], folded: false });
+    panel.folded(false);
     post("/lab/run", { action }).catch((error) => panel.note(`Not started: ${error.message}`));
   }
 
@@ -132,7 +133,7 @@
       });
       this.cancel.hidden = true;
       this.close = button("lab-panel-close", "×", () => {
-        remember(PANEL_STATE, { closed: this.showing, folded: false });
+        remember(PANEL_STATE, { closed: [this.showing, this.run?.id], folded: false });
         this.root.hidden = true;
       });
       this.close.setAttribute("aria-label", "Close the live panel");
@@ -190,7 +191,7 @@
     // Shows the panel for `what`, unless the reader has closed it for that.
     show(what) {
       this.showing = what;
-      this.root.hidden = recall(PANEL_STATE)?.closed === what;
+      this.root.hidden = Boolean(recall(PANEL_STATE)?.closed?.includes(what));
     }
 
     say(text) {
@@ -237,7 +238,7 @@
         this.run = { id: run_id, scenario, phase: null, outcome: null };
         const seconds = line.planned_s ?? 0;
         for (const chart of this.charts) chart.reset(seconds);
-        const code = line.code ? `, ${line.code} code` : "";
+        const code = { mine: ", your code", solved: ", the reference" }[line.code] ?? "";
         this.title.textContent = `${scenario}${code}`;
         if (running === null) this.show(run_id);
         this.links.hidden = true;

@@ -139,6 +139,7 @@ struct Present {
     last: Option<Ended>,
     statuses: BTreeMap<String, String>,
     progress: Option<String>,
+    /// The latest run: its lines and, where it has come, its end.
     lines: Vec<Message>,
     output: VecDeque<Message>,
     build_error: Option<String>,
@@ -203,6 +204,10 @@ impl Present {
                 self.running.clone_from(running);
                 self.last.clone_from(last);
                 self.output.clear();
+                // A run that is over leaves the panel to the new command.
+                if matches!(self.lines.last(), Some(Message::Over { .. })) {
+                    self.lines.clear();
+                }
             }
             Message::Status { scenario, html } => {
                 let known = self.statuses.insert(scenario.clone(), html.clone());
@@ -217,7 +222,7 @@ impl Present {
                 }
                 self.lines.push(message.clone());
             }
-            Message::Over { .. } => self.lines.clear(),
+            Message::Over { .. } => self.lines.push(message.clone()),
             Message::Output { .. } => {
                 if self.output.len() == KEPT_OUTPUT {
                     self.output.pop_front();

@@ -122,10 +122,27 @@ fn a_run_started_elsewhere_is_shown_too() {
     tab.wait("the panel", "!document.querySelector('.lab-panel').hidden");
     tab.wait(
         "its title",
-        &format!("{} === 'tx, mine code'", text(".lab-panel-title")),
+        &format!("{} === 'tx, your code'", text(".lab-panel-title")),
     );
     run.wait().expect("its end");
     tab.wait("the link", "document.querySelector('.lab-panel-links a')");
+    // It stays when the page is left, until the reader closes it for good.
+    tab.eval("location.reload()");
+    std::thread::sleep(Duration::from_millis(300));
+    tab.wait(
+        "the link again",
+        "document.querySelector('.lab-panel-links a')",
+    );
+    tab.eval("document.querySelector('.lab-panel-close').click(); location.reload()");
+    std::thread::sleep(Duration::from_millis(300));
+    tab.wait(
+        "the link unseen",
+        "document.querySelector('.lab-panel-links a')",
+    );
+    assert_eq!(
+        tab.eval("document.querySelector('.lab-panel').hidden"),
+        true
+    );
 }
 
 #[test]
