@@ -31,8 +31,7 @@
     try { sessionStorage.setItem(key, JSON.stringify(value)); } catch { /* private window */ }
   };
 
-  // ---- Blocks: copy and run -------------------------------------------------------------------
-
+  // ---- Blocks: copy and run ----
   const runs = [];
   let running = null;
   let connected = false;
@@ -102,8 +101,7 @@
     post("/lab/run", { action }).catch((error) => panel.note(`Not started: ${error.message}`));
   }
 
-  // ---- The live panel -------------------------------------------------------------------------
-
+  // ---- The live panel ----
   const FIGURES = [
     ["phase", "phase", (tick) => tick.phase],
     ["offered", "offered/s", (tick) => whole(tick.offered_per_s)],
@@ -269,11 +267,7 @@
       if (this.run?.id !== run_id) return;
       if (!this.run.outcome) this.say(`${scenario} is over.`);
       const folder = `/reports/${encodeURIComponent(scenario)}/${encodeURIComponent(run_id)}/`;
-      const link = (text, href) => {
-        const element = make("a", "", text);
-        element.href = href;
-        return element;
-      };
+      const link = (text, href) => Object.assign(make("a", "", text), { href });
       this.links.replaceChildren(link("Report of this run", `${folder}report.html`), " · ",
         link("All runs", "/reports/"));
       this.links.hidden = false;
@@ -338,11 +332,11 @@
     }
   }
 
-  // ---- What the server tells ------------------------------------------------------------------
-
+  // ---- What the server tells ----
   const handlers = {
     hello(data) {
       connected = true;
+      told = null;
       running = data.running;
       panel.hello(data);
       showRuns();
@@ -357,22 +351,27 @@
       panel.finished(data);
       showRuns();
     },
-    reload: ({ pages, error }) => {
-      if (error) return showBuildError(error);
-      showBuildError(null);
+    reload({ book: now, pages, error }) {
+      showBuildError(error);
       const path = decodeURIComponent(location.pathname).replace(/^\/|\/$/g, "") || "index.html";
-      if (pages.includes(path)) reload();
+      // No pages: where things stand. Another book then means a change that this page has missed.
+      const missed = pages.length === 0 && book !== null && now !== null && now !== book;
+      book = now ?? book;
+      if (missed || pages.includes(path)) reload();
     },
   };
+
+  let book = null;
+  const filled = new WeakMap();
 
   // From our own renderer, which escapes; the policy of the page lets no script in it run.
   function fill(selector, html) {
     if (frozen) return;
     for (const element of document.querySelectorAll(selector)) {
-      if (element.dataset.labHtml === html) continue;
+      if (filled.get(element) === html) continue;
       const focus = [...element.querySelectorAll("a, button, summary")].indexOf(document.activeElement);
       element.innerHTML = html;
-      element.dataset.labHtml = html;
+      filled.set(element, html);
       if (focus >= 0) element.querySelectorAll("a, button, summary")[focus]?.focus();
     }
   }
@@ -409,11 +408,11 @@
     scroller.scrollTop = state.top;
   }
 
-  // ---- The connection -------------------------------------------------------------------------
-
+  // ---- The connection ----
   let connection = null;
   let failures = 0;
   let retry = 0;
+  let told = null;
 
   // Not an EventSource: that one can't tell "not for you" from "not there".
   async function follow() {
@@ -464,12 +463,13 @@
     connected = false;
     running = null;
     showRuns();
-    if (runs.length > 0) panel.note(text);
+    // Said once: who has closed it has read it.
+    if (runs.length > 0 && told !== text) panel.note(text);
+    told = text;
     retry = setTimeout(follow, again);
   }
 
-  // ---- Keys -----------------------------------------------------------------------------------
-
+  // ---- Keys ----
   // mdBook turns pages with the arrow keys. On a page with controls that takes the keys away from
   // them and from screen readers.
   const hasControls = document.querySelector(".lab-command, .lab-example, .lab-prompt, main details");
@@ -480,8 +480,7 @@
     if (hasControls || inControl) event.stopPropagation();
   }, true);
 
-  // ---- Start ----------------------------------------------------------------------------------
-
+  // ---- Start ----
   const panel = new Panel();
   restore();
   if (local && !frozen) {

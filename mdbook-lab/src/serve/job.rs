@@ -241,12 +241,9 @@ async fn interrupt(child: &mut Child, group: Option<Pid>) -> io::Result<ExitStat
         }
     };
     tell(Signal::INT);
-    let status = match timeout(GRACE, child.wait()).await {
-        Ok(status) => status,
-        Err(_) => {
-            tell(Signal::KILL);
-            return child.wait().await;
-        }
+    let Ok(status) = timeout(GRACE, child.wait()).await else {
+        tell(Signal::KILL);
+        return child.wait().await;
     };
     let gone = async {
         while group.is_some_and(|group| test_kill_process_group(group).is_ok()) {

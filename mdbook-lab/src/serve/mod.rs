@@ -106,6 +106,11 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
     let mut signals = Signals::new()?;
     let shelf = Arc::new(Shelf::new(Arc::clone(&guide))?);
     let news = Arc::new(Newsroom::new());
+    news.tell(Message::Reload {
+        book: Some(shelf.site().name()),
+        pages: Vec::new(),
+        error: None,
+    });
     let changes = Changes::below(&root)?;
     thread::spawn({
         let (shelf, news) = (Arc::clone(&shelf), Arc::clone(&news));
@@ -159,14 +164,21 @@ fn has_desktop() -> bool {
 /// Builds the book again at every change.
 fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
     while changes.wait() {
-        let (pages, error) = match shelf.rebuild() {
-            Ok(pages) => (pages, None),
+        news.tell(match shelf.rebuild() {
+            Ok(pages) => Message::Reload {
+                book: Some(shelf.site().name()),
+                pages,
+                error: None,
+            },
             Err(error) => {
                 eprintln!("{error}");
-                (Vec::new(), Some(error.to_string()))
+                Message::Reload {
+                    book: None,
+                    pages: Vec::new(),
+                    error: Some(error.to_string()),
+                }
             }
-        };
-        news.tell(Message::Reload { pages, error });
+        });
     }
 }
 

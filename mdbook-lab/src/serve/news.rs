@@ -70,8 +70,10 @@ pub(crate) enum Message {
     },
     /// The command has ended.
     Ended(Ended),
-    /// The book was built again, or could not be.
+    /// The book was built again, or could not be. Who joins is told of the book that stands.
     Reload {
+        /// Which book it is; a page that knows another is out of date.
+        book: Option<String>,
         /// The pages that changed, relative to the book.
         pages: Vec<String>,
         /// Why it could not be built; the old book stays.
@@ -142,6 +144,7 @@ struct Present {
     /// The latest run: its lines and, where it has come, its end.
     lines: Vec<Message>,
     output: VecDeque<Message>,
+    book: Option<String>,
     build_error: Option<String>,
 }
 
@@ -233,7 +236,13 @@ impl Present {
                 self.running = None;
                 self.last = Some(ended.clone());
             }
-            Message::Reload { error, .. } => self.build_error.clone_from(error),
+            Message::Reload { book, error, .. } => {
+                // A book that could not be built leaves the one before.
+                if book.is_some() {
+                    self.book.clone_from(book);
+                }
+                self.build_error.clone_from(error);
+            }
         }
         true
     }
@@ -254,16 +263,17 @@ impl Present {
             .progress
             .iter()
             .map(|html| Message::Progress { html: html.clone() });
-        let error = self.build_error.iter().map(|error| Message::Reload {
+        let book = self.book.iter().map(|book| Message::Reload {
+            book: Some(book.clone()),
             pages: Vec::new(),
-            error: Some(error.clone()),
+            error: self.build_error.clone(),
         });
         std::iter::once(hello)
             .chain(statuses)
             .chain(progress)
             .chain(self.lines.iter().cloned())
             .chain(self.output.iter().cloned())
-            .chain(error)
+            .chain(book)
             .collect()
     }
 }
@@ -315,6 +325,22 @@ mod tests {
         room.tell(status("same"));
         assert_eq!(follower.coming.try_recv().unwrap(), status("same"));
         assert!(follower.coming.try_recv().is_err());
+    }
+
+    #[test]
+    fn a_mistake_in_the_book_is_told_until_it_is_mended() {
+        let reload = |book: Option<&str>, error: Option<&str>| Message::Reload {
+            book: book.map(str::to_owned),
+            pages: Vec::new(),
+            error: error.map(str::to_owned),
+        };
+        let room = Newsroom::new();
+        let last = || room.join().unwrap().present.pop().unwrap();
+        room.tell(reload(Some("one"), None));
+        room.tell(reload(None, Some("step1.md:3")));
+        assert_eq!(last(), reload(Some("one"), Some("step1.md:3")));
+        room.tell(reload(Some("two"), None));
+        assert_eq!(last(), reload(Some("two"), None));
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -50,6 +51,16 @@ impl Site {
     /// Where it is.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
+    }
+
+    /// A name for what is on its pages: the same pages, the same name.
+    pub(crate) fn name(&self) -> String {
+        let mut all = Sha256::new();
+        for (page, print) in &self.pages {
+            all.update(page);
+            all.update(print);
+        }
+        BASE64_STANDARD.encode(all.finalize())
     }
 
     /// The pages that are not the same in `other`.

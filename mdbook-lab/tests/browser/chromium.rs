@@ -25,8 +25,8 @@ impl Chromium {
     /// Starts it; none where there is none, and the test `name` is skipped.
     pub(crate) fn find(name: &str) -> Option<Self> {
         let named = std::env::var("CHROMIUM").ok();
-        let candidates = named.as_deref().into_iter().chain(NAMES.iter().copied());
-        let browser = candidates.filter_map(Self::start).next();
+        let mut candidates = named.as_deref().into_iter().chain(NAMES.iter().copied());
+        let browser = candidates.find_map(Self::start);
         if browser.is_none() {
             assert!(
                 std::env::var_os("LAB_REQUIRE_BROWSER").is_none(),
@@ -173,10 +173,10 @@ impl Tab {
             .collect()
     }
 
-    fn call(&mut self, method: &str, params: Value) -> Value {
+    fn call(&mut self, method: &str, params: impl Into<Value>) -> Value {
         self.count += 1;
         let id = self.count;
-        let mut request = json!({"id": id, "method": method, "params": params});
+        let mut request = json!({"id": id, "method": method, "params": params.into()});
         if let Some(session) = &self.session {
             request["sessionId"] = session.clone();
         }

@@ -139,10 +139,11 @@ impl Guide {
         let mut stream = self.connect();
         let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
         for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            request.extend([name, ": ", value, "\r\n"]);
         }
         if !body.is_empty() {
-            request.push_str(&format!("content-length: {}\r\n", body.len()));
+            let length = body.len().to_string();
+            request.extend(["content-length: ", &length, "\r\n"]);
         }
         request.push_str("\r\n");
         // The server may answer and close before it has all.
