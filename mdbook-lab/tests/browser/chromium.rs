@@ -134,11 +134,9 @@ impl Tab {
             "(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()"
         );
         loop {
-            let answer = self.call(
-                "Runtime.evaluate",
-                json!({"expression": probe, "returnByValue": true}),
-            );
-            if answer["result"]["value"] == true {
+            let probe = json!({"expression": probe, "returnByValue": true});
+            let answer = self.ask("Runtime.evaluate", probe);
+            if answer.is_ok_and(|answer| answer["result"]["value"] == true) {
                 return;
             }
             if start.elapsed() > Duration::from_secs(30) {
@@ -174,6 +172,12 @@ impl Tab {
     }
 
     fn call(&mut self, method: &str, params: impl Into<Value>) -> Value {
+        self.ask(method, params)
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The answer to a call, or the error: a page that is just being left can't say much.
+    fn ask(&mut self, method: &str, params: impl Into<Value>) -> Result<Value, Value> {
         self.count += 1;
         let id = self.count;
         let mut request = json!({"id": id, "method": method, "params": params.into()});
@@ -189,8 +193,10 @@ impl Tab {
             };
             let message: Value = serde_json::from_str(&text).expect("JSON");
             if message["id"] == id {
-                assert!(message.get("error").is_none(), "{method}: {message}");
-                return message["result"].clone();
+                return match message.get("error") {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(message["result"].clone()),
+                };
             }
             self.events.push(message);
         }

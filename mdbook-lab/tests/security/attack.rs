@@ -186,8 +186,10 @@ impl Guide {
 
 impl Drop for Guide {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        // Asked, not killed: it takes its temporary folder and what it runs with it.
+        if matches!(self.server.try_wait(), Ok(None)) {
+            self.end("-TERM");
+        }
     }
 }
 
