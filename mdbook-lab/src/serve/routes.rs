@@ -137,8 +137,7 @@ async fn report(State(parts): Shared, uri: Uri) -> Response {
     show(parts.reports.clone(), path.to_owned(), true)
         .await
         .unwrap_or_else(|| {
-            let text = "There is no such report. `make step1` makes the first; \
-                        `make reset` and `make demo` leave them alone.\n";
+            let text = "There is no such report. `make step1` makes the first.\n";
             (StatusCode::NOT_FOUND, text).into_response()
         })
 }
