@@ -1,0 +1,261 @@
+//! `mdbook-lab serve`: the live guide. One server, one origin, this machine only.
+//!
+//! It builds the book and serves it with the reports ([`site`], [`files`]), follows every run
+//! ([`runs`]), starts what a page asks for ([`job`]), and tells all open pages ([`news`]). Who may
+//! ask for what is in [`access`], what a browser may do with the answers in [`policy`].
+
+mod access;
+mod connections;
+mod files;
+mod job;
+mod news;
+mod policy;
+mod routes;
+mod runs;
+mod secret;
+mod site;
+mod watch;
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    sync::{Arc, mpsc},
+    thread,
+    time::{Duration, SystemTime},
+};
+
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
+
+pub use self::site::BuildError;
+use self::{
+    access::Door,
+    job::Desk,
+    news::{Message, Newsroom},
+    routes::Parts,
+    runs::{News, Watch},
+    site::Shelf,
+    watch::Changes,
+};
+use crate::Guide;
+
+/// Between two looks at the runs: what happens is on the page within twice this.
+const LOOK_EVERY: Duration = Duration::from_millis(150);
+/// The same while no page follows.
+const LOOK_SELDOM: Duration = Duration::from_secs(1);
+/// The scenarios of the steps.
+const SCENARIOS: [&str; 4] = ["timeouts", "tx", "bulkheads", "autoscale"];
+
+/// How to serve.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// The port on 127.0.0.1; 0 takes any that is free.
+    pub port: u16,
+    /// Whether to open the guide in a browser.
+    pub open: bool,
+}
+
+/// Why the guide can't be served.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The book does not build.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The port is taken, or not allowed.
+    #[error(
+        "can't listen on 127.0.0.1:{port}: {source}; is another guide open? \
+         `--port {next}` takes another port", next = port.saturating_add(1)
+    )]
+    Bind {
+        /// The port.
+        port: u16,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The folders of the book can't be watched.
+    #[error("can't watch the book for changes: {0}")]
+    Watch(#[from] notify::Error),
+    /// The operating system gives no random numbers.
+    #[error("the operating system gives no random numbers: {0}")]
+    Random(#[from] getrandom::Error),
+    /// Anything else that the system refuses.
+    #[error("can't start the server: {0}")]
+    System(#[from] io::Error),
+}
+
+/// Serves the guide of the project at `root` until Ctrl-C; what runs then is interrupted and
+/// waited for.
+pub fn serve(guide: Guide, root: &Path, options: Options) -> Result<(), ServeError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    let served = runtime.block_on(until_interrupted(guide, root, options));
+    // Threads that wait for the next change or run need not be waited for.
+    runtime.shutdown_background();
+    served
+}
+
+async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Result<(), ServeError> {
+    let root = root.canonicalize()?;
+    let guide = Arc::new(guide);
+    let listener = bind(options.port).await?;
+    let mut signals = Signals::new()?;
+    let shelf = Arc::new(Shelf::new(Arc::clone(&guide))?);
+    let news = Arc::new(Newsroom::new());
+    news.tell(Message::Reload {
+        book: Some(shelf.site().name()),
+        pages: Vec::new(),
+        error: None,
+    });
+    let changes = Changes::below(&root)?;
+    thread::spawn({
+        let (shelf, news) = (Arc::clone(&shelf), Arc::clone(&news));
+        move || rebuild(&changes, &shelf, &news)
+    });
+    follow(guide, root.join("reports"), &news);
+
+    let desk = Arc::new(Desk::new(root.clone(), Arc::clone(&news)));
+    let parts = Arc::new(Parts {
+        door: Door::new(listener.local_addr()?.port())?,
+        shelf: Arc::clone(&shelf),
+        reports: root.join("reports"),
+        news,
+        desk: Arc::clone(&desk),
+    });
+    announce(&parts.door.link(), options.open);
+    tokio::select! {
+        () = connections::serve(listener, routes::app(parts)) => {}
+        () = signals.any() => {}
+    }
+    tokio::select! {
+        () = desk.close() => {}
+        // Asked twice: it ends at once, and so does what runs.
+        () = signals.any() => desk.kill(),
+    }
+    shelf.clear();
+    Ok(())
+}
+
+async fn bind(port: u16) -> Result<TcpListener, ServeError> {
+    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+        .await
+        .map_err(|source| ServeError::Bind { port, source })
+}
+
+fn announce(link: &str, open: bool) {
+    println!("The guide: {link}");
+    println!("The link is good once. Ctrl-C ends the guide and what it runs.");
+    if open && has_desktop() && open::that_detached(link).is_err() {
+        println!("No browser could be opened; open the link yourself.");
+    }
+}
+
+/// Whether a browser would open anywhere: not in CI, and on Linux only with a display.
+fn has_desktop() -> bool {
+    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let display = !cfg!(target_os = "linux") || set("DISPLAY") || set("WAYLAND_DISPLAY");
+    display && !set("CI") && !set("SSH_CONNECTION")
+}
+
+/// Builds the book again at every change.
+fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
+    while changes.wait() {
+        news.tell(match shelf.rebuild() {
+            Ok(pages) => Message::Reload {
+                book: Some(shelf.site().name()),
+                pages,
+                error: None,
+            },
+            Err(error) => {
+                eprintln!("{error}");
+                Message::Reload {
+                    book: None,
+                    pages: Vec::new(),
+                    error: Some(error.to_string()),
+                }
+            }
+        });
+    }
+}
+
+/// Tells of every run and of what it changes: one thread looks, another renders, so that a reports
+/// folder with hundreds of runs delays no line.
+fn follow(guide: Arc<Guide>, reports: PathBuf, news: &Arc<Newsroom>) {
+    let (stale, to_render) = mpsc::channel();
+    let room = Arc::clone(news);
+    thread::spawn(move || {
+        while let Ok(()) = to_render.recv() {
+            while to_render.try_recv().is_ok() {}
+            for scenario in SCENARIOS {
+                room.tell(Message::Status {
+                    scenario: scenario.to_owned(),
+                    html: guide.status_html(scenario),
+                });
+            }
+            room.tell(Message::Progress {
+                html: guide.progress_html(),
+            });
+        }
+    });
+    let room = Arc::clone(news);
+    thread::spawn(move || {
+        let mut watch = Watch::new(reports);
+        let mut render = stale.send(());
+        while render.is_ok() {
+            let looked = watch.look(SystemTime::now());
+            let mut is_stale = false;
+            for item in looked {
+                match item {
+                    News::Line {
+                        run_id,
+                        scenario,
+                        line,
+                    } => room.tell(Message::Line {
+                        run_id,
+                        scenario,
+                        line,
+                    }),
+                    News::Over { run_id, scenario } => {
+                        room.tell(Message::Over { run_id, scenario });
+                        is_stale = true;
+                    }
+                    News::Changed => is_stale = true,
+                }
+            }
+            if is_stale {
+                render = stale.send(());
+            }
+            thread::sleep(if room.has_followers() {
+                LOOK_EVERY
+            } else {
+                LOOK_SELDOM
+            });
+        }
+    });
+}
+
+/// The ways in which somebody asks the server to end.
+struct Signals([Signal; 3]);
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self([
+            signal(SignalKind::interrupt())?,
+            signal(SignalKind::terminate())?,
+            signal(SignalKind::hangup())?,
+        ]))
+    }
+
+    async fn any(&mut self) {
+        let [interrupt, terminate, hangup] = &mut self.0;
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            _ = hangup.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Secrets of 256 bits: the session's, kept in a cookie, and the link's, good for one use.
+
+use std::{
+    fmt::Write,
+    sync::{Mutex, PoisonError},
+};
+
+use subtle::ConstantTimeEq;
+
+/// A random secret, written as 64 hexadecimal digits. It has no `Debug`: it belongs in no log.
+pub(crate) struct Secret(String);
+
+impl Secret {
+    /// A new one from the operating system's generator.
+    pub(crate) fn random() -> Result<Self, getrandom::Error> {
+        let mut bytes = [0_u8; 32];
+        getrandom::fill(&mut bytes)?;
+        let mut text = String::with_capacity(64);
+        for byte in bytes {
+            let _ = write!(text, "{byte:02x}");
+        }
+        Ok(Self(text))
+    }
+
+    /// The secret as text, for the link and for the cookie.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `text` is this secret. The time it takes says nothing of where they differ.
+    pub(crate) fn is(&self, text: &str) -> bool {
+        self.0.as_bytes().ct_eq(text.as_bytes()).into()
+    }
+}
+
+/// The secret of the link that opens the guide. Each use replaces it.
+pub(crate) struct Ticket(Mutex<Secret>);
+
+impl Ticket {
+    /// The first one.
+    pub(crate) fn new() -> Result<Self, getrandom::Error> {
+        Ok(Self(Mutex::new(Secret::random()?)))
+    }
+
+    /// The one that is good now.
+    pub(crate) fn current(&self) -> String {
+        self.lock().reveal().to_owned()
+    }
+
+    /// Takes `text` if it is the current ticket; it is worth nothing from then on.
+    pub(crate) fn redeem(&self, text: &str) -> bool {
+        let mut current = self.lock();
+        if !current.is(text) {
+            return false;
+        }
+        // Without a replacement the old one would stay good.
+        let Ok(next) = Secret::random() else {
+            return false;
+        };
+        *current = next;
+        true
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Secret> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_256_bits_and_never_the_same() {
+        let [one, other] = [Secret::random().unwrap(), Secret::random().unwrap()];
+        assert_eq!(one.reveal().len(), 64);
+        assert!(one.is(one.reveal()));
+        assert!(!one.is(other.reveal()));
+        assert!(!one.is(&one.reveal()[..63]));
+        assert!(!one.is(""));
+    }
+
+    #[test]
+    fn a_ticket_is_good_once() {
+        let ticket = Ticket::new().unwrap();
+        let first = ticket.current();
+        assert!(!ticket.redeem("guess"));
+        assert!(ticket.redeem(&first));
+        assert!(!ticket.redeem(&first));
+        assert!(ticket.redeem(&ticket.current()));
+    }
+}

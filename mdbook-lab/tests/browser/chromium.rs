@@ -1,0 +1,204 @@
+//! A headless Chromium, spoken to in its own protocol: as much of it as the tests need.
+
+use std::{
+    io::{BufRead, BufReader},
+    net::TcpStream,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tungstenite::{Message, WebSocket, client};
+
+/// Where Chromium is found; `CHROMIUM` names another.
+const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome", "chrome"];
+
+/// The browser. It ends with this.
+pub(crate) struct Chromium {
+    process: Child,
+    address: String,
+    _profile: TempDir,
+}
+
+impl Chromium {
+    /// Starts it; none where there is none, and the test `name` is skipped.
+    pub(crate) fn find(name: &str) -> Option<Self> {
+        let named = std::env::var("CHROMIUM").ok();
+        let mut candidates = named.as_deref().into_iter().chain(NAMES.iter().copied());
+        let browser = candidates.find_map(Self::start);
+        if browser.is_none() {
+            assert!(
+                std::env::var_os("LAB_REQUIRE_BROWSER").is_none(),
+                "no Chromium found, and LAB_REQUIRE_BROWSER is set"
+            );
+            eprintln!("SKIPPED {name}: no Chromium is installed; CHROMIUM=PATH names one");
+        }
+        browser
+    }
+
+    fn start(program: &str) -> Option<Self> {
+        let profile = tempfile::tempdir().expect("a temporary folder");
+        let mut process = Command::new(program)
+            .args(["--headless", "--disable-gpu", "--no-first-run"])
+            // Containers that run tests as root have no sandbox for it.
+            .args(["--no-sandbox", "--disable-dev-shm-usage"])
+            .arg("--remote-debugging-port=0")
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg("about:blank")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .ok()?;
+        let mut lines = BufReader::new(process.stderr.take().expect("its errors")).lines();
+        let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            let address = line.strip_prefix("DevTools listening on ws://")?;
+            Some(address.to_owned())
+        });
+        // Somebody must read on, or it would block.
+        std::thread::spawn(move || lines.for_each(drop));
+        let Some(address) = address else {
+            panic!("{program} started and says no address to debug it at");
+        };
+        Some(Self {
+            process,
+            address,
+            _profile: profile,
+        })
+    }
+
+    /// A new tab.
+    pub(crate) fn tab(&self) -> Tab {
+        let host = self.address.split('/').next().expect("a host");
+        let stream = TcpStream::connect(host).expect("it listens");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(30)))
+            .expect("a timeout");
+        let (socket, _) = client(format!("ws://{}", self.address), stream).expect("a socket");
+        let mut tab = Tab {
+            socket,
+            count: 0,
+            session: None,
+            events: Vec::new(),
+        };
+        let target = tab.call("Target.createTarget", json!({"url": "about:blank"}));
+        let attach = json!({"targetId": target["targetId"], "flatten": true});
+        let session = tab.call("Target.attachToTarget", attach)["sessionId"].clone();
+        tab.session = Some(session);
+        for domain in ["Page", "Network", "Log", "Runtime"] {
+            tab.call(&format!("{domain}.enable"), json!({}));
+        }
+        tab
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// One tab.
+pub(crate) struct Tab {
+    socket: WebSocket<TcpStream>,
+    count: u64,
+    session: Option<Value>,
+    events: Vec<Value>,
+}
+
+impl Tab {
+    /// Opens an address.
+    pub(crate) fn go(&mut self, url: &str) {
+        self.call("Page.navigate", json!({ "url": url }));
+    }
+
+    /// The value of an expression in the page.
+    pub(crate) fn eval(&mut self, expression: &str) -> Value {
+        let answer = self.call(
+            "Runtime.evaluate",
+            json!({"expression": expression, "returnByValue": true, "userGesture": true}),
+        );
+        assert!(
+            answer.get("exceptionDetails").is_none(),
+            "{expression}: {answer}"
+        );
+        answer["result"]["value"].clone()
+    }
+
+    /// Waits until an expression is true in the page; it may fail until then.
+    pub(crate) fn wait(&mut self, what: &str, expression: &str) {
+        let start = Instant::now();
+        let probe = format!(
+            "(() => {{ try {{ return Boolean({expression}); }} catch {{ return false; }} }})()"
+        );
+        loop {
+            let probe = json!({"expression": probe, "returnByValue": true});
+            let answer = self.ask("Runtime.evaluate", probe);
+            if answer.is_ok_and(|answer| answer["result"]["value"] == true) {
+                return;
+            }
+            if start.elapsed() > Duration::from_secs(30) {
+                let page = self.eval("document.body.innerText");
+                panic!("never: {what} ({expression}); the page says {page}");
+            }
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    /// Every address that the page has asked for.
+    pub(crate) fn requested(&self) -> Vec<String> {
+        self.events
+            .iter()
+            .filter(|event| event["method"] == "Network.requestWillBeSent")
+            .filter_map(|event| event["params"]["request"]["url"].as_str())
+            .filter(|url| !url.starts_with("data:"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// What the browser had to say against the page: breaches of its policy, errors, exceptions.
+    pub(crate) fn complaints(&self) -> Vec<String> {
+        self.events
+            .iter()
+            .filter(|event| {
+                event["method"] == "Runtime.exceptionThrown"
+                    || (event["method"] == "Log.entryAdded"
+                        && event["params"]["entry"]["level"] == "error")
+            })
+            .map(Value::to_string)
+            .collect()
+    }
+
+    fn call(&mut self, method: &str, params: impl Into<Value>) -> Value {
+        self.ask(method, params)
+            .unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    /// The answer to a call, or the error: a page that is just being left can't say much.
+    fn ask(&mut self, method: &str, params: impl Into<Value>) -> Result<Value, Value> {
+        self.count += 1;
+        let id = self.count;
+        let mut request = json!({"id": id, "method": method, "params": params.into()});
+        if let Some(session) = &self.session {
+            request["sessionId"] = session.clone();
+        }
+        self.socket
+            .send(Message::text(request.to_string()))
+            .expect("sent");
+        loop {
+            let Message::Text(text) = self.socket.read().expect("an answer") else {
+                continue;
+            };
+            let message: Value = serde_json::from_str(&text).expect("JSON");
+            if message["id"] == id {
+                return match message.get("error") {
+                    Some(error) => Err(error.clone()),
+                    None => Ok(message["result"].clone()),
+                };
+            }
+            self.events.push(message);
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The guide in a real browser: run, watch, cancel, reload, read the report. Where no Chromium is
+//! installed each test says SKIPPED by name; with `LAB_REQUIRE_BROWSER` set it fails instead.
+
+#![cfg(unix)]
+
+#[allow(dead_code, reason = "the attacks need more of it than the pages do")]
+#[path = "../security/attack.rs"]
+mod attack;
+mod chromium;
+
+use std::{fs, time::Duration};
+
+use attack::Guide;
+use chromium::{Chromium, Tab};
+
+/// A guide, and the page with the step open in a browser that has the session.
+fn open(name: &str) -> Option<(Guide, Chromium, Tab)> {
+    let browser = Chromium::find(name)?;
+    let guide = Guide::open();
+    let mut tab = browser.tab();
+    tab.go(&format!("http://{}/?token={}", guide.host(), guide.token));
+    tab.wait("a run button", "!document.querySelector('.lab-run').hidden");
+    Some((guide, browser, tab))
+}
+
+fn press(tab: &mut Tab, action: &str) {
+    tab.eval(&format!(
+        "document.querySelector('.lab-run[data-lab-action=\"{action}\"]').click()"
+    ));
+}
+
+/// The text of an element.
+fn text(selector: &str) -> String {
+    format!("(document.querySelector('{selector}')?.textContent ?? '')")
+}
+
+#[test]
+fn a_run_is_pressed_watched_and_read() {
+    let Some((guide, _browser, mut tab)) = open("a_run_is_pressed_watched_and_read") else {
+        return;
+    };
+    assert_eq!(
+        tab.eval("location.search"),
+        "",
+        "the token is not in the address"
+    );
+    assert_eq!(
+        tab.eval("document.cookie"),
+        "",
+        "scripts can't see the session"
+    );
+    press(&mut tab, "step2");
+    let said = text(".lab-panel-said");
+    tab.wait(
+        "numbers",
+        "document.querySelector('.lab-figure-offered dd').textContent === '100'",
+    );
+    tab.wait("the fault", &format!("{said} === 'Phase: fault.'"));
+    tab.wait(
+        "a line",
+        "document.querySelector('.lab-line-p95').getAttribute('d').length > 40",
+    );
+    tab.wait("the verdict", &format!("{said} === 'tx: FAIL, 41 of 100.'"));
+    tab.wait("the link", "document.querySelector('.lab-panel-links a')");
+    // What commands print is text, whatever it looks like.
+    tab.wait(
+        "the output",
+        &format!("{}.includes('<b>not bold</b>')", text(".lab-log")),
+    );
+    assert_eq!(
+        tab.eval("document.querySelectorAll('.lab-log b').length"),
+        0
+    );
+    tab.eval("document.querySelector('.lab-panel-links a').click()");
+    tab.wait(
+        "the report",
+        "document.body.textContent.includes('The report of the fixture')",
+    );
+
+    let origin = format!("http://{}/", guide.host());
+    for url in tab.requested() {
+        assert!(url.starts_with(&origin), "{url} is not ours");
+    }
+    assert_eq!(tab.complaints(), Vec::<String>::new());
+}
+
+#[test]
+fn a_command_can_be_cancelled_and_survives_a_reload() {
+    let Some((guide, _browser, mut tab)) = open("a_command_can_be_cancelled_and_survives_a_reload")
+    else {
+        return;
+    };
+    press(&mut tab, "wait");
+    let running = "document.querySelector('.lab-run[data-lab-action=\"wait\"]')\
+                   ?.textContent === 'Running…'";
+    tab.wait("running", running);
+    tab.eval("location.reload()");
+    std::thread::sleep(Duration::from_millis(300));
+    tab.wait("running after the reload", running);
+    attack::wait_until("waiting", || guide.path("waiting").exists());
+    tab.eval("document.querySelector('.lab-cancel').click()");
+    tab.wait(
+        "the end",
+        "document.querySelector('.lab-run[data-lab-action=\"wait\"]').textContent === 'Run'",
+    );
+    assert_eq!(
+        tab.eval("document.querySelector('.lab-cancel').hidden"),
+        true
+    );
+}
+
+#[test]
+fn a_run_started_elsewhere_is_shown_too() {
+    let Some((guide, _browser, mut tab)) = open("a_run_started_elsewhere_is_shown_too") else {
+        return;
+    };
+    let mut run = std::process::Command::new("sh")
+        .arg("run.sh")
+        .current_dir(guide.path("."))
+        .spawn()
+        .expect("the run");
+    tab.wait("the panel", "!document.querySelector('.lab-panel').hidden");
+    tab.wait(
+        "its title",
+        &format!("{} === 'tx, your code'", text(".lab-panel-title")),
+    );
+    run.wait().expect("its end");
+    tab.wait("the link", "document.querySelector('.lab-panel-links a')");
+    // It stays when the page is left, until the reader closes it for good.
+    tab.eval("location.reload()");
+    std::thread::sleep(Duration::from_millis(300));
+    tab.wait(
+        "the link again",
+        "document.querySelector('.lab-panel-links a')",
+    );
+    tab.eval("document.querySelector('.lab-panel-close').click(); location.reload()");
+    std::thread::sleep(Duration::from_millis(300));
+    tab.wait(
+        "the link unseen",
+        "document.querySelector('.lab-panel-links a')",
+    );
+    assert_eq!(
+        tab.eval("document.querySelector('.lab-panel').hidden"),
+        true
+    );
+}
+
+#[test]
+fn a_changed_page_comes_by_itself_and_keeps_open_hints() {
+    let Some((guide, _browser, mut tab)) =
+        open("a_changed_page_comes_by_itself_and_keeps_open_hints")
+    else {
+        return;
+    };
+    tab.eval("document.querySelector('details').open = true");
+    let page = guide.path("book/step.md");
+    let old = fs::read_to_string(&page).unwrap();
+    fs::write(&page, format!("{old}\nNewly written.\n")).unwrap();
+    tab.wait(
+        "the change",
+        "document.body.textContent.includes('Newly written.')",
+    );
+    tab.wait("the hint", "document.querySelector('details').open");
+
+    // A mistake is shown, and the page stays.
+    fs::write(&page, format!("{old}\n{{{{#lab nonsense}}}}\n")).unwrap();
+    tab.wait("the mistake", "document.querySelector('.lab-build-error')");
+    assert_eq!(tab.eval("document.querySelectorAll('.lab-run').length"), 3);
+    fs::write(&page, old).unwrap();
+    tab.wait("the page", "!document.querySelector('.lab-build-error')");
+}
+
+#[test]
+fn a_reader_without_the_session_reads_and_is_told_how_to_run() {
+    let name = "a_reader_without_the_session_reads_and_is_told_how_to_run";
+    let Some(browser) = Chromium::find(name) else {
+        return;
+    };
+    let guide = Guide::open();
+    let mut tab = browser.tab();
+    tab.go(&format!("http://{}/", guide.host()));
+    tab.wait(
+        "the word",
+        &format!("{}.includes('open the link')", text(".lab-panel-said")),
+    );
+    assert_eq!(tab.eval("document.querySelector('.lab-run').hidden"), true);
+    assert_eq!(
+        tab.eval("document.querySelector('.lab-copy').hidden"),
+        false
+    );
+}
+
+#[test]
+fn a_page_says_when_the_server_is_gone() {
+    let Some((mut guide, _browser, mut tab)) = open("a_page_says_when_the_server_is_gone") else {
+        return;
+    };
+    guide.end("-TERM");
+    tab.wait(
+        "the word",
+        &format!("{}.includes('has stopped')", text(".lab-panel-said")),
+    );
+    assert_eq!(tab.eval("document.querySelector('.lab-run').hidden"), true);
+}
+
+#[test]
+fn arrow_keys_do_not_turn_the_page_under_controls() {
+    let Some((_guide, _browser, mut tab)) = open("arrow_keys_do_not_turn_the_page_under_controls")
+    else {
+        return;
+    };
+    let heard = tab.eval(
+        "(() => { let heard = false; document.addEventListener('keydown', () => { heard = true; });\
+         for (const key of ['ArrowRight', 'ArrowLeft']) document.body.dispatchEvent(\
+         new KeyboardEvent('keydown', { key, bubbles: true })); return heard; })()",
+    );
+    assert_eq!(heard, false);
+}

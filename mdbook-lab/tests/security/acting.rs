@@ -1,0 +1,180 @@
+//! Who may make it do something, and what it can be made to do.
+
+use crate::attack::{Guide, wait_until};
+
+const TOUCH: &str = r#"{"action":"touch"}"#;
+
+/// Sends what must be refused with `status`, and sees that nothing was done.
+fn refused(changes: &[(&str, &str)], status: u16) {
+    let guide = Guide::open();
+    let cookie = guide.enter();
+    for path in ["/lab/run", "/lab/cancel"] {
+        let body = if path == "/lab/run" { TOUCH } else { "{}" };
+        let answer = guide.act(&cookie, path, body, changes);
+        assert_eq!(answer.status, status, "{path} {changes:?}: {answer:?}");
+    }
+    // The same as it should be goes through: it was refused for that alone.
+    assert_eq!(guide.act(&cookie, "/lab/run", TOUCH, &[]).status, 202);
+    let touched = || std::fs::read_to_string(guide.path("touched")).unwrap_or_default();
+    wait_until("touched", || touched().ends_with('\n'));
+    let times = touched();
+    assert_eq!(times.trim(), "once", "{changes:?}");
+}
+
+#[test]
+fn a_foreign_origin_is_refused() {
+    refused(&[("origin", "http://evil.example")], 403);
+}
+
+#[test]
+fn a_null_origin_is_refused() {
+    refused(&[("origin", "null")], 403);
+}
+
+#[test]
+fn a_missing_origin_is_refused() {
+    refused(&[("origin", "")], 403);
+}
+
+#[test]
+fn another_port_of_this_machine_is_refused() {
+    refused(&[("origin", "http://127.0.0.1:1")], 403);
+    refused(&[("sec-fetch-site", "same-site")], 403);
+}
+
+#[test]
+fn our_other_name_is_another_origin() {
+    let guide = Guide::open();
+    let cookie = guide.enter();
+    let origin = format!("http://localhost:{}", guide.port);
+    let answer = guide.act(&cookie, "/lab/run", TOUCH, &[("origin", &origin)]);
+    assert_eq!(answer.status, 403);
+}
+
+#[test]
+fn a_cross_site_request_is_refused() {
+    refused(&[("sec-fetch-site", "cross-site")], 403);
+}
+
+#[test]
+fn a_form_in_disguise_is_refused() {
+    refused(&[("content-type", "text/plain")], 415);
+    refused(
+        &[("content-type", "application/x-www-form-urlencoded")],
+        415,
+    );
+    refused(&[("content-type", "text/plain; application/json")], 415);
+    refused(&[("content-type", "")], 415);
+}
+
+#[test]
+fn a_missing_or_wrong_session_is_refused() {
+    refused(&[("cookie", "")], 403);
+    refused(&[("cookie", "lab-guide=guess")], 403);
+}
+
+#[test]
+fn the_links_secret_is_not_the_sessions() {
+    let guide = Guide::open();
+    let name = guide.enter();
+    let name = name.split_once('=').unwrap().0;
+    let cookie = format!("{name}={}", guide.token);
+    assert_eq!(guide.act(&cookie, "/lab/run", TOUCH, &[]).status, 403);
+    let almost = format!("{name}={}", "0".repeat(64));
+    assert_eq!(guide.act(&almost, "/lab/run", TOUCH, &[]).status, 403);
+}
+
+#[test]
+fn a_get_does_nothing() {
+    let guide = Guide::open();
+    let cookie = guide.enter();
+    for path in ["/lab/run", "/lab/run?action=touch", "/lab/cancel"] {
+        let answer = guide.get(path, &[("cookie", &cookie)]);
+        assert_eq!(answer.status, 405, "{path}");
+    }
+    assert!(!guide.path("touched").exists());
+}
+
+#[test]
+fn only_what_the_pages_declare_is_run() {
+    let guide = Guide::open();
+    let cookie = guide.enter();
+    for action in [
+        // In the Makefile, but on no page.
+        "undeclared",
+        "none",
+        "",
+        "touch;touch x",
+        "touch undeclared",
+        "touch\\nundeclared",
+        "-f/dev/stdin",
+        "--eval=x:;touch x",
+        "SHELL=/bin/false",
+        "../touch",
+        "example:../../etc/passwd",
+        "example:--config=x",
+        "$(touch x)",
+        "TOUCH",
+    ] {
+        let body = format!(r#"{{"action":"{action}"}}"#);
+        let answer = guide.act(&cookie, "/lab/run", &body, &[]);
+        assert_eq!(answer.status, 404, "{action}: {answer:?}");
+    }
+    for body in [
+        "touch",
+        r#"{"action":["touch"]}"#,
+        r#"{"action":"touch","cwd":"/"}"#,
+        r#"{"action":"touch"} {"action":"undeclared"}"#,
+        "{}",
+        "",
+    ] {
+        let answer = guide.act(&cookie, "/lab/run", body, &[]);
+        assert_eq!(answer.status, 400, "{body}: {answer:?}");
+    }
+    assert!(!guide.path("touched").exists());
+    assert!(!guide.path("undeclared-ran").exists());
+}
+
+#[test]
+fn one_command_at_a_time_and_cancelling_ends_all_of_it() {
+    let guide = Guide::open();
+    let cookie = guide.enter();
+    let wait = r#"{"action":"wait"}"#;
+    assert_eq!(guide.act(&cookie, "/lab/cancel", "{}", &[]).status, 409);
+    assert_eq!(guide.act(&cookie, "/lab/run", wait, &[]).status, 202);
+    assert_eq!(guide.act(&cookie, "/lab/run", TOUCH, &[]).status, 409);
+    wait_until("waiting", || guide.path("waiting").exists());
+    let child = std::fs::read_to_string(guide.path("waiting")).unwrap();
+    assert_eq!(guide.act(&cookie, "/lab/cancel", "{}", &[]).status, 202);
+    wait_until("gone", || !is_alive(child.trim()));
+    wait_until("free again", || {
+        guide.act(&cookie, "/lab/run", TOUCH, &[]).status == 202
+    });
+}
+
+#[test]
+fn ending_the_server_ends_what_it_runs() {
+    let mut guide = Guide::open();
+    let cookie = guide.enter();
+    let wait = r#"{"action":"wait"}"#;
+    assert_eq!(guide.act(&cookie, "/lab/run", wait, &[]).status, 202);
+    wait_until("waiting", || guide.path("waiting").exists());
+    let child = std::fs::read_to_string(guide.path("waiting")).unwrap();
+    assert!(is_alive(child.trim()));
+    assert!(guide.end("-INT").success());
+    assert!(!is_alive(child.trim()), "left running");
+}
+
+/// A process that runs, and is not one that only waits to be reaped.
+fn is_alive(id: &str) -> bool {
+    if cfg!(target_os = "linux") {
+        let state = std::fs::read_to_string(format!("/proc/{id}/stat"));
+        return state.is_ok_and(|state| !state.contains(") Z "));
+    }
+    let state = std::process::Command::new("ps")
+        .args(["-o", "stat=", "-p", id])
+        .output()
+        .expect("ps");
+    let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
+    !state.is_empty() && !state.starts_with('Z')
+}
