@@ -2,16 +2,20 @@
 
 PLATFORM ?= local
 CODE     ?= mine
+PORT     ?= 3000
 export PLATFORM
 
 # One profile for everything the workshop runs: see Cargo.toml. The first build takes minutes, makes
 # the driver and the services together and shows what it does; later ones take no time and say nothing.
 first = $(if $(wildcard target/lab/driver),,cargo build --profile lab --bin driver --bin lab &&)
 driver = $(first) cargo run --quiet --profile lab --bin driver --
+# The guide is built on its own, so that nothing of a run has to wait for it.
+first_guide = $(if $(wildcard target/lab/mdbook-lab),,cargo build --profile lab --package mdbook-lab &&)
+guide = $(first_guide) cargo run --quiet --profile lab --package mdbook-lab --
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down reset demo \
-        step1 step2 step3 step4 solve1 solve2 solve3 solve4 test verify bench
+        step1 step2 step3 step4 solve1 solve2 solve3 solve4 book test verify bench
 
 help: ## print this help
 	@printf 'usage: make TARGET [PLATFORM=local]\n\n'
@@ -50,10 +54,14 @@ dev: ## rebuild and restart what `make up` started
 down: ## stop what `make up` started
 	@$(driver) down
 
-test: ## format, lints and all tests
+book: ## the guide in the browser, live: read, run, watch; PORT=3000
+	@$(first) $(guide) serve --port $(PORT)
+
+test: ## format, lints, all tests, and the guide against the project
 	@cargo fmt --all --check
 	@cargo clippy --profile lab --workspace --all-targets --all-features -- -D warnings
 	@cargo test --profile lab --workspace
+	@$(guide) check
 
 verify: ## starter fails, reference passes, each cheat fails; ROUNDS=10 BUSY=1 to be sure
 	@$(driver) verify $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy)

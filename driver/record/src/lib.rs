@@ -4,6 +4,7 @@
 //! The driver writes these, the guide and the reports read them. Nothing here measures, judges or
 //! draws.
 
+mod brief;
 mod events;
 mod id;
 mod judgement;
@@ -11,6 +12,7 @@ mod load;
 mod reports;
 mod run;
 
+pub use brief::Brief;
 pub use events::{EventKind, Line, Tick};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};

@@ -63,9 +63,9 @@ impl Journal {
         Ok(())
     }
 
-    /// Everything that happened.
-    pub(super) fn into_events(self) -> Vec<Event> {
-        self.events
+    /// Everything that happened so far, for `data.json`.
+    pub(super) fn take_events(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
     }
 }
 
@@ -87,6 +87,6 @@ mod tests {
             error.to_string(),
             "can't write /dev/full; is the disk full?"
         );
-        assert!(journal.into_events().is_empty());
+        assert!(journal.take_events().is_empty());
     }
 }

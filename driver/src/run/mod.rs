@@ -101,9 +101,14 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     let played = played?;
     stopped?;
 
+    let (played, mut journal) = played;
     let interrupted = played.interrupted;
     let run = outcome::assemble(order, run_id, sources, played);
     report::write_data(order.reports, &run)?;
+    journal.write(&Line::Finished {
+        outcome: run.verdict.outcome,
+        score: run.verdict.score,
+    })?;
     let report = report::write_run(order.reports, &run)?;
     let comparison = report::write_baseline_comparison(order.reports, &run)?;
     report::write_index(order.reports)?;
@@ -134,7 +139,7 @@ async fn play(
     manifests: Option<autoscaler::Manifests>,
     stack: &mut Stack,
     terminal: &mut Terminal,
-) -> Result<Played> {
+) -> Result<(Played, Journal)> {
     let scenario = order.scenario;
     let dep = DepFaults::new(&stack.targets.borrow())?;
     dep.set(&scenario.services.dep).await?;
@@ -195,7 +200,7 @@ async fn play(
     };
     let end = course.until_the_end(load.as_mut()).await?;
     let (broken, interrupted) = course.close(&end)?;
-    let events = course.journal.into_events();
+    let mut journal = course.journal;
     let recording = if let End::Done(recording) = end {
         recording
     } else {
@@ -205,13 +210,14 @@ async fn play(
     stop_observing.cancel();
     let series = observer.await.context("the collector ended early")?;
     scaling.await.context("the autoscaler ended early")?;
-    Ok(Played {
+    let played = Played {
         plan,
         started_at,
         recording,
         series,
-        events,
+        events: journal.take_events(),
         broken,
         interrupted,
-    })
+    };
+    Ok((played, journal))
 }

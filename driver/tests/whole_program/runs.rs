@@ -38,4 +38,6 @@ fn json_on_standard_output_is_the_journal() {
             "{journal}"
         );
     }
+    let last = journal.lines().last().unwrap();
+    assert_eq!(last, r#"{"line":"finished","outcome":"pass","score":100}"#);
 }

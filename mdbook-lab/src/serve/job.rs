@@ -154,13 +154,13 @@ impl Desk {
         let mut command = match action {
             Action::Make(target) => {
                 let mut make = Command::new("make");
-                make.arg(target.to_string());
+                make.arg(target.as_str());
                 make
             }
             Action::Example(name) => {
                 let mut cargo = Command::new("cargo");
                 cargo.args(["run", "--quiet", "--profile", "lab", "--package"]);
-                cargo.args(["lab-services", "--example", name]);
+                cargo.args(["lab-services", "--example", name.as_str()]);
                 cargo
             }
         };

@@ -19,7 +19,7 @@ mod watch;
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    path::{Path, PathBuf},
+    path::Path,
     sync::{Arc, mpsc},
     thread,
     time::{Duration, SystemTime},
@@ -46,8 +46,6 @@ use crate::Guide;
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// The same while no page follows.
 const LOOK_SELDOM: Duration = Duration::from_secs(1);
-/// The scenarios of the steps.
-const SCENARIOS: [&str; 4] = ["timeouts", "tx", "bulkheads", "autoscale"];
 
 /// How to serve.
 #[derive(Clone, Copy, Debug)]
@@ -116,13 +114,13 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
         let (shelf, news) = (Arc::clone(&shelf), Arc::clone(&news));
         move || rebuild(&changes, &shelf, &news)
     });
-    follow(guide, root.join("reports"), &news);
+    follow(Arc::clone(&guide), &news);
 
     let desk = Arc::new(Desk::new(root.clone(), Arc::clone(&news)));
     let parts = Arc::new(Parts {
         door: Door::new(listener.local_addr()?.port())?,
         shelf: Arc::clone(&shelf),
-        reports: root.join("reports"),
+        guide,
         news,
         desk: Arc::clone(&desk),
     });
@@ -184,13 +182,14 @@ fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
 
 /// Tells of every run and of what it changes: one thread looks, another renders, so that a reports
 /// folder with hundreds of runs delays no line.
-fn follow(guide: Arc<Guide>, reports: PathBuf, news: &Arc<Newsroom>) {
+fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
+    let reports = guide.reports().to_owned();
     let (stale, to_render) = mpsc::channel();
     let room = Arc::clone(news);
     thread::spawn(move || {
         while let Ok(()) = to_render.recv() {
             while to_render.try_recv().is_ok() {}
-            for scenario in SCENARIOS {
+            for scenario in guide.scenarios() {
                 room.tell(Message::Status {
                     scenario: scenario.to_owned(),
                     html: guide.status_html(scenario),

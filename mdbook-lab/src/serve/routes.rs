@@ -27,7 +27,7 @@ use super::{
     policy::{self, Document},
     site::Shelf,
 };
-use crate::Action;
+use crate::{Action, Guide};
 
 /// The body of a request that acts.
 const LARGEST_BODY: usize = 4 * 1024;
@@ -40,7 +40,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(crate) struct Parts {
     pub(crate) door: Door,
     pub(crate) shelf: Arc<Shelf>,
-    pub(crate) reports: PathBuf,
+    pub(crate) guide: Arc<Guide>,
     pub(crate) news: Arc<Newsroom>,
     pub(crate) desk: Arc<Desk>,
 }
@@ -116,7 +116,7 @@ async fn page(State(parts): Shared, request: Request) -> Response {
     let site = parts.shelf.site();
     let folder = site.folder().to_owned();
     let path = request.uri().path().to_owned();
-    match show(folder.clone(), path, false).await {
+    match show(folder.clone(), path, Some(Arc::clone(&parts.guide))).await {
         Some(response) => response,
         None => match files::find(&folder, &["404.html".to_owned()]) {
             Found::File(bytes) => {
@@ -134,7 +134,7 @@ async fn report(State(parts): Shared, uri: Uri) -> Response {
     if path.is_empty() {
         return redirect("/reports/", StatusCode::PERMANENT_REDIRECT);
     }
-    show(parts.reports.clone(), path.to_owned(), true)
+    show(parts.guide.reports().to_owned(), path.to_owned(), None)
         .await
         .unwrap_or_else(|| {
             let text = "There is no such report. `make step1` makes the first.\n";
@@ -142,8 +142,9 @@ async fn report(State(parts): Shared, uri: Uri) -> Response {
         })
 }
 
-/// The file at `path` below `root`; of a folder its `index.html`.
-async fn show(root: PathBuf, path: String, is_report: bool) -> Option<Response> {
+/// The file at `path` below `root`; of a folder its `index.html`. It is a page of `guide`, or, where
+/// there is none, a report.
+async fn show(root: PathBuf, path: String, guide: Option<Arc<Guide>>) -> Option<Response> {
     let mut parts = files::parts(&path)?;
     let read = move || {
         let mut found = files::find(&root, &parts);
@@ -159,6 +160,7 @@ async fn show(root: PathBuf, path: String, is_report: bool) -> Option<Response> 
             Found::Folder | Found::Nothing => None,
         }
     };
+    let is_report = guide.is_none();
     match tokio::task::spawn_blocking(read).await.ok()?? {
         Ok((name, bytes)) => {
             let kind = match name.as_str() {
@@ -166,7 +168,13 @@ async fn show(root: PathBuf, path: String, is_report: bool) -> Option<Response> 
                 "toc.html" => Document::Contents,
                 _ => Document::Page,
             };
-            Some(document(&name, bytes, kind))
+            let mut response = document(&name, bytes.clone(), kind);
+            if let Some(guide) = guide.filter(|_| is_html(&name)) {
+                // After its policy is made: nothing that is filled in may run.
+                let filled = move || guide.fill(&String::from_utf8_lossy(&bytes));
+                *response.body_mut() = Body::from(tokio::task::spawn_blocking(filled).await.ok()?);
+            }
+            Some(response)
         }
         Err(folder) => {
             let base = if is_report { "/reports" } else { "" };
@@ -179,7 +187,7 @@ async fn show(root: PathBuf, path: String, is_report: bool) -> Option<Response> 
 fn document(name: &str, bytes: Vec<u8>, kind: Document) -> Response {
     let mut response = Response::new(Body::empty());
     let content_type = files::content_type(name);
-    if content_type.starts_with("text/html") {
+    if is_html(name) {
         let policy = policy::content_security(kind, &String::from_utf8_lossy(&bytes));
         response
             .headers_mut()
@@ -190,6 +198,10 @@ fn document(name: &str, bytes: Vec<u8>, kind: Document) -> Response {
         .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
     *response.body_mut() = Body::from(bytes);
     response
+}
+
+fn is_html(name: &str) -> bool {
+    files::content_type(name).starts_with("text/html")
 }
 
 fn redirect(to: &str, status: StatusCode) -> Response {

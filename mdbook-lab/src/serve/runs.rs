@@ -155,9 +155,6 @@ impl Journal {
 
     /// The lines since the last look, and whether they were the last.
     fn look(&mut self, now: SystemTime) -> (Vec<Line>, bool) {
-        let Ok(lines) = self.read() else {
-            return (Vec::new(), true);
-        };
         if self.data_since.is_none() && self.folder.has_data() {
             self.data_since = Some(now);
         }
@@ -168,7 +165,11 @@ impl Journal {
             }
             None => is_dead(&self.folder.journal(), now),
         };
-        (lines, over)
+        // Read after the look for the end: whatever was written before it is told.
+        match self.read() {
+            Ok(lines) => (lines, over),
+            Err(_) => (Vec::new(), true),
+        }
     }
 
     fn read(&mut self) -> io::Result<Vec<Line>> {

@@ -1,0 +1,331 @@
+//! Holds the pages against the project, one to one: targets, steps, edit points and links.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Component, Path, PathBuf},
+};
+
+use mdbook_driver::{
+    MDBook,
+    book::{BookItem, Chapter},
+};
+use mdbook_markdown::{
+    MarkdownOptions, new_cmark_parser,
+    pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd},
+};
+
+use crate::{
+    action::Target,
+    flaw::Flaw,
+    marks::{self, Ask},
+    options::{Options, Step},
+    project::Project,
+};
+
+/// Every mistake of a book that builds; `built` is where it was built to.
+pub(crate) fn check(book: &MDBook, options: &Options, built: &Path) -> Result<Vec<Flaw>, Flaw> {
+    let project = Project::at(&book.root).map_err(|text| Flaw::of("Makefile", text))?;
+    let chapters: Vec<&Chapter> = book
+        .iter()
+        .filter_map(|item| match item {
+            BookItem::Chapter(chapter) if !chapter.is_draft_chapter() => Some(chapter),
+            _ => None,
+        })
+        .collect();
+    let check = Check {
+        src: &book.config.book.src,
+        options,
+        project,
+        chapters,
+        built,
+    };
+    let mut flaws = check.steps();
+    for chapter in &check.chapters {
+        flaws.extend(check.page(chapter));
+    }
+    Ok(flaws)
+}
+
+struct Check<'a> {
+    src: &'a Path,
+    options: &'a Options,
+    project: Project,
+    chapters: Vec<&'a Chapter>,
+    built: &'a Path,
+}
+
+impl Check<'_> {
+    /// Steps, chapters and `make stepN` belong together, each exactly once.
+    fn steps(&self) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        let numbered: Vec<_> = self
+            .chapters
+            .iter()
+            .filter(|chapter| chapter.number.is_some())
+            .map(|chapter| (chapter.name.as_str(), chapter.path.as_deref()))
+            .collect();
+        let steps: Vec<_> = self
+            .options
+            .steps
+            .iter()
+            .map(|step| (step.title.as_str(), Some(step.chapter.as_path())))
+            .collect();
+        if numbered != steps {
+            flaws.push(Flaw::of(
+                self.src.join("SUMMARY.md"),
+                format!(
+                    "its numbered chapters must be the steps of book.toml, with their titles: \
+                     {numbered:?} against {steps:?}"
+                ),
+            ));
+        }
+        let made: BTreeSet<_> = self
+            .project
+            .targets
+            .keys()
+            .map(Target::as_str)
+            .filter(|name| {
+                name.strip_prefix("step")
+                    .is_some_and(|number| number.parse::<usize>().is_ok())
+            })
+            .map(str::to_owned)
+            .collect();
+        let told = (1..=self.options.steps.len()).map(target_of).collect();
+        for target in made.symmetric_difference(&told) {
+            let text = if made.contains(target) {
+                format!("`make {target}` has no step in book.toml")
+            } else {
+                format!("there is no `{target}`, which book.toml has a step for")
+            };
+            flaws.push(Flaw::of("Makefile", text));
+        }
+        for (number, step) in (1..).zip(&self.options.steps) {
+            flaws.extend(self.step(number, step));
+        }
+        flaws
+    }
+
+    fn step(&self, number: usize, step: &Step) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        let target = target_of(number);
+        let recipe = target
+            .parse()
+            .ok()
+            .and_then(|target: Target| self.project.targets.get(&target));
+        let scenario = &step.scenario;
+        if recipe.is_some_and(|recipe| !recipe.split_whitespace().any(|word| word == scenario)) {
+            let text = format!("`{target}` does not run `{scenario}`, as book.toml says");
+            flaws.push(Flaw::of("Makefile", text));
+        }
+        for edit in &step.edit {
+            let todo = format!("LAB: STEP{number} TODO");
+            let starter = starter(edit);
+            if self.project.text(edit).is_empty() {
+                flaws.push(Flaw::of(
+                    edit,
+                    format!("step {number} edits it, and it is not there"),
+                ));
+            }
+            if !self.project.text(&starter).contains(&todo) {
+                flaws.push(Flaw::of(&starter, format!("`{todo}` is not in it")));
+            }
+        }
+        let chapter = self
+            .chapters
+            .iter()
+            .find(|chapter| chapter.path.as_deref() == Some(&step.chapter));
+        if let Some(chapter) = chapter {
+            flaws.extend(self.chapter_of_step(chapter, &target, step));
+        }
+        flaws
+    }
+
+    /// A step's chapter runs its step, shows its status and names what is edited.
+    fn chapter_of_step(&self, chapter: &Chapter, target: &str, step: &Step) -> Vec<Flaw> {
+        let file = self.file(chapter);
+        let asks: Vec<_> = marks::find(&chapter.content)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|mark| mark.ask)
+            .collect();
+        let runs = |ask: &Ask| matches!(ask, Ask::Command(run) if run.as_str() == target);
+        let mut flaws = Vec::new();
+        if !asks.iter().any(runs) {
+            flaws.push(Flaw::of(
+                &file,
+                format!("no `lab-run` block has `make {target}`"),
+            ));
+        }
+        if !asks.contains(&Ask::Status(step.scenario.clone())) {
+            let directive = format!("{{{{#lab status {}}}}}", step.scenario);
+            flaws.push(Flaw::of(&file, format!("`{directive}` is not in it")));
+        }
+        for edit in &step.edit {
+            if !chapter.content.contains(&*edit.to_string_lossy()) {
+                let text = format!("it does not name the edit point {}", edit.display());
+                flaws.push(Flaw::of(&file, text));
+            }
+        }
+        flaws
+    }
+
+    /// What a page names must be there.
+    fn page(&self, chapter: &Chapter) -> Vec<Flaw> {
+        let file = self.file(chapter);
+        let text = &chapter.content;
+        let mut flaws = Vec::new();
+        let mut say = |at: usize, flaw: String| {
+            let line = text[..at].matches('\n').count() + 1;
+            flaws.push(Flaw::at(&file, line, flaw));
+        };
+        let mut in_shell = false;
+        let mut open_details = Vec::new();
+        for (event, range) in new_cmark_parser(text, &MarkdownOptions::default()).into_offset_iter()
+        {
+            match event {
+                Event::Start(Tag::CodeBlock(CodeBlockKind::Fenced(info))) => {
+                    in_shell = info.split(',').next() == Some("sh");
+                }
+                Event::End(TagEnd::CodeBlock) => in_shell = false,
+                Event::Text(code) if in_shell => {
+                    let commands = code.lines().filter_map(|line| self.make(line));
+                    commands.for_each(|flaw| say(range.start, flaw));
+                }
+                Event::Code(code) => {
+                    if let Some(flaw) = self.make(&code) {
+                        say(range.start, flaw);
+                    }
+                }
+                Event::Start(Tag::Link { dest_url, .. } | Tag::Image { dest_url, .. }) => {
+                    if let Some(flaw) = self.link(chapter, &dest_url) {
+                        say(range.start, flaw);
+                    }
+                }
+                Event::Html(html) | Event::InlineHtml(html) => {
+                    if html.contains("href=") || html.contains("src=") {
+                        say(
+                            range.start,
+                            "write links in Markdown, where they are checked".to_owned(),
+                        );
+                    }
+                    for _ in html.matches("<details") {
+                        open_details.push(range.start);
+                    }
+                    for _ in html.matches("</details") {
+                        if open_details.pop().is_none() {
+                            say(range.start, "</details> closes nothing".to_owned());
+                        }
+                    }
+                }
+                _ => {}
+            }
+        }
+        for at in open_details {
+            say(at, "<details> is not closed".to_owned());
+        }
+        for (at, flaw) in self.edit_points(text) {
+            say(at, flaw);
+        }
+        flaws
+    }
+
+    /// What is wrong with a command, where it is one of make's.
+    fn make(&self, command: &str) -> Option<String> {
+        let words = command.trim().strip_prefix("make ")?;
+        words
+            .split('#')
+            .next()?
+            .split_whitespace()
+            .filter(|word| !word.contains('=') && !word.starts_with('-'))
+            .find(|word| {
+                let target = word.parse::<Target>();
+                target.is_ok_and(|target| !self.project.targets.contains_key(&target))
+            })
+            .map(|word| format!("the Makefile has no target `{word}`"))
+    }
+
+    /// What is wrong with a link, where it is one inside the book.
+    fn link(&self, chapter: &Chapter, link: &str) -> Option<String> {
+        if ["https://", "http://", "mailto:"]
+            .iter()
+            .any(|scheme| link.starts_with(scheme))
+        {
+            return None;
+        }
+        let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
+        let here = chapter.path.as_deref().unwrap_or(Path::new(""));
+        let target = if path.is_empty() {
+            here.to_owned()
+        } else {
+            flat(&here.parent().unwrap_or(Path::new("")).join(path))
+        };
+        let page = if target.extension().is_some_and(|end| end == "md") {
+            target.with_extension("html")
+        } else {
+            target
+        };
+        let Ok(html) = fs::read(self.built.join(&page)) else {
+            return Some(format!("the book has no `{}`", page.display()));
+        };
+        let id = format!("id=\"{fragment}\"");
+        let found = fragment.is_empty() || String::from_utf8_lossy(&html).contains(&id);
+        (!found).then(|| format!("`{}` has no heading `#{fragment}`", page.display()))
+    }
+
+    /// Edit points that a page names and no starter has.
+    fn edit_points(&self, text: &str) -> Vec<(usize, String)> {
+        const MARK: &str = "LAB: STEP";
+        let known: Vec<String> = self
+            .options
+            .steps
+            .iter()
+            .flat_map(|step| &step.edit)
+            .map(|edit| self.project.text(&starter(edit)))
+            .collect();
+        text.match_indices(MARK)
+            .filter_map(|(at, _)| {
+                let digits = text[at + MARK.len()..]
+                    .bytes()
+                    .take_while(u8::is_ascii_digit)
+                    .count();
+                let name = &text[at..at + MARK.len() + digits];
+                let todo = format!("{name} TODO");
+                (!known.iter().any(|text| text.contains(&todo)))
+                    .then(|| (at, format!("`{todo}` is in no starter")))
+            })
+            .collect()
+    }
+
+    fn file(&self, chapter: &Chapter) -> PathBuf {
+        let path = chapter.source_path.as_deref().or(chapter.path.as_deref());
+        self.src.join(path.unwrap_or(Path::new(&chapter.name)))
+    }
+}
+
+fn target_of(number: usize) -> String {
+    format!("step{number}")
+}
+
+/// Where the text is that a participant's file starts as.
+fn starter(edit: &Path) -> PathBuf {
+    let folder = edit.parent().unwrap_or(Path::new(""));
+    folder
+        .join("starter")
+        .join(edit.file_name().unwrap_or_default())
+}
+
+/// A relative path without its steps up.
+fn flat(path: &Path) -> PathBuf {
+    let mut flat = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                flat.pop();
+            }
+            Component::CurDir => {}
+            part => flat.push(part),
+        }
+    }
+    flat
+}

@@ -1,0 +1,234 @@
+//! The book of one project.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use lab_record::Reports;
+use mdbook_driver::{
+    MDBook,
+    config::{Config, HtmlConfig},
+};
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::{
+    action::Action,
+    check,
+    flaw::{Flaw, Flaws},
+    options::Options,
+    page,
+    preprocessor::Lab,
+    status::{self, Latest, Ways},
+};
+
+/// The book of a project, and what its runs say.
+#[derive(Debug)]
+pub struct Guide {
+    root: PathBuf,
+    options: Options,
+    reports: Reports,
+}
+
+/// What a built book lets a reader do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// The commands on its pages.
+    pub actions: BTreeSet<Action>,
+}
+
+/// Why there is no book.
+#[derive(Debug, thiserror::Error)]
+pub enum GuideError {
+    /// No folder from here up has a `book.toml`.
+    #[error("no book.toml in {0} or above; run this inside the project")]
+    NoBook(PathBuf),
+    /// Pages or `book.toml` have mistakes.
+    #[error(transparent)]
+    Flaws(#[from] Flaws),
+    /// mdBook can't build it.
+    #[error("the book can't be built: {0}")]
+    Build(String),
+}
+
+impl From<Flaw> for GuideError {
+    fn from(flaw: Flaw) -> Self {
+        Self::Flaws(Flaws(vec![flaw]))
+    }
+}
+
+impl Guide {
+    /// The guide whose `book.toml` is in `folder` or in one above it.
+    pub fn find(folder: &Path) -> Result<Self, GuideError> {
+        folder
+            .ancestors()
+            .find(|folder| folder.join("book.toml").is_file())
+            .map_or_else(|| Err(GuideError::NoBook(folder.to_owned())), Self::at)
+    }
+
+    /// The guide of the project at `root`.
+    pub fn at(root: &Path) -> Result<Self, GuideError> {
+        let options = Options::of(&config(root)?)?;
+        let reports = Reports::at(root.join(&options.reports));
+        Ok(Self {
+            root: root.to_owned(),
+            options,
+            reports,
+        })
+    }
+
+    /// The project's folder.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The folder of its reports.
+    pub fn reports(&self) -> &Path {
+        self.reports.root()
+    }
+
+    /// The scenarios of the steps, in their order.
+    pub fn scenarios(&self) -> impl Iterator<Item = &str> {
+        self.options.steps.iter().map(|step| &*step.scenario)
+    }
+
+    /// Builds the book into `destination` for serving: what runs say is left out of the pages, and
+    /// [`fill`](Self::fill) puts it in.
+    pub fn build(&self, destination: &Path) -> Result<Declared, GuideError> {
+        let lab = Lab::served();
+        build(&self.root, destination, lab.clone())?;
+        Ok(Declared {
+            actions: lab.take_actions(),
+        })
+    }
+
+    /// Everything in which the pages and the project disagree.
+    pub fn check(&self) -> Result<(), GuideError> {
+        let built = tempfile::tempdir().map_err(|error| GuideError::Build(error.to_string()))?;
+        build(&self.root, built.path(), Lab::new())?;
+        let book = load(&self.root, config(&self.root)?)?;
+        let mut flaws = check::check(&book, &self.options, built.path())?;
+        flaws.sort();
+        if flaws.is_empty() {
+            Ok(())
+        } else {
+            Err(Flaws(flaws).into())
+        }
+    }
+
+    /// What goes into `.lab-status` of a scenario, with links as the server has them.
+    pub fn status_html(&self, scenario: &str) -> String {
+        self.options
+            .step(scenario)
+            .map_or_else(String::new, |step| {
+                let latest = Latest::of(&self.reports, scenario);
+                status::status(step, latest.as_ref(), &Ways::served()).into_string()
+            })
+    }
+
+    /// What goes into `.lab-progress`, with links as the server has them.
+    pub fn progress_html(&self) -> String {
+        status::progress(&self.options, &self.reports, &Ways::served()).into_string()
+    }
+
+    /// A built page with what the runs say now, so that it is true without JavaScript, too.
+    pub fn fill(&self, page: &str) -> String {
+        let mut slots = vec![(page::slot_of_progress(), None)];
+        slots.extend(
+            self.scenarios()
+                .map(|scenario| (page::slot_of_status(scenario), Some(scenario))),
+        );
+        slots
+            .into_iter()
+            .filter(|(slot, _)| page.contains(slot))
+            .fold(page.to_owned(), |page, (slot, scenario)| {
+                let html = scenario.map_or_else(
+                    || self.progress_html(),
+                    |scenario| self.status_html(scenario),
+                );
+                page.replace(&slot, &slot.replacen("><", &format!(">{html}<"), 1))
+            })
+    }
+}
+
+fn config(root: &Path) -> Result<Config, GuideError> {
+    let text = fs::read_to_string(root.join("book.toml"))
+        .map_err(|error| Flaw::of("book.toml", format!("can't be read: {error}")))?;
+    let config: Config = text
+        .parse()
+        .map_err(|error| Flaw::of("book.toml", format!("{error:#}")))?;
+    // mdBook would log the mistake, drop the whole table and go on.
+    config
+        .get::<HtmlConfig>("output.html")
+        .map_err(|error| Flaw::of("book.toml", format!("[output.html]: {error:#}")))?;
+    Ok(config)
+}
+
+fn load(root: &Path, config: Config) -> Result<MDBook, GuideError> {
+    MDBook::load_with_config(root, config).map_err(|error| GuideError::Build(format!("{error:#}")))
+}
+
+fn build(root: &Path, destination: &Path, lab: Lab) -> Result<(), GuideError> {
+    let mut config = config(root)?;
+    destination.clone_into(&mut config.build.build_dir);
+    let complaints = Complaints::default();
+    let built = tracing::subscriber::with_default(complaints.subscriber(), || {
+        let mut book = load(root, config)?;
+        book.with_preprocessor(lab);
+        book.build()
+            .map_err(|error| match error.downcast::<Flaws>() {
+                Ok(flaws) => GuideError::Flaws(flaws),
+                Err(error) => GuideError::Build(format!("{error:#}")),
+            })
+    });
+    built?;
+    complaints.none().map_err(GuideError::Build)
+}
+
+/// What mdBook logs as an error. It goes on after some: a missing `{{#include}}` stays in the page.
+#[derive(Clone, Default)]
+struct Complaints(Arc<Mutex<Vec<u8>>>);
+
+impl Complaints {
+    fn subscriber(&self) -> impl tracing::Subscriber + use<> {
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::ERROR)
+            .with_writer(self.clone())
+            .with_ansi(false)
+            .with_target(false)
+            .with_level(false)
+            .without_time()
+            .finish()
+    }
+
+    fn none(&self) -> Result<(), String> {
+        let text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if text.is_empty() {
+            Ok(())
+        } else {
+            Err(String::from_utf8_lossy(&text).trim_end().to_owned())
+        }
+    }
+}
+
+impl Write for Complaints {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        text.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Complaints {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}

@@ -1,0 +1,125 @@
+//! `mdbook-lab`: the guide's preprocessor for mdBook, its check, and its live server.
+
+use std::{
+    io::{self, IsTerminal},
+    path::Path,
+    process::ExitCode,
+};
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use mdbook_lab::{Guide, Lab, serve};
+use mdbook_preprocessor::{MDBOOK_VERSION, Preprocessor, parse_input};
+
+/// The live guide of the workshop. Without a command it is a preprocessor: mdBook starts it as such.
+#[derive(Parser)]
+#[command(version)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Exit 0 if a renderer is supported; mdBook asks this.
+    Supports {
+        /// The renderer's name.
+        renderer: String,
+    },
+    /// Hold the pages against the Makefile, the sources and each other.
+    Check,
+    /// Build the book and serve it on this machine, live.
+    Serve {
+        /// The port on 127.0.0.1; 0 takes any that is free.
+        #[arg(long, default_value_t = 3000)]
+        port: u16,
+        /// Do not open a browser.
+        #[arg(long)]
+        no_open: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        None => preprocess(),
+        Some(Command::Supports { renderer }) => return supports(&renderer),
+        Some(Command::Check) => check(),
+        Some(Command::Serve { port, no_open }) => live(serve::Options {
+            port,
+            open: !no_open,
+        }),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn supports(renderer: &str) -> ExitCode {
+    match Lab::new().supports_renderer(renderer) {
+        Ok(true) => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// The book from standard input, with the live parts in it, to standard output.
+fn preprocess() -> Result<()> {
+    if io::stdin().is_terminal() {
+        bail!("mdBook starts this by itself; to read the guide run `make book`, or see --help");
+    }
+    let (context, book) = parse_input(io::stdin().lock())?;
+    if !is_same_series(&context.mdbook_version, MDBOOK_VERSION) {
+        eprintln!(
+            "mdbook-lab is made for mdBook {MDBOOK_VERSION} and was called by {}; \
+             if the book comes out wrong, install that version",
+            context.mdbook_version
+        );
+    }
+    let book = Lab::new().run(&context, book)?;
+    serde_json::to_writer(io::stdout().lock(), &book).context("can't give the book back to mdBook")
+}
+
+/// Whether two versions promise to understand each other: before 1.0 those of one minor version.
+fn is_same_series(one: &str, other: &str) -> bool {
+    let series = |version: &str| -> Option<(u64, u64)> {
+        let mut numbers = version.split('.').map(|number| number.parse().ok());
+        let major = numbers.next()??;
+        let minor = numbers.next()??;
+        Some((major, if major == 0 { minor } else { 0 }))
+    };
+    series(one).is_some() && series(one) == series(other)
+}
+
+fn guide() -> Result<Guide> {
+    let here = std::env::current_dir().context("the current folder is gone")?;
+    Ok(Guide::find(&here)?)
+}
+
+fn check() -> Result<()> {
+    guide()?.check()?;
+    println!("The guide and the project agree.");
+    Ok(())
+}
+
+fn live(options: serve::Options) -> Result<()> {
+    let guide = guide()?;
+    let root = guide.root().to_owned();
+    serve::serve(guide, Path::new(&root), options)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_of_one_series_understand_each_other() {
+        assert!(is_same_series("0.5.4", "0.5.0"));
+        assert!(!is_same_series("0.4.52", "0.5.4"));
+        assert!(is_same_series("1.2.0", "1.9.1"));
+        assert!(!is_same_series("", "0.5.4"));
+    }
+}

@@ -1,0 +1,202 @@
+//! Writes a page with its marks replaced: HTML blocks around plain Markdown, so that mdBook draws
+//! code as it always does, or Markdown alone for other renderers.
+
+use std::{collections::BTreeSet, path::Path};
+
+use lab_record::Reports;
+
+use crate::{
+    action::Action,
+    marks::{self, Ask, Mark, Slip},
+    options::Options,
+    project::Project,
+    status::{self, Latest, Ways},
+};
+
+/// What the page is for.
+pub(crate) enum Form {
+    /// HTML; what runs say is written in.
+    Baked(Ways),
+    /// HTML for `mdbook-lab serve`, which fills in what runs say each time it serves a page.
+    Served,
+    /// Any other renderer.
+    Plain,
+}
+
+/// All that a page can quote.
+pub(crate) struct Writer<'a> {
+    pub(crate) options: &'a Options,
+    pub(crate) project: &'a Project,
+    pub(crate) reports: &'a Reports,
+}
+
+impl Writer<'_> {
+    /// The page with its marks replaced; what it lets a reader run goes into `actions`.
+    pub(crate) fn write(
+        &self,
+        page: &str,
+        form: &Form,
+        actions: &mut BTreeSet<Action>,
+    ) -> Result<String, Vec<Slip>> {
+        let marks = marks::find(page)?;
+        let mut written = String::with_capacity(page.len());
+        let mut slips = Vec::new();
+        let mut from = 0;
+        for Mark { range, ask } in marks {
+            match self.block(&ask, form) {
+                Ok(block) => {
+                    written.push_str(&page[from..range.start]);
+                    written.push_str(block.trim_end());
+                    written.push_str("\n\n");
+                    from = range.end;
+                }
+                Err(text) => slips.push(Slip {
+                    at: range.start,
+                    text,
+                }),
+            }
+            actions.extend(action(ask));
+        }
+        written.push_str(&page[from..]);
+        if slips.is_empty() {
+            Ok(written)
+        } else {
+            Err(slips)
+        }
+    }
+
+    fn block(&self, ask: &Ask, form: &Form) -> Result<String, String> {
+        match ask {
+            Ask::Status(scenario) => self.status(scenario, form),
+            Ask::Progress => Ok(match form {
+                Form::Served => slot_of_progress(),
+                Form::Baked(ways) => {
+                    let html = status::progress(self.options, self.reports, ways).into_string();
+                    slot_of_progress().replacen("><", &format!(">{html}<"), 1)
+                }
+                Form::Plain => status::progress_text(self.options, self.reports),
+            }),
+            Ask::Source { path, anchor } => {
+                let text = self.project.source(path, anchor.as_deref())?;
+                let code = fenced(language(path), &text);
+                let shown = path.display();
+                Ok(match form {
+                    Form::Plain => format!("`{shown}`:\n\n{code}"),
+                    _ => format!(
+                        "<figure class=\"lab-source\">\n<figcaption>{}</figcaption>\n\n{code}\n</figure>",
+                        maud::html! { (shown) }.into_string()
+                    ),
+                })
+            }
+            Ask::Command(target) => {
+                if !self.project.targets.contains_key(target) {
+                    return Err(format!("the Makefile has no target `{}`", target.as_str()));
+                }
+                let code = fenced("sh", &format!("make {}\n", target.as_str()));
+                let action = Action::Make(target.clone());
+                Ok(framed("lab-command", Some(&action), &code, form))
+            }
+            Ask::Example(name) => {
+                let code = fenced("rust", &self.project.example(name)?);
+                let action = Action::Example(name.clone());
+                Ok(framed("lab-example", Some(&action), &code, form))
+            }
+            Ask::Prompt(text) => Ok(framed("lab-prompt", None, &fenced("text", text), form)),
+        }
+    }
+
+    fn status(&self, scenario: &str, form: &Form) -> Result<String, String> {
+        let step = self.options.step(scenario).ok_or_else(|| {
+            let known: Vec<_> = self
+                .options
+                .steps
+                .iter()
+                .map(|step| &*step.scenario)
+                .collect();
+            format!(
+                "no step of book.toml has the scenario `{scenario}`; there are {}",
+                known.join(", ")
+            )
+        })?;
+        let latest = || Latest::of(self.reports, scenario);
+        Ok(match form {
+            Form::Served => slot_of_status(scenario),
+            Form::Baked(ways) => {
+                let html = status::status(step, latest().as_ref(), ways).into_string();
+                slot_of_status(scenario).replacen("><", &format!(">{html}<"), 1)
+            }
+            Form::Plain => status::status_text(step, latest().as_ref()),
+        })
+    }
+}
+
+/// The element that holds a status, empty.
+pub(crate) fn slot_of_status(scenario: &str) -> String {
+    format!("<div class=\"lab-status\" data-lab-scenario=\"{scenario}\"></div>")
+}
+
+/// The element that holds the progress, empty.
+pub(crate) fn slot_of_progress() -> String {
+    "<div class=\"lab-progress\"></div>".to_owned()
+}
+
+fn action(ask: Ask) -> Option<Action> {
+    match ask {
+        Ask::Command(target) => Some(Action::Make(target)),
+        Ask::Example(name) => Some(Action::Example(name)),
+        _ => None,
+    }
+}
+
+/// A block of code in the frame that the page's script looks for.
+fn framed(class: &str, action: Option<&Action>, code: &str, form: &Form) -> String {
+    if matches!(form, Form::Plain) {
+        return match action {
+            Some(Action::Example(name)) => format!(
+                "{code}\nTo run it: `cargo run --profile lab --package lab-services --example {}`",
+                name.as_str()
+            ),
+            _ => code.to_owned(),
+        };
+    }
+    let action = action.map_or_else(String::new, |action| {
+        format!(" data-lab-action=\"{action}\"")
+    });
+    format!("<div class=\"{class}\"{action}>\n\n{code}\n</div>")
+}
+
+/// A code block whose fence is longer than any in the text.
+fn fenced(language: &str, text: &str) -> String {
+    let longest = text
+        .split(|letter| letter != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or(0);
+    let fence = "`".repeat(longest.max(2) + 1);
+    format!("{fence}{language}\n{text}{fence}\n")
+}
+
+fn language(path: &Path) -> &'static str {
+    match path.extension().and_then(|end| end.to_str()) {
+        Some("rs") => "rust",
+        Some("yaml" | "yml") => "yaml",
+        Some("toml") => "toml",
+        Some("sh") => "sh",
+        Some("json") => "json",
+        _ => "text",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_is_longer_than_those_inside() {
+        assert_eq!(fenced("text", "a\n"), "```text\na\n```\n");
+        assert_eq!(
+            fenced("text", "```\na\n```\n"),
+            "````text\n```\na\n```\n````\n"
+        );
+    }
+}

@@ -1,0 +1,211 @@
+//! The preprocessor, as mdBook calls it: by itself as a command, or inside [`Guide`](crate::Guide).
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use lab_record::Reports;
+use mdbook_preprocessor::{
+    Preprocessor, PreprocessorContext,
+    book::{Book, Chapter},
+    config::Config,
+};
+
+use crate::{
+    action::Action,
+    flaw::{Flaw, Flaws},
+    marks::Slip,
+    options::{Options, is_inside},
+    page::{Form, Writer},
+    project::Project,
+    status::Ways,
+};
+
+/// Puts the live parts into a book.
+#[derive(Clone, Debug, Default)]
+pub struct Lab {
+    served: bool,
+    actions: Arc<Mutex<BTreeSet<Action>>>,
+}
+
+impl Lab {
+    /// For books that are read as files, or served by somebody else.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// For `mdbook-lab serve`.
+    pub(crate) fn served() -> Self {
+        Self {
+            served: true,
+            ..Self::default()
+        }
+    }
+
+    /// What the pages that went through let a reader run.
+    pub(crate) fn take_actions(&self) -> BTreeSet<Action> {
+        std::mem::take(&mut *self.actions.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn form(&self, context: &PreprocessorContext, options: &Options, chapter: &Path) -> Form {
+        if context.renderer != "html" {
+            Form::Plain
+        } else if self.served {
+            Form::Served
+        } else {
+            Form::Baked(ways(&context.config, options, chapter))
+        }
+    }
+}
+
+impl Preprocessor for Lab {
+    fn name(&self) -> &'static str {
+        "lab"
+    }
+
+    fn run(&self, context: &PreprocessorContext, mut book: Book) -> anyhow::Result<Book> {
+        let flaws = |flaw| Flaws(vec![flaw]);
+        let options = Options::of(&context.config).map_err(flaws)?;
+        let project =
+            Project::at(&context.root).map_err(|text| flaws(Flaw::of("Makefile", text)))?;
+        let reports = Reports::at(context.root.join(&options.reports));
+        let writer = Writer {
+            options: &options,
+            project: &project,
+            reports: &reports,
+        };
+        let mut actions = BTreeSet::new();
+        let mut found = Vec::new();
+        book.for_each_chapter_mut(|chapter| {
+            let path = chapter.path.clone().unwrap_or_default();
+            let form = self.form(context, &options, &path);
+            match writer.write(&chapter.content, &form, &mut actions) {
+                Ok(written) => chapter.content = written,
+                Err(slips) => {
+                    let source = Original::of(context, chapter);
+                    found.extend(
+                        slips
+                            .into_iter()
+                            .map(|slip| source.flaw(&chapter.content, slip)),
+                    );
+                }
+            }
+        });
+        if !found.is_empty() {
+            return Err(Flaws(found).into());
+        }
+        self.actions
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(actions);
+        Ok(book)
+    }
+}
+
+/// How the page of a chapter reaches the others, where it is read as a file.
+fn ways(config: &Config, options: &Options, chapter: &Path) -> Ways {
+    let up = |path: &Path| "../".repeat(path.components().count());
+    let to_root = up(chapter.parent().unwrap_or(Path::new("")));
+    // `mdbook serve` serves the book and nothing beside it.
+    let is_alone = matches!(
+        config.get::<String>("output.html.live-reload-endpoint"),
+        Ok(Some(_))
+    );
+    let outputs = config.outputs::<toml::Value>();
+    let several = outputs.is_ok_and(|outputs| outputs.len() > 1);
+    let mut built = config.build.build_dir.clone();
+    if several {
+        built.push("html");
+    }
+    let reports = (!is_alone && is_inside(&built)).then(|| {
+        let reports = options.reports.display();
+        format!("{to_root}{}{reports}/", up(&built))
+    });
+    Ways {
+        reports,
+        pages: to_root,
+    }
+}
+
+/// A chapter as it was written: other preprocessors may have put text into what we see.
+pub(crate) struct Original {
+    file: PathBuf,
+    text: Option<String>,
+}
+
+impl Original {
+    fn of(context: &PreprocessorContext, chapter: &Chapter) -> Self {
+        Self::new(&context.root, &context.config.book.src, chapter)
+    }
+
+    pub(crate) fn new(root: &Path, src: &Path, chapter: &Chapter) -> Self {
+        let path = chapter.source_path.as_ref().or(chapter.path.as_ref());
+        let file = src.join(path.map_or(Path::new(&chapter.name), |path| path));
+        let text = fs::read_to_string(root.join(&file)).ok();
+        Self { file, text }
+    }
+
+    fn flaw(&self, content: &str, slip: Slip) -> Flaw {
+        Flaw::at(&self.file, self.line(content, slip.at), slip.text)
+    }
+
+    /// The line in the file of what stands at `at` in `content`: the same one among equal lines.
+    fn line(&self, content: &str, at: usize) -> usize {
+        let number = content[..at].matches('\n').count();
+        let lines: Vec<_> = content.lines().collect();
+        let Some(line) = lines.get(number) else {
+            return number + 1;
+        };
+        let before = lines[..number]
+            .iter()
+            .filter(|other| *other == line)
+            .count();
+        self.text
+            .as_deref()
+            .and_then(|text| {
+                let mut same = text.lines().enumerate().filter(|(_, other)| other == line);
+                same.nth(before)
+            })
+            .map_or(number, |(number, _)| number)
+            + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_of_the_file_and_not_of_what_was_included() {
+        let original = Original {
+            file: PathBuf::from("book/a.md"),
+            text: Some("a\n{{#include b.md}}\nx\nc\nx\n".to_owned()),
+        };
+        let content = "a\n1\n2\n3\nx\nc\nx\n";
+        assert_eq!(original.line(content, content.find('x').unwrap()), 3);
+        assert_eq!(original.line(content, content.rfind('x').unwrap()), 5);
+        // Of included text there is only the place in the whole.
+        assert_eq!(original.line(content, content.find('2').unwrap()), 3);
+    }
+
+    #[test]
+    fn links_lead_from_the_built_page_to_the_reports() {
+        let links = |config: &str, chapter: &str| {
+            let table = "\n[preprocessor.lab]\nsteps = []\n";
+            let config: Config = format!("{config}{table}").parse().unwrap();
+            let options = Options::of(&config).unwrap();
+            ways(&config, &options, Path::new(chapter)).reports
+        };
+        let target = "[build]\nbuild-dir = 'target/book'\n";
+        assert_eq!(links(target, "a.md").unwrap(), "../../reports/");
+        assert_eq!(links(target, "b/a.md").unwrap(), "../../../reports/");
+        let two = format!("{target}[output.html]\n[output.markdown]\n");
+        assert_eq!(links(&two, "a.md").unwrap(), "../../../reports/");
+        assert_eq!(links("[build]\nbuild-dir = '/tmp/x'\n", "a.md"), None);
+        let served = format!("{target}[output.html]\nlive-reload-endpoint = '__livereload'\n");
+        assert_eq!(links(&served, "a.md"), None);
+    }
+}

@@ -1,0 +1,250 @@
+//! What the runs say, as it stands in the pages: the latest run of a step, and all steps.
+
+use lab_record::{Outcome, Reports, Run};
+use maud::{Markup, html};
+
+use crate::options::{Options, Step};
+
+/// The code whose runs count: the participant's.
+const MINE: &str = "mine";
+
+/// How a page reaches other pages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Ways {
+    /// In front of a path in the reports folder; none where no link could lead there.
+    pub(crate) reports: Option<String>,
+    /// In front of a page of the book.
+    pub(crate) pages: String,
+}
+
+impl Ways {
+    /// As `mdbook-lab serve` has it.
+    pub(crate) fn served() -> Self {
+        Self {
+            reports: Some("/reports/".to_owned()),
+            pages: "/".to_owned(),
+        }
+    }
+}
+
+/// The latest run of a step's scenario with the participant's code.
+pub(crate) struct Latest {
+    run: Run,
+    /// The page that compares it with the first run, relative to the reports.
+    comparison: Option<String>,
+}
+
+impl Latest {
+    /// Finds it; none where there is none.
+    pub(crate) fn of(reports: &Reports, scenario: &str) -> Option<Self> {
+        let run = reports
+            .briefs(scenario)
+            .filter(|brief| brief.code == MINE)
+            .find_map(|brief| reports.run(scenario, &brief.run_id).ok())?;
+        let comparison = comparison(reports, &run);
+        Some(Self { run, comparison })
+    }
+
+    fn report(&self) -> String {
+        format!("{}/{}/report.html", self.run.scenario.name, self.run.run_id)
+    }
+
+    /// When it was, to the minute; the run id tells it to the second.
+    fn when(&self) -> String {
+        self.run
+            .started_at
+            .strftime("%Y-%m-%d %H:%M UTC")
+            .to_string()
+    }
+
+    /// The figure that is quoted first, in words.
+    fn headline(&self) -> Option<(&str, &str, &str)> {
+        let check = self.run.headline()?;
+        Some((&check.title, &check.seen, &check.limit))
+    }
+
+    fn held(&self) -> String {
+        let checks = &self.run.checks;
+        let held = checks.iter().filter(|check| check.passed).count();
+        format!("{held} of {} checks hold", checks.len())
+    }
+}
+
+/// The comparison of the oldest run with this one, if the driver has made one.
+fn comparison(reports: &Reports, run: &Run) -> Option<String> {
+    let end = format!("--{}.html", run.run_id);
+    std::fs::read_dir(reports.root().join("compare"))
+        .ok()?
+        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
+        .filter(|name| name.ends_with(&end))
+        .min()
+        .map(|name| format!("compare/{name}"))
+}
+
+/// What goes into a page's `.lab-status`.
+pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways) -> Markup {
+    let Some(latest) = latest else {
+        return html! {
+            p { "No run of your code yet: " code { "make step" (step.0) } " makes one." }
+        };
+    };
+    let verdict = latest.run.verdict;
+    html! {
+        p {
+            strong class={ "lab-verdict lab-" (outcome_class(verdict.outcome)) } {
+                (outcome_word(verdict.outcome))
+            }
+            @if let Some(score) = verdict.score { " " (score) " of 100" }
+            @if verdict.outcome != Outcome::Invalid { ", " (latest.held()) }
+            @else { ": this measurement can't be trusted, so it has no score; run it again" }
+            ". Your code on " (latest.run.platform) ", " (latest.when()) "."
+        }
+        @if verdict.outcome != Outcome::Invalid && let Some((title, seen, limit)) = latest.headline() {
+            p { (title) ": " strong { (seen) } ", limit " (limit) "." }
+        }
+        p {
+            (link(ways, "Report", &latest.report()))
+            @if let Some(comparison) = &latest.comparison {
+                " · " (link(ways, "Compared with the first run", comparison))
+            }
+            " · " (link(ways, "All runs", "index.html"))
+        }
+    }
+}
+
+/// A link into the reports, or the path of the file where no link would work.
+fn link(ways: &Ways, text: &str, path: &str) -> Markup {
+    html! {
+        @if let Some(base) = &ways.reports { a href={ (base) (path) } { (text) } }
+        @else { (text) ": " code { "reports/" (path) } }
+    }
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// A run passed once; what came later takes nothing away.
+    Done { latest_fails: bool },
+    /// There are runs, and none passed; the best score.
+    Open { best: Option<u8> },
+    /// There is no run.
+    New,
+}
+
+impl State {
+    fn of(reports: &Reports, scenario: &str) -> Self {
+        let mut latest = None;
+        let mut best = None;
+        for brief in reports.briefs(scenario) {
+            if brief.code != MINE {
+                continue;
+            }
+            let latest = *latest.get_or_insert(brief.outcome);
+            best = best.max(brief.score);
+            if brief.outcome == Outcome::Pass {
+                return Self::Done {
+                    latest_fails: latest == Outcome::Fail,
+                };
+            }
+        }
+        latest.map_or(Self::New, |_| Self::Open { best })
+    }
+
+    fn class(self) -> &'static str {
+        match self {
+            Self::Done { .. } => "pass",
+            Self::Open { .. } => "fail",
+            Self::New => "new",
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::Done {
+                latest_fails: false,
+            } => "done".to_owned(),
+            Self::Done { latest_fails: true } => "done; the latest run fails".to_owned(),
+            Self::Open { best: Some(best) } => format!("not yet; best score {best} of 100"),
+            Self::Open { best: None } => "not yet".to_owned(),
+            Self::New => "not run yet".to_owned(),
+        }
+    }
+}
+
+/// What goes into a page's `.lab-progress`.
+pub(crate) fn progress(options: &Options, reports: &Reports, ways: &Ways) -> Markup {
+    let states: Vec<_> = options
+        .steps
+        .iter()
+        .map(|step| (step, State::of(reports, &step.scenario)))
+        .collect();
+    let done = states
+        .iter()
+        .filter(|(_, state)| matches!(state, State::Done { .. }))
+        .count();
+    let next = states
+        .iter()
+        .position(|(_, state)| !matches!(state, State::Done { .. }));
+    html! {
+        p { strong { (done) " of " (states.len()) " steps done" } }
+        ol {
+            @for (index, (step, state)) in states.iter().enumerate() {
+                li class={ "lab-step lab-" (state.class()) } {
+                    a href={ (ways.pages) (step.page().display()) } { (step.title) }
+                    ": " (state.words())
+                    @if Some(index) == next { strong { " ← next" } }
+                }
+            }
+        }
+    }
+}
+
+fn outcome_word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "PASS",
+        Outcome::Fail => "FAIL",
+        Outcome::Invalid => "INVALID",
+    }
+}
+
+fn outcome_class(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Pass => "pass",
+        Outcome::Fail => "fail",
+        Outcome::Invalid => "invalid",
+    }
+}
+
+/// The status as plain text, for other renderers than HTML.
+pub(crate) fn status_text(step: (usize, &Step), latest: Option<&Latest>) -> String {
+    let Some(latest) = latest else {
+        return format!("No run of your code yet: `make step{}` makes one.", step.0);
+    };
+    let verdict = latest.run.verdict;
+    let score = verdict
+        .score
+        .map_or_else(String::new, |score| format!(" {score} of 100"));
+    let headline = latest
+        .headline()
+        .map_or_else(String::new, |(title, seen, limit)| {
+            format!(" {title}: {seen}, limit {limit}.")
+        });
+    format!(
+        "**{}**{score}, {}.{headline} Report: `reports/{}`",
+        outcome_word(verdict.outcome),
+        latest.when(),
+        latest.report()
+    )
+}
+
+/// The progress as plain text.
+pub(crate) fn progress_text(options: &Options, reports: &Reports) -> String {
+    let lines: Vec<_> = (1..)
+        .zip(&options.steps)
+        .map(|(number, step)| {
+            let state = State::of(reports, &step.scenario).words();
+            format!("{number}. {}: {state}", step.title)
+        })
+        .collect();
+    lines.join("\n")
+}
