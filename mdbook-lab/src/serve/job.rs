@@ -159,8 +159,8 @@ impl Desk {
             }
             Action::Example(name) => {
                 let mut cargo = Command::new("cargo");
-                cargo.args(["run", "--quiet", "--profile", "lab", "--package"]);
-                cargo.args(["lab-services", "--example", name.as_str()]);
+                cargo.args(["run", "--quiet", "--profile", "lab"]);
+                cargo.args(["--example", name.as_str()]);
                 cargo
             }
         };
