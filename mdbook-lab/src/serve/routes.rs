@@ -54,6 +54,8 @@ pub(crate) fn app(parts: Arc<Parts>) -> Router {
         .route("/lab/events", get(events))
         .route("/lab/run", post(run))
         .route("/lab/cancel", post(cancel))
+        // Browsers ask for it beside what is not a page of the book, which brings its own.
+        .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/reports", get(report))
         .route("/reports/", get(report))
         .route("/reports/{*path}", get(report))
