@@ -124,6 +124,8 @@ async fn the_server_ends_a_transaction_that_is_left_open() {
         .post(api.url("/cases/tx"))
         .json(&order("a"));
     let payment = tokio::spawn(payment.send());
+    // From here on nothing but the server can end the transaction.
+    dep.until_count("dep_requests_in_flight", 1).await;
     for open in [1, 0] {
         let is_so = async || dbstats(&api).await["activity"]["idle_in_transaction"] == open;
         until(is_so, "the transaction to open, and to end").await;
