@@ -145,7 +145,7 @@ impl Check<'_> {
     fn chapter_of_step(&self, chapter: &Chapter, target: &str, step: &Step) -> Vec<Flaw> {
         let file = self.file(chapter);
         let asks: Vec<_> = marks::find(&chapter.content)
-            .unwrap_or_default()
+            .0
             .into_iter()
             .map(|mark| mark.ask)
             .collect();

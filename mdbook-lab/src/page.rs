@@ -38,9 +38,8 @@ impl Writer<'_> {
         form: &Form,
         actions: &mut BTreeSet<Action>,
     ) -> Result<String, Vec<Slip>> {
-        let marks = marks::find(page)?;
+        let (marks, mut slips) = marks::find(page);
         let mut written = String::with_capacity(page.len());
-        let mut slips = Vec::new();
         let mut from = 0;
         for Mark { range, ask } in marks {
             match self.block(&ask, form) {
@@ -61,6 +60,7 @@ impl Writer<'_> {
         if slips.is_empty() {
             Ok(written)
         } else {
+            slips.sort_by_key(|slip| slip.at);
             Err(slips)
         }
     }

@@ -1,0 +1,135 @@
+//! `mdbook-lab check`: each way in which guide and project can part.
+
+use crate::project::Project;
+
+fn flaws(project: &Project) -> String {
+    let said = project.run(&["check"], "");
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(2), ""),
+        "{}",
+        said.err
+    );
+    said.err.trim().to_owned()
+}
+
+#[test]
+fn a_sound_guide_passes() {
+    let said = Project::new().run(&["check"], "");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert_eq!(said.out, "The guide and the project agree.\n");
+}
+
+#[test]
+fn a_target_that_is_not_in_the_makefile_is_found_wherever_a_page_names_it() {
+    let project = Project::new()
+        .append("book/index.md", "\nTry `make tea`.\n")
+        .append(
+            "book/step2.md",
+            "\n```sh\nmake step1 coffee   # both\n```\n",
+        );
+    assert_eq!(
+        flaws(&project),
+        "book/index.md:21: the Makefile has no target `tea`\n\
+         book/step2.md:22: the Makefile has no target `coffee`"
+    );
+}
+
+#[test]
+fn steps_and_chapters_belong_together() {
+    let left_out =
+        Project::new().change("book/SUMMARY.md", "- [Transaction scope](step2.md)\n", "");
+    let flaw = flaws(&left_out);
+    assert!(
+        flaw.starts_with("book/SUMMARY.md: its numbered chapters"),
+        "{flaw}"
+    );
+
+    let one_more = Project::new().append("book/SUMMARY.md", "\n---\n\n- [More](more/sources.md)\n");
+    let one_more = one_more.change("book/SUMMARY.md", "[Sources](more/sources.md)\n", "");
+    let flaw = flaws(&one_more);
+    assert!(
+        flaw.starts_with("book/SUMMARY.md: its numbered chapters"),
+        "{flaw}"
+    );
+
+    let no_target = Project::new().change("Makefile", "step2: ## the second step\n", "step9:\n");
+    let flaw = flaws(&no_target.change("book/step2.md", "make step2", "make step9"));
+    assert!(flaw.contains("Makefile: there is no `step2`"), "{flaw}");
+    assert!(
+        flaw.contains("Makefile: `make step9` has no step in book.toml"),
+        "{flaw}"
+    );
+}
+
+#[test]
+fn a_step_does_what_its_chapter_says() {
+    let other_run = Project::new().change("Makefile", "@driver run tx", "@driver run timeouts");
+    assert_eq!(
+        flaws(&other_run),
+        "Makefile: `step2` does not run `tx`, as book.toml says"
+    );
+    let silent = Project::new()
+        .change("book/step2.md", "{{#lab status tx}}", "")
+        .change("book/step2.md", "sh,lab-run", "sh")
+        .change("book/step2.md", "lab-services/src/cases/tx.rs", "it");
+    let flaw = flaws(&silent.change("book/step2.md", "lab-services/src/cases/tx.rs", "it"));
+    assert_eq!(
+        flaw,
+        "book/step2.md: `{{#lab status tx}}` is not in it\n\
+         book/step2.md: it does not name the edit point lab-services/src/cases/tx.rs\n\
+         book/step2.md: no `lab-run` block has `make step2`"
+    );
+}
+
+#[test]
+fn edit_points_are_in_the_sources() {
+    let starter = "lab-services/src/cases/starter/tx.rs";
+    let unmarked = Project::new().change(starter, "// LAB: STEP2 TODO\n", "");
+    assert_eq!(
+        flaws(&unmarked),
+        "book/step2.md:3: `LAB: STEP2 TODO` is in no starter\n\
+         lab-services/src/cases/starter/tx.rs: `LAB: STEP2 TODO` is not in it"
+    );
+    let gone = Project::new().remove("lab-services/src/cases/tx.rs");
+    assert_eq!(
+        flaws(&gone),
+        "lab-services/src/cases/tx.rs: step 2 edits it, and it is not there"
+    );
+}
+
+#[test]
+fn links_lead_somewhere() {
+    let project = Project::new()
+        .append(
+            "book/index.md",
+            "\n[a](step3.md) [b](step1.md#nowhere) [c](#welcome)\n",
+        )
+        .append(
+            "book/more/sources.md",
+            "\n[d](../step1.md#run-it) [e](step1.md)\n",
+        )
+        .append("book/step1.md", "\n<a href=\"step2.html\">f</a>\n");
+    insta::assert_snapshot!(flaws(&project));
+}
+
+#[test]
+fn what_is_opened_is_closed() {
+    let unclosed = Project::new().change("book/step1.md", "</details>\n", "");
+    assert_eq!(
+        flaws(&unclosed),
+        "book/step1.md:16: <details> is not closed"
+    );
+    let directive = Project::new().append("book/index.md", "\n{{#lab progress\n");
+    let flaw = flaws(&directive);
+    assert!(flaw.starts_with("book/index.md:21: "), "{flaw}");
+    assert!(flaw.contains("not closed"), "{flaw}");
+}
+
+#[test]
+fn outside_a_project_it_says_where_to_be() {
+    let project = Project::new().remove("book.toml");
+    let flaw = flaws(&project);
+    assert!(flaw.starts_with("no book.toml in "), "{flaw}");
+    assert!(flaw.ends_with("run this inside the project"), "{flaw}");
+}

@@ -1,0 +1,8 @@
+//! The preprocessor as mdBook calls it, and `mdbook-lab check`, on a small project of their own.
+
+mod check;
+mod mistakes;
+mod pages;
+mod project;
+mod protocol;
+mod unmarked;
