@@ -480,7 +480,32 @@
     if (hasControls || inControl) event.stopPropagation();
   }, true);
 
+  // ---- What mdBook leaves out of a keyboard's reach ----
+  // A box that scrolls must be reachable to be scrolled.
+  function reachBoxes() {
+    for (const box of document.querySelectorAll("main pre code, main .table-wrapper")) {
+      if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  }
+
+  // The button for the chapters is a bare label.
+  function reachChapters() {
+    const label = document.querySelector("label#mdbook-sidebar-toggle");
+    if (!label) return;
+    label.setAttribute("role", "button");
+    label.tabIndex = 0;
+    label.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      label.click();
+    });
+  }
+
   // ---- Start ----
+  const main = document.querySelector("main");
+  if (main) new ResizeObserver(reachBoxes).observe(main);
+  reachChapters();
   const panel = new Panel();
   restore();
   if (local && !frozen) {

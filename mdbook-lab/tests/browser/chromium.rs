@@ -127,6 +127,50 @@ impl Tab {
         answer["result"]["value"].clone()
     }
 
+    /// What a promise in the page comes to.
+    pub(crate) fn resolve(&mut self, promise: &str) -> Value {
+        let answer = self.call(
+            "Runtime.evaluate",
+            json!({"expression": promise, "returnByValue": true, "awaitPromise": true}),
+        );
+        assert!(answer.get("exceptionDetails").is_none(), "{answer}");
+        answer["result"]["value"].clone()
+    }
+
+    /// Presses a key, as a keyboard does.
+    pub(crate) fn key(&mut self, key: &str) {
+        // What Enter types; other keys used here type nothing.
+        let text = if key == "Enter" { "\r" } else { "" };
+        for kind in ["keyDown", "keyUp"] {
+            let event = json!({"type": kind, "key": key, "code": key, "text": text,
+                "windowsVirtualKeyCode": if key == "Enter" { 13 } else { 9 }});
+            self.call("Input.dispatchKeyEvent", event);
+        }
+    }
+
+    /// Sets the width of the window, CSS pixels.
+    pub(crate) fn width(&mut self, width: u32) {
+        let metrics =
+            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.call("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
+    /// Brings it to the front, as a click on it does.
+    pub(crate) fn front(&mut self) {
+        self.call("Page.bringToFront", json!({}));
+    }
+
+    /// Shows the page as on paper.
+    pub(crate) fn print(&mut self) {
+        self.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    }
+
+    /// From the next page on, nothing of a page runs.
+    pub(crate) fn without_scripts(&mut self) {
+        let off = json!({"value": true});
+        self.call("Emulation.setScriptExecutionDisabled", off);
+    }
+
     /// Waits until an expression is true in the page; it may fail until then.
     pub(crate) fn wait(&mut self, what: &str, expression: &str) {
         let start = Instant::now();

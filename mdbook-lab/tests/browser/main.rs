@@ -6,7 +6,9 @@
 #[allow(dead_code, reason = "the attacks need more of it than the pages do")]
 #[path = "../security/attack.rs"]
 mod attack;
+mod book;
 mod chromium;
+mod turns;
 
 use std::{fs, time::Duration};
 
@@ -165,7 +167,7 @@ fn a_changed_page_comes_by_itself_and_keeps_open_hints() {
     // A mistake is shown, and the page stays.
     fs::write(&page, format!("{old}\n{{{{#lab nonsense}}}}\n")).unwrap();
     tab.wait("the mistake", "document.querySelector('.lab-build-error')");
-    assert_eq!(tab.eval("document.querySelectorAll('.lab-run').length"), 3);
+    assert_eq!(tab.eval("document.querySelectorAll('.lab-run').length"), 4);
     fs::write(&page, old).unwrap();
     tab.wait("the page", "!document.querySelector('.lab-build-error')");
 }

@@ -32,16 +32,19 @@ impl Guide {
     /// Copies the fixture and serves it.
     pub(crate) fn open() -> Self {
         let project = tempfile::tempdir().expect("a temporary folder");
+        let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
+        copy(&ours.join("tests/fixtures/served"), project.path());
         copy(
-            &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/served"),
-            project.path(),
-        );
-        copy(
-            &Path::new(env!("CARGO_MANIFEST_DIR")).join("assets"),
+            &ours.join("assets"),
             &project.path().join("mdbook-lab/assets"),
         );
+        Self::serve(project, 0)
+    }
+
+    /// Serves a project; port 0 takes any.
+    pub(crate) fn serve(project: TempDir, port: u16) -> Self {
         let mut server = Command::new(env!("CARGO_BIN_EXE_mdbook-lab"))
-            .args(["serve", "--port", "0", "--no-open"])
+            .args(["serve", "--port", &port.to_string(), "--no-open"])
             .current_dir(project.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -175,6 +178,14 @@ impl Guide {
         (status[9..12].parse().expect("a status"), reader)
     }
 
+    /// Ends the server and starts it again on the same port.
+    pub(crate) fn again(mut self) -> Self {
+        self.end("-TERM");
+        let empty = tempfile::tempdir().expect("a temporary folder");
+        let project = std::mem::replace(&mut self.project, empty);
+        Self::serve(project, self.port)
+    }
+
     /// Ends the server with `signal` and gives its exit status.
     pub(crate) fn end(&mut self, signal: &str) -> std::process::ExitStatus {
         let id = self.server.id().to_string();
@@ -234,7 +245,8 @@ pub(crate) fn wait_until(what: &str, mut done: impl FnMut() -> bool) {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+/// Copies a folder with all that is in it.
+pub(crate) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("a folder");
     for entry in fs::read_dir(from).expect("the fixture") {
         let entry = entry.expect("an entry");
