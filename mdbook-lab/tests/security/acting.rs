@@ -178,3 +178,17 @@ fn is_alive(id: &str) -> bool {
     let state = String::from_utf8_lossy(&state.stdout).trim().to_owned();
     !state.is_empty() && !state.starts_with('Z')
 }
+
+#[test]
+fn a_session_ends_with_its_server() {
+    let guide = Guide::open();
+    let cookie = guide.enter();
+    let (port, token) = (guide.port, guide.token.clone());
+    let guide = guide.again();
+    assert_eq!(guide.port, port, "the cookie's name is the same");
+    assert_eq!(guide.act(&cookie, "/lab/run", TOUCH, &[]).status, 403);
+    assert_eq!(guide.follow(&cookie).0, 403);
+    assert_eq!(guide.get(&format!("/?token={token}"), &[]).status, 403);
+    let new = guide.enter();
+    assert_eq!(guide.act(&new, "/lab/run", TOUCH, &[]).status, 202);
+}
