@@ -1,7 +1,7 @@
 //! `mdbook-lab`: the guide's preprocessor for mdBook, its check, and its live server.
 
 use std::{
-    io::{self, IsTerminal},
+    io::{self, IsTerminal, Write},
     path::Path,
     process::ExitCode,
 };
@@ -79,7 +79,12 @@ fn preprocess() -> Result<()> {
         );
     }
     let book = Lab::new().run(&context, book)?;
-    serde_json::to_writer(io::stdout().lock(), &book).context("can't give the book back to mdBook")
+    // In one piece: standard output would be flushed at every line.
+    let book = serde_json::to_vec(&book).context("can't write the book as JSON")?;
+    io::stdout()
+        .lock()
+        .write_all(&book)
+        .context("can't give the book back to mdBook")
 }
 
 /// Whether two versions promise to understand each other: before 1.0 those of one minor version.

@@ -1,7 +1,12 @@
 //! Writes a page with its marks replaced: HTML blocks around plain Markdown, so that mdBook draws
 //! code as it always does, or Markdown alone for other renderers.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    rc::Rc,
+};
 
 use lab_record::Reports;
 
@@ -28,6 +33,8 @@ pub(crate) struct Writer<'a> {
     pub(crate) options: &'a Options,
     pub(crate) project: &'a Project,
     pub(crate) reports: &'a Reports,
+    /// The latest runs that were read: pages ask for the same ones.
+    pub(crate) latest: RefCell<BTreeMap<String, Option<Rc<Latest>>>>,
 }
 
 impl Writer<'_> {
@@ -105,6 +112,13 @@ impl Writer<'_> {
         }
     }
 
+    fn latest(&self, scenario: &str) -> Option<Rc<Latest>> {
+        let mut read = self.latest.borrow_mut();
+        read.entry(scenario.to_owned())
+            .or_insert_with(|| Latest::of(self.reports, scenario).map(Rc::new))
+            .clone()
+    }
+
     fn status(&self, scenario: &str, form: &Form) -> Result<String, String> {
         let step = self.options.step(scenario).ok_or_else(|| {
             let known: Vec<_> = self
@@ -118,14 +132,14 @@ impl Writer<'_> {
                 known.join(", ")
             )
         })?;
-        let latest = || Latest::of(self.reports, scenario);
+        let latest = || self.latest(scenario);
         Ok(match form {
             Form::Served => slot_of_status(scenario),
             Form::Baked(ways) => {
-                let html = status::status(step, latest().as_ref(), ways).into_string();
+                let html = status::status(step, latest().as_deref(), ways).into_string();
                 slot_of_status(scenario).replacen("><", &format!(">{html}<"), 1)
             }
-            Form::Plain => status::status_text(step, latest().as_ref()),
+            Form::Plain => status::status_text(step, latest().as_deref()),
         })
     }
 }

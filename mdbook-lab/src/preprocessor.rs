@@ -1,6 +1,7 @@
 //! The preprocessor, as mdBook calls it: by itself as a command, or inside [`Guide`](crate::Guide).
 
 use std::{
+    cell::RefCell,
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
@@ -76,6 +77,7 @@ impl Preprocessor for Lab {
             options: &options,
             project: &project,
             reports: &reports,
+            latest: RefCell::default(),
         };
         let mut actions = BTreeSet::new();
         let mut found = Vec::new();
