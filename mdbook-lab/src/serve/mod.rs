@@ -28,6 +28,7 @@ use std::{
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
+    sync::oneshot,
 };
 
 pub use self::site::BuildError;
@@ -102,18 +103,8 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
     let guide = Arc::new(guide);
     let listener = bind(options.port).await?;
     let mut signals = Signals::new()?;
-    let shelf = Arc::new(Shelf::new(Arc::clone(&guide))?);
     let news = Arc::new(Newsroom::new());
-    news.tell(Message::Reload {
-        book: Some(shelf.site().name()),
-        pages: Vec::new(),
-        error: None,
-    });
-    let changes = Changes::below(&root)?;
-    thread::spawn({
-        let (shelf, news) = (Arc::clone(&shelf), Arc::clone(&news));
-        move || rebuild(&changes, &shelf, &news)
-    });
+    let shelf = build(Arc::clone(&guide), &news, Changes::below(&root)?).await?;
     follow(Arc::clone(&guide), &news);
 
     let desk = Arc::new(Desk::new(root.clone(), Arc::clone(&news)));
@@ -159,7 +150,35 @@ fn has_desktop() -> bool {
     display && !set("CI") && !set("SSH_CONNECTION")
 }
 
-/// Builds the book again at every change.
+/// Builds the book, and again at every change.
+///
+/// One thread builds them all: what an allocator keeps for each thread that once needed much, it
+/// keeps once.
+async fn build(
+    guide: Arc<Guide>,
+    news: &Arc<Newsroom>,
+    changes: Changes,
+) -> Result<Arc<Shelf>, ServeError> {
+    let (first, built) = oneshot::channel();
+    let news = Arc::clone(news);
+    thread::spawn(move || {
+        let shelf = match Shelf::new(guide) {
+            Ok(shelf) => Arc::new(shelf),
+            Err(error) => return drop(first.send(Err(error))),
+        };
+        news.tell(Message::Reload {
+            book: Some(shelf.site().name()),
+            pages: Vec::new(),
+            error: None,
+        });
+        if first.send(Ok(Arc::clone(&shelf))).is_ok() {
+            rebuild(&changes, &shelf, &news);
+        }
+    });
+    Ok(built.await.map_err(io::Error::other)??)
+}
+
+/// Builds the book again at every change, and tells of it.
 fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
     while changes.wait() {
         news.tell(match shelf.rebuild() {
