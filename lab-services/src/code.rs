@@ -19,6 +19,24 @@ pub enum Code {
     Cheat(&'static str),
 }
 
+/// `GET /debug/code`: the participant's files as they were compiled into this build, by their path in the project.
+/// Whoever runs an image asks whether it has today's code.
+pub(crate) async fn sources() -> axum::Json<std::collections::BTreeMap<&'static str, &'static str>>
+{
+    let files = [
+        (
+            "lab-services/src/cases/timeouts.rs",
+            include_str!("cases/timeouts.rs"),
+        ),
+        ("lab-services/src/cases/tx.rs", include_str!("cases/tx.rs")),
+        (
+            "lab-services/src/cases/bulkheads.rs",
+            include_str!("cases/bulkheads.rs"),
+        ),
+    ];
+    axum::Json(files.into())
+}
+
 /// A name that no implementation has.
 #[derive(Debug, thiserror::Error)]
 #[error("there is no code named `{name}`; this build has {known}{advice}")]

@@ -5,6 +5,7 @@
 
 pub mod api;
 pub mod cases;
+pub mod cgroup;
 pub mod code;
 pub mod cpu;
 pub mod database;

@@ -1,4 +1,4 @@
-//! An emulated CPU quota for machines without cgroups: so much CPU time in each period of 100 ms, shared by all
+//! The CPU of a service. On a laptop its quota is emulated: so much CPU time in each period of 100 ms, shared by all
 //! requests in slices of 5 ms, as the bandwidth control of Linux does it. What isn't used is not kept.
 
 use std::sync::{Mutex, PoisonError};
@@ -10,6 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::time::Instant;
 
+use crate::cgroup::Cgroup;
 use crate::cpu;
 
 /// The period of Linux's `cpu.max` where nothing else is set.
@@ -32,6 +33,8 @@ impl Millicores {
 #[derive(Debug)]
 pub(crate) struct Cpu {
     quota: Option<Millicores>,
+    /// The limit that the system itself sets, where none is emulated.
+    cgroup: Option<Cgroup>,
     epoch: Instant,
     /// Held while waiting for CPU time. Its queue is fair, so that requests take turns, slice by slice.
     turn: tokio::sync::Mutex<()>,
@@ -45,10 +48,11 @@ struct Account {
 }
 
 impl Cpu {
-    /// A CPU with a quota, or without one for 0 millicores.
+    /// A CPU with an emulated quota; for 0 millicores, with the limit of the control group, if it has one.
     pub(crate) fn new(quota: Millicores) -> Self {
         Self {
             quota: (quota.0 > 0).then_some(quota),
+            cgroup: (quota.0 == 0).then(Cgroup::limited).flatten(),
             epoch: Instant::now(),
             turn: tokio::sync::Mutex::default(),
             account: Mutex::new(Account {
@@ -117,10 +121,10 @@ struct Bucket {
 
 /// What a cgroup shows in `cpu.stat`: periods in which there was work, those that ran out, and time spent waiting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Totals {
-    periods: u64,
-    throttled_periods: u64,
-    throttled: Duration,
+pub(crate) struct Totals {
+    pub(crate) periods: u64,
+    pub(crate) throttled_periods: u64,
+    pub(crate) throttled: Duration,
 }
 
 impl Bucket {
@@ -181,13 +185,16 @@ impl Collector for CpuMetrics {
             let account = self.0.account();
             (account.used, account.bucket.totals)
         };
-        let millicores = ConstGauge::new(self.0.quota.map_or(0, |quota| i64::from(quota.0)));
+        let cgroup = self.0.cgroup.as_ref();
+        let limit = self.0.quota.or(cgroup.map(|cgroup| cgroup.limit));
+        let totals = cgroup.map_or(totals, Cgroup::totals);
+        let millicores = ConstGauge::new(limit.map_or(0, |limit| i64::from(limit.0)));
         let mut put = |name, help, metric: &dyn EncodeMetric| {
             metric.encode(to.encode_descriptor(name, help, None, metric.metric_type())?)
         };
         put(
             "lab_cpu_quota_millicores",
-            "Emulated CPU quota; 0 is none",
+            "CPU limit, emulated or of the container; 0 is none",
             &millicores,
         )?;
         put(

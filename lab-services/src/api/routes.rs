@@ -44,6 +44,7 @@ pub(super) fn routes(api: Api, slots: u32) -> Router {
         .route("/healthz", get("ok"))
         .route("/readyz", get(ready))
         .route("/debug/dbstats", get(debug_dbstats))
+        .route("/debug/code", get(crate::code::sources))
         .with_state(api);
     admission
         .limit(cases)

@@ -51,6 +51,7 @@ pub(super) fn routes(lanes: Arc<Lanes>, times: ServiceTimes) -> Router {
         .route("/batches/{id}", get(show))
         .route("/healthz", get("ok"))
         .route("/readyz", get("ready"))
+        .route("/debug/code", get(crate::code::sources))
         .merge(metrics::routes(registry))
         .with_state(worker)
 }
