@@ -4,6 +4,10 @@ PLATFORM ?= local
 CODE     ?= mine
 PORT     ?= 3000
 export PLATFORM
+# For PLATFORM=k3d: another cluster than the workshop's own, and an image in a registry.
+CONTEXT  ?= k3d-lab
+export LAB_CONTEXT = $(CONTEXT)
+export LAB_IMAGE = $(IMAGE)
 
 # One profile for everything the workshop runs: see Cargo.toml. The first build takes minutes, makes
 # the driver and the services together and shows what it does; later ones take no time and say nothing.
@@ -11,24 +15,27 @@ first = $(if $(wildcard target/lab/driver),,cargo build --profile lab --bin driv
 driver = $(first) cargo run --quiet --profile lab --bin driver --
 # The guide is built on its own, so that nothing of a run has to wait for it.
 first_guide = $(if $(wildcard target/lab/mdbook-lab),,cargo build --profile lab --package mdbook-lab &&)
+# What a cluster needs besides the driver.
+on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 guide = $(first_guide) cargo run --quiet --profile lab --package mdbook-lab --
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down reset demo \
-        step1 step2 step3 step4 solve1 solve2 solve3 solve4 book test verify bench
+        step1 step2 step3 step4 solve1 solve2 solve3 solve4 image book test verify bench
 
 help: ## print this help
-	@printf 'usage: make TARGET [PLATFORM=local]\n\n'
+	@printf 'usage: make TARGET [PLATFORM=local|k3d]\n\n'
 	@sed -n 's/^\([a-z][a-z0-9 ]*\):.*## /  \1\t/p' Makefile | awk -F '\t' '{ printf "%-32s %s\n", $$1, $$2 }'
 
 demo: ## every scenario with the starter and the reference, then reports/index.html
 	@$(driver) demo
 
 preflight: ## check this machine: toolchain, PostgreSQL, ports, disk
-	@sh scripts/preflight.sh
+	@$(call on_cluster,preflight,sh scripts/preflight.sh)
 
 prefetch: ## fetch and build all that the workshop needs, for working offline
 	@sh scripts/prefetch.sh
+	@$(call on_cluster,prefetch,:)
 
 step1: ## run step 1, timeouts, with your code
 	@$(driver) run timeouts --code $(CODE) --open
@@ -46,13 +53,16 @@ reset: ## restore all starters (edits are saved) and wipe what runs; reports sta
 	@sh scripts/reset.sh
 
 up: ## keep the services running on ports 30080 and 30081, to explore with curl
-	@$(driver) up
+	@$(call on_cluster,up,$(driver) up)
 smoke: ## ask each endpoint of the running services once
 	@sh scripts/smoke.sh
 dev: ## rebuild and restart what `make up` started
-	@$(driver) up --restart
+	@$(call on_cluster,dev,$(driver) up --restart)
 down: ## stop what `make up` started
-	@$(driver) down
+	@$(call on_cluster,down,$(driver) down)
+
+image: ## build the image for PLATFORM=k3d and load it into the cluster
+	@sh scripts/image.sh
 
 book: ## the guide in the browser, live: read, run, watch; PORT=3000
 	@$(first) $(guide) serve --port $(PORT)

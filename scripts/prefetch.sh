@@ -3,9 +3,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-if [ "${PLATFORM:-local}" != local ]; then
-    exec cargo run --quiet --profile lab --bin driver -- doctor
-fi
 # The very builds that the targets ask for: cargo builds a crate anew where its features differ.
 echo "prefetch: crates"
 cargo fetch --locked

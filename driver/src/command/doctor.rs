@@ -9,7 +9,7 @@ use super::{Ended, Place};
 use crate::platform::local::preflight;
 
 pub(super) fn doctor(root: &Path, place: &Place) -> Result<Ended> {
-    place.check_platform()?;
+    place.check_local("sh scripts/cluster.sh preflight")?;
     let findings = preflight(root);
     for finding in &findings {
         let sign = if finding.ok {

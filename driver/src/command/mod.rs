@@ -15,14 +15,19 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use lab_record::Reports;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     interrupt::{self, Interrupted},
-    platform::{self, Platform, local::LocalPlatform},
+    platform::{
+        self, Platform,
+        cluster::{ClusterPlatform, K3D_CONTEXT},
+        local::LocalPlatform,
+    },
+    scenario::Scenario,
 };
 
 /// Runs a scenario against the services, watches them fail or hold, and says why.
@@ -71,6 +76,12 @@ struct Place {
     /// Where the services run: local or k3d
     #[arg(long, env = "PLATFORM", default_value = "local")]
     platform: String,
+    /// Context of the kubeconfig that names the cluster, for --platform k3d
+    #[arg(long, env = "LAB_CONTEXT", default_value = K3D_CONTEXT)]
+    context: String,
+    /// Image of the services in a registry that the cluster can reach; without it one is built and loaded
+    #[arg(long, env = "LAB_IMAGE")]
+    image: Option<String>,
     /// Folder of the reports [default: reports/ in the project; of verify, .lab/verify/]
     #[arg(long)]
     reports: Option<PathBuf>,
@@ -103,23 +114,73 @@ impl Place {
     /// Refuses a platform that is not there, before anything is built for it.
     fn check_platform(&self) -> Result<()> {
         match self.platform.as_str() {
-            "local" => Ok(()),
-            "k3d" => bail!(
-                "PLATFORM=k3d is not there yet; the default, PLATFORM=local, runs every step without Docker"
-            ),
+            "local" | "k3d" => Ok(()),
             other => bail!("unknown platform `{other}`; there are local and k3d"),
         }
+    }
+
+    /// Refuses all but the local platform; `instead` does the same on a cluster.
+    fn check_local(&self, instead: &str) -> Result<()> {
+        self.check_platform()?;
+        ensure!(
+            self.platform == "local",
+            "on a cluster `{instead}` does this"
+        );
+        Ok(())
     }
 
     /// Builds the services and gives the platform that runs what was built.
     async fn build(&self, session: &Session, variants: Variants) -> Result<Box<dyn Platform>> {
         self.check_platform()?;
         let cheats = variants == Variants::WithCheats;
+        if self.platform == "k3d" {
+            ensure!(
+                !cheats,
+                "cheats are no part of the image; run them with PLATFORM=local"
+            );
+            return self.cluster(session).await;
+        }
         let services = tokio::select! {
             built = platform::local::build(&session.root, cheats) => built?,
             () = session.interrupt.cancelled() => bail!(Interrupted),
         };
         Ok(Box::new(LocalPlatform::new(services)?))
+    }
+
+    /// Connects to the cluster, and sees to it that it has an image of today's code.
+    async fn cluster(&self, session: &Session) -> Result<Box<dyn Platform>> {
+        let image = self.image.clone().filter(|image| !image.is_empty());
+        let connecting = ClusterPlatform::connect(&session.root, &self.context, image.clone());
+        let platform = tokio::select! {
+            platform = connecting => platform?,
+            () = session.interrupt.cancelled() => bail!(Interrupted),
+        };
+        if image.is_none() {
+            let status = tokio::process::Command::new("sh")
+                .arg("scripts/image.sh")
+                .env("LAB_CONTEXT", &self.context)
+                .current_dir(&session.root)
+                .status()
+                .await
+                .context("can't start scripts/image.sh")?;
+            if session.interrupt.is_cancelled() {
+                bail!(Interrupted);
+            }
+            ensure!(
+                status.success(),
+                "the cluster has no image of your code; see above"
+            );
+        }
+        Ok(Box::new(platform))
+    }
+
+    /// The scenario with the phases that this platform needs.
+    fn fit(&self, scenario: Scenario) -> Scenario {
+        if self.platform == "local" {
+            scenario
+        } else {
+            scenario.on_cluster()
+        }
     }
 }
 

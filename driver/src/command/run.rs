@@ -50,8 +50,9 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
         (Some(name), None) => built_in(name)?,
         (None, None) => unreachable!("clap asks for one of them"),
     };
-    let code = Code::parse(&options.code, &scenario)?;
     options.place.check_platform()?;
+    let scenario = options.place.fit(scenario);
+    let code = Code::parse(&options.code, &scenario)?;
     let _lock = RunLock::acquire(root, &format!("{} with {code} code", scenario.name))?;
     let variants = if matches!(code, Code::Cheat(_)) {
         Variants::WithCheats

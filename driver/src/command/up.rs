@@ -58,7 +58,7 @@ pub(super) async fn up(session: &Session, options: Options) -> Result<Ended> {
         return hold(session, &options).await;
     }
     let platform_name = &options.place.platform;
-    options.place.check_platform()?;
+    options.place.check_local("sh scripts/cluster.sh up")?;
     if !options.restart
         && let Some(standing) = standing(root)
     {

@@ -14,17 +14,21 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+pub mod cluster;
 pub mod local;
 
 pub use crate::service::Targets;
 
 /// Somewhere to run the services.
 pub trait Platform: Send + Sync {
-    /// Its name in reports: `local` or `k3d`.
+    /// Its name in reports: `local`, `k3d`, or `kubernetes` for another cluster.
     fn name(&self) -> &'static str;
 
     /// Versions of the programs of others that it runs, by their names.
     fn versions(&self) -> BTreeMap<String, String>;
+
+    /// Who limits the api's CPU and scales it, for the report.
+    fn scaling(&self) -> String;
 
     /// Starts a fresh stack; done when every service of it is ready. Where one fails, the others
     /// are stopped before the error is returned.
@@ -40,6 +44,9 @@ pub enum Error {
     /// On this machine, as processes.
     #[error(transparent)]
     Local(#[from] local::Error),
+    /// On a cluster.
+    #[error(transparent)]
+    Cluster(#[from] cluster::Error),
     /// The platform's own task is gone, which only a bug or the end of the runtime explains.
     #[error("the stack's supervisor ended before it was asked to stop")]
     SupervisorGone,
@@ -71,6 +78,20 @@ impl StackSpec {
             run_folder: None,
         }
     }
+
+    /// Whether an autoscaler decides how many replicas of the api there are.
+    pub fn is_autoscaled(&self) -> bool {
+        self.api.as_ref().is_some_and(|api| api.manifests.is_some())
+    }
+}
+
+/// The manifests of an api that is autoscaled.
+#[derive(Clone, Debug)]
+pub struct ApiManifests {
+    /// File of its Deployment.
+    pub deployment: PathBuf,
+    /// File of its `HorizontalPodAutoscaler`.
+    pub hpa: PathBuf,
 }
 
 /// How the api runs.
@@ -86,8 +107,10 @@ pub struct ApiSpec {
     pub pool_size: u32,
     /// How long a request waits for a connection.
     pub pool_acquire_timeout: Duration,
-    /// CPU that one replica may use; none leaves it unlimited.
+    /// CPU that one replica may use; none leaves it unlimited. A cluster reads it from the manifests.
     pub cpu_quota: Option<Millicores>,
+    /// Its manifests, where it is autoscaled.
+    pub manifests: Option<ApiManifests>,
     /// Whether it gets a database.
     pub database: bool,
 }
@@ -101,6 +124,7 @@ impl Default for ApiSpec {
             pool_size: 10,
             pool_acquire_timeout: Duration::from_secs(3),
             cpu_quota: None,
+            manifests: None,
             database: false,
         }
     }
@@ -194,6 +218,15 @@ impl fmt::Display for Change {
     }
 }
 
+/// A decision of an autoscaler that is worth telling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// Replicas to run from now on.
+    pub desired: u32,
+    /// What was decided and why, for people.
+    pub sentence: String,
+}
+
 /// A running stack. The channels can be moved out; the stack lives as long as [`Stack::control`].
 #[derive(Debug)]
 pub struct Stack {
@@ -205,6 +238,8 @@ pub struct Stack {
     pub failures: mpsc::UnboundedReceiver<Failure>,
     /// Lives of the api's replicas, from the first start on.
     pub events: mpsc::UnboundedReceiver<ReplicaEvent>,
+    /// What the platform's own autoscaler decides; none where it has none, or nothing is autoscaled.
+    pub decisions: Option<mpsc::UnboundedReceiver<Decision>>,
     /// Scales and stops it.
     pub control: StackControl,
 }

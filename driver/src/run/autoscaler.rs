@@ -18,7 +18,7 @@ use crate::{
     hpa::{Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage},
     manifest::{self, ApiDeployment},
     observe::cpu_seconds,
-    platform::{self, Replica},
+    platform::{self, ApiManifests, Decision, Replica},
 };
 
 /// Time between two decisions. Kubernetes' own default is 15 s
@@ -27,12 +27,8 @@ use crate::{
 pub(super) const TICK: Duration = Duration::from_secs(2);
 
 /// What the report says of it.
-pub(super) fn emulated() -> String {
-    format!(
-        "emulated here: the CPU limit by a quota in each replica, the autoscaler by its published \
-         algorithm, which looks every {} s instead of every 15 s",
-        TICK.as_secs()
-    )
+pub(super) fn pace() -> String {
+    format!("it looks every {} s instead of every 15 s", TICK.as_secs())
 }
 
 /// A laptop is no cluster: whatever the manifests ask for, no more replicas than this are started.
@@ -42,6 +38,7 @@ const MAX_REPLICAS: u32 = 10;
 pub(super) struct Manifests {
     deployment: ApiDeployment,
     hpa: HpaSpec,
+    files: ApiManifests,
 }
 
 /// Reads the manifests of the order's code; none where the scenario does not autoscale.
@@ -56,9 +53,14 @@ pub(super) fn manifests(order: &Order<'_>) -> Result<Option<Manifests>> {
         return Ok(None);
     }
     let path = |file: &str| order.code.path(order.root, scenario, file);
+    let files = ApiManifests {
+        deployment: path("deploy/k8s/api-deploy.yaml"),
+        hpa: path("deploy/k8s/api-hpa.yaml"),
+    };
     Ok(Some(Manifests {
-        deployment: manifest::read_deployment(&path("deploy/k8s/api-deploy.yaml"))?,
-        hpa: manifest::read_hpa(&path("deploy/k8s/api-hpa.yaml"))?,
+        deployment: manifest::read_deployment(&files.deployment)?,
+        hpa: manifest::read_hpa(&files.hpa)?,
+        files,
     }))
 }
 
@@ -68,6 +70,11 @@ impl Manifests {
         self.deployment.replicas.clamp(1, MAX_REPLICAS)
     }
 
+    /// Where they are.
+    pub(super) fn files(&self) -> ApiManifests {
+        self.files.clone()
+    }
+
     /// CPU limit of a pod, which the local platform emulates with a quota.
     pub(super) fn cpu_limit(&self) -> Option<platform::Millicores> {
         let limit = self.deployment.cpu_limit?;
@@ -75,14 +82,6 @@ impl Manifests {
             u32::try_from(limit.0).unwrap_or(u32::MAX),
         ))
     }
-}
-
-/// A decision worth telling.
-pub(super) struct Decision {
-    /// Replicas to run from now on.
-    pub(super) desired: u32,
-    /// What was decided and why, for people.
-    pub(super) sentence: String,
 }
 
 /// Starts the autoscaler; without manifests there is none, and the task ends at once. It tells each

@@ -10,12 +10,10 @@ use lab_record::{EventKind, Line};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    autoscaler::Decision, faults::DepFaults, journal::Journal, live::Live, terminal::Terminal,
-};
+use super::{faults::DepFaults, journal::Journal, live::Live, terminal::Terminal};
 use crate::{
     load::{LoadError, Recording, Sample},
-    platform::{Failure, Stack},
+    platform::{Decision, Failure, Stack},
     scenario::{Phase, Scenario},
 };
 

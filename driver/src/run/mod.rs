@@ -163,12 +163,17 @@ async fn play(
         code: order.code.to_string(),
         planned_s: scenario.duration().as_secs_f64(),
     })?;
+    let decided = stack.decisions.take();
     if manifests.is_some() {
-        journal.event(0.0, EventKind::Scaling, autoscaler::emulated())?;
+        let mut scaling = order.platform.scaling();
+        if decided.is_none() {
+            scaling = format!("{scaling}; {}", autoscaler::pace());
+        }
+        journal.event(0.0, EventKind::Scaling, scaling)?;
     }
 
     let stop_observing = CancellationToken::new();
-    let (decisions, decided) = mpsc::unbounded_channel();
+    let (decisions, emulated) = mpsc::unbounded_channel();
     let (asked_for, desired) = watch::channel(stack.replicas.borrow().len() as u32);
     let observer = tokio::spawn(observe::observe(
         scenario.clone(),
@@ -178,7 +183,8 @@ async fn play(
         stop_observing.clone(),
     ));
     let scaling = autoscaler::spawn(
-        manifests,
+        // Not where the platform has one.
+        manifests.filter(|_| decided.is_none()),
         stack.replicas.clone(),
         decisions,
         stop_observing.clone(),
@@ -192,7 +198,7 @@ async fn play(
         t0,
         live: Live::new(scenario, &plan),
         finished,
-        decided,
+        decided: decided.unwrap_or(emulated),
         asked_for,
         journal,
         terminal,

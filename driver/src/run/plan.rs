@@ -41,6 +41,7 @@ pub(super) fn stack(
             .pool_acquire_timeout
             .unwrap_or(defaults.pool_acquire_timeout),
         cpu_quota: manifests.and_then(Manifests::cpu_limit),
+        manifests: manifests.map(Manifests::files),
         database: api.database,
         port: 0,
     });

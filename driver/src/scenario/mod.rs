@@ -147,6 +147,9 @@ pub struct Phase {
     /// How long it lasts.
     #[serde(deserialize_with = "units::duration")]
     pub duration: Duration,
+    /// How long it lasts on a cluster, where that is not the same: an autoscaler there is slower.
+    #[serde(default, deserialize_with = "units::optional_duration")]
+    pub on_cluster: Option<Duration>,
     /// What is wrong during it.
     pub fault: Option<Fault>,
 }
@@ -341,6 +344,15 @@ impl Class {
 }
 
 impl Scenario {
+    /// With the durations that its phases have on a cluster.
+    #[must_use]
+    pub fn on_cluster(mut self) -> Self {
+        for phase in &mut self.phases {
+            phase.duration = phase.on_cluster.unwrap_or(phase.duration);
+        }
+        self
+    }
+
     /// How long the load lasts.
     pub fn duration(&self) -> Duration {
         self.phases.iter().map(|phase| phase.duration).sum()

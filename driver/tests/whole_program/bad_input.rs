@@ -29,7 +29,20 @@ fn an_unknown_code_lists_those_there_are() {
 
 #[test]
 fn platforms_that_are_not_there_say_so() {
-    assert!(refused(&["run", "timeouts", "--platform", "k3d"]).contains("not there yet"));
+    let nowhere = [
+        "run",
+        "timeouts",
+        "--platform",
+        "k3d",
+        "--context",
+        "no-such-context",
+    ];
+    let text = refused(&nowhere);
+    assert!(
+        text.contains("make up PLATFORM=k3d") || text.contains("kubectl does not start"),
+        "{text}"
+    );
+    assert!(refused(&["up", "--platform", "k3d"]).contains("scripts/cluster.sh up"));
     assert!(
         refused(&["run", "timeouts", "--platform", "moon"]).contains("unknown platform `moon`")
     );

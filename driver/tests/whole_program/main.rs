@@ -1,6 +1,7 @@
 //! The program as a person meets it: real runs, real signals, real mistakes.
 
 mod bad_input;
+mod cluster;
 mod faults;
 mod runs;
 mod support;

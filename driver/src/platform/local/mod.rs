@@ -156,6 +156,10 @@ impl Platform for LocalPlatform {
         installed.into_iter().collect()
     }
 
+    fn scaling(&self) -> String {
+        "emulated here: the CPU limit by a quota in each replica, the autoscaler by its published algorithm".to_owned()
+    }
+
     fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a> {
         Box::pin(async move { Ok(self.start_stack(spec).await?) })
     }

@@ -104,6 +104,7 @@ pub(super) async fn start(
         replicas: replicas_seen,
         failures: failures_seen,
         events: events_seen,
+        decisions: None,
         control: StackControl { commands },
     })
 }

@@ -1,0 +1,84 @@
+//! A file of manifests as the objects that a cluster is to have.
+
+use std::path::Path;
+
+use k8s_openapi::Resource;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::Value;
+
+use super::ManifestError;
+use super::strict::{self, Manifest};
+
+/// Reads every object in `file`, as strictly as the others: an unknown field is an error.
+pub fn read_objects(file: &Path) -> Result<Vec<Value>, ManifestError> {
+    let text = strict::read(file)?;
+    documents(&text)
+        .iter()
+        .map(|document| object(file, document))
+        .collect()
+}
+
+/// The documents of a YAML file, each on the lines that it has in the file.
+fn documents(text: &str) -> Vec<String> {
+    let mut documents = vec![String::new()];
+    for (index, line) in text.lines().enumerate() {
+        if line.trim_end() == "---" {
+            documents.push("\n".repeat(index + 1));
+        } else if let Some(document) = documents.last_mut() {
+            document.push_str(line);
+            document.push('\n');
+        }
+    }
+    documents
+}
+
+fn object(file: &Path, document: &str) -> Result<Value, ManifestError> {
+    let kind = document
+        .lines()
+        .find_map(|line| line.strip_prefix("kind:"))
+        .map_or("", str::trim);
+    match kind {
+        Namespace::KIND => of::<Namespace>(file, document),
+        Secret::KIND => of::<Secret>(file, document),
+        Service::KIND => of::<Service>(file, document),
+        StatefulSet::KIND => of::<StatefulSet>(file, document),
+        HorizontalPodAutoscaler::KIND => of::<HorizontalPodAutoscaler>(file, document),
+        // What has another kind, or none, is refused as not being a Deployment.
+        _ => of::<Deployment>(file, document),
+    }
+}
+
+fn of<T: DeserializeOwned + Serialize + Resource>(
+    file: &Path,
+    document: &str,
+) -> Result<Value, ManifestError> {
+    let manifest: Manifest<'_, T> = Manifest::parse(file, document)?;
+    serde_json::to_value(&manifest.object).map_err(|error| {
+        manifest.refused(
+            super::FieldPath::new("spec"),
+            format!("can't be sent: {error}"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistake_in_the_second_document_has_its_line_in_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("two.yaml");
+        std::fs::write(
+            &file,
+            "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: a\n---\napiVersion: v1\n\
+             kind: Namespace\nmetadata:\n  nam: b\n",
+        )
+        .unwrap();
+        let error = read_objects(&file).unwrap_err().to_string();
+        assert!(error.contains("two.yaml:9"), "{error}");
+    }
+}

@@ -1,0 +1,202 @@
+//! `kubectl`, which knows how to reach and to authenticate with every cluster: single commands, and the
+//! two that stay, `proxy` and `port-forward`.
+
+use std::{
+    io,
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::timeout,
+};
+
+/// For a command that only asks.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
+
+/// Runs the rest of its arguments until its standard input ends, which it does even where this process
+/// is killed: nothing is left behind. Its output goes to the program alone, so that the end of that is seen.
+const UNTIL_INPUT_ENDS: &str =
+    r#""$@" & child=$!; exec >/dev/null 2>&1; cat >/dev/null; kill "$child"; wait"#;
+
+/// Why `kubectl` did not do its work.
+#[derive(Debug, thiserror::Error)]
+pub enum KubectlError {
+    /// There is none.
+    #[error(
+        "kubectl does not start ({0}); install it from https://kubernetes.io/docs/tasks/tools/"
+    )]
+    Missing(#[source] io::Error),
+    /// It takes too long.
+    #[error(
+        "`kubectl {command}` did not end within {} s; is the cluster of context `{context}` running? \
+         `make up PLATFORM=k3d` starts the workshop's own", .within.as_secs()
+    )]
+    Slow {
+        /// What was asked.
+        command: String,
+        /// Of which cluster.
+        context: String,
+        /// How long it had.
+        within: Duration,
+    },
+    /// It says no.
+    #[error("`kubectl {command}` in context `{context}` failed: {message}{advice}")]
+    Refused {
+        /// What was asked.
+        command: String,
+        /// Of which cluster.
+        context: String,
+        /// Its own words.
+        message: String,
+        /// What to do.
+        advice: &'static str,
+    },
+}
+
+/// `kubectl` for one cluster.
+#[derive(Clone, Debug)]
+pub(super) struct Kubectl {
+    /// The context of the kubeconfig.
+    pub(super) context: String,
+}
+
+impl Kubectl {
+    fn arguments(&self, arguments: &[&str]) -> Vec<String> {
+        let context = format!("--context={}", self.context);
+        std::iter::once(context)
+            .chain(arguments.iter().map(|&text| text.to_owned()))
+            .collect()
+    }
+
+    /// Asks for something; what it prints.
+    pub(super) async fn ask(&self, arguments: &[&str]) -> Result<String, KubectlError> {
+        self.run(arguments, None, ANSWERS_WITHIN).await
+    }
+
+    /// Runs it with `input` on standard input for at most `within`; what it prints.
+    pub(super) async fn run(
+        &self,
+        arguments: &[&str],
+        input: Option<&[u8]>,
+        within: Duration,
+    ) -> Result<String, KubectlError> {
+        let mut command = Command::new("kubectl");
+        command
+            .args(self.arguments(arguments))
+            .stdin(input.map_or_else(Stdio::null, |_| Stdio::piped()))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let talk = async {
+            let mut child = command.spawn()?;
+            if let (Some(mut stdin), Some(input)) = (child.stdin.take(), input) {
+                // One that does not read to the end says why on its standard error.
+                let _ = stdin.write_all(input).await;
+            }
+            child.wait_with_output().await
+        };
+        let name = arguments.first().copied().unwrap_or_default().to_owned();
+        match timeout(within, talk).await {
+            Ok(Ok(output)) => self.read(&name, &output),
+            Ok(Err(error)) => Err(KubectlError::Missing(error)),
+            Err(_) => Err(KubectlError::Slow {
+                command: name,
+                context: self.context.clone(),
+                within,
+            }),
+        }
+    }
+
+    fn read(&self, command: &str, output: &Output) -> Result<String, KubectlError> {
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        // Its libraries log before its last words.
+        let message = stderr.lines().rev().find(|line| !line.trim().is_empty());
+        let message = message.unwrap_or("it gives no reason").trim().to_owned();
+        Err(KubectlError::Refused {
+            command: command.to_owned(),
+            context: self.context.clone(),
+            advice: advice(&message),
+            message,
+        })
+    }
+
+    /// Starts a command that stays. It ends with its [`Staying`].
+    pub(super) fn stay(&self, arguments: &[&str]) -> Result<Staying, KubectlError> {
+        let mut child = Command::new("sh")
+            .args(["-c", UNTIL_INPUT_ENDS, "sh", "kubectl"])
+            .args(self.arguments(arguments))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C in the terminal is for the driver, which ends in order.
+            .process_group(0)
+            .spawn()
+            .map_err(KubectlError::Missing)?;
+        let stdout = child.stdout.take().expect("piped above");
+        Ok(Staying {
+            child,
+            lines: BufReader::new(stdout).lines(),
+        })
+    }
+}
+
+fn advice(message: &str) -> &'static str {
+    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
+    if says(&["does not exist", "no context"]) {
+        "; `make up PLATFORM=k3d` makes the workshop's cluster, CONTEXT=… names another"
+    } else if says(&[
+        "refused",
+        "Unable to connect",
+        "no such host",
+        "timeout",
+        "timed out",
+    ]) {
+        "; is the cluster running? `make up PLATFORM=k3d` starts the workshop's own"
+    } else if says(&["Forbidden", "forbidden", "Unauthorized"]) {
+        "; the workshop needs the rights to manage the namespace lab-run"
+    } else {
+        ""
+    }
+}
+
+/// A `kubectl` that runs until this is dropped.
+#[derive(Debug)]
+pub(super) struct Staying {
+    /// Its standard input is what keeps it.
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Staying {
+    /// The next line that it prints; none when it has ended.
+    pub(super) async fn line(&mut self) -> Option<String> {
+        self.lines.next_line().await.ok().flatten()
+    }
+
+    /// What it complained of, when it has ended.
+    pub(super) async fn complaint(mut self) -> String {
+        drop(self.child.stdin.take());
+        let mut text = String::new();
+        if let Some(mut stderr) = self.child.stderr.take() {
+            let read = stderr.read_to_string(&mut text);
+            let _ = timeout(Duration::from_secs(1), read).await;
+        }
+        text.lines()
+            .rev()
+            .find(|line| !line.trim().is_empty())
+            .unwrap_or("no reason given")
+            .to_owned()
+    }
+
+    /// Ends it and waits for that.
+    pub(super) async fn end(mut self) {
+        drop(self.child.stdin.take());
+        let _ = timeout(Duration::from_secs(3), self.child.wait()).await;
+    }
+}

@@ -1,0 +1,240 @@
+//! What a run asks of the cluster: the manifests of `deploy/k8s`, with the sizes and the code of the run
+//! written into them, in the run's own namespace.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::{
+    manifest::{ManifestError, read_objects},
+    platform::{ApiSpec, StackSpec, WorkerSpec},
+};
+
+/// The namespace of a run; what `make up` keeps is in `lab`.
+pub(super) const NAMESPACE: &str = "lab-run";
+
+/// On every object of a run, so that all of them can be found and removed.
+pub(super) const LABEL: (&str, &str) = ("app.kubernetes.io/part-of", "lab-run");
+
+/// The manifests of a project and the image to run.
+pub(super) struct Manifests<'a> {
+    /// The project.
+    pub(super) root: &'a Path,
+    /// An image in place of the manifests' own.
+    pub(super) image: Option<&'a str>,
+}
+
+impl Manifests<'_> {
+    /// The objects of a run, in the order in which they are to be made.
+    pub(super) fn of(&self, spec: &StackSpec) -> Result<Vec<Value>, ManifestError> {
+        let mut objects = self.read("deploy/k8s/namespace.yaml")?;
+        objects.extend(self.read("deploy/k8s/dep.yaml")?);
+        if let Some(worker) = &spec.worker {
+            objects.extend(self.worker(worker, &spec.code)?);
+        }
+        if let Some(api) = &spec.api {
+            if api.database {
+                objects.extend(self.read("deploy/k8s/postgres.yaml")?);
+            }
+            objects.extend(self.api(api, &spec.code)?);
+        }
+        for object in &mut objects {
+            self.place(object);
+        }
+        Ok(objects)
+    }
+
+    fn read(&self, file: &str) -> Result<Vec<Value>, ManifestError> {
+        read_objects(&self.root.join(file))
+    }
+
+    fn worker(&self, spec: &WorkerSpec, code: &str) -> Result<Vec<Value>, ManifestError> {
+        let mut objects = self.read("deploy/k8s/worker.yaml")?;
+        let sizes = [
+            ("LAB_WORKERS", u128::from(spec.workers)),
+            ("LAB_FAST_MS", spec.fast.as_millis()),
+            ("LAB_SLOW_MS", spec.slow.as_millis()),
+        ];
+        for container in objects.iter_mut().filter_map(container) {
+            set_code(container, code);
+            set_sizes(container, &sizes);
+        }
+        Ok(objects)
+    }
+
+    /// Without an autoscaler the CPU limit of step 4 would only disturb: it is left out.
+    fn api(&self, spec: &ApiSpec, code: &str) -> Result<Vec<Value>, ManifestError> {
+        let (deployment, hpa): (PathBuf, Option<&Path>) = match &spec.manifests {
+            Some(manifests) => (manifests.deployment.clone(), Some(&manifests.hpa)),
+            None => (self.root.join("deploy/k8s/starter/api-deploy.yaml"), None),
+        };
+        let mut objects = read_objects(&deployment)?;
+        let sizes = [
+            ("LAB_ADMISSION_SLOTS", u128::from(spec.admission_slots)),
+            ("LAB_POOL_SIZE", u128::from(spec.pool_size)),
+            (
+                "LAB_POOL_ACQUIRE_TIMEOUT_MS",
+                spec.pool_acquire_timeout.as_millis(),
+            ),
+        ];
+        for container in objects.iter_mut().filter_map(container) {
+            set_code(container, code);
+            if !spec.database {
+                container["env"] = json!([]);
+            }
+            set_sizes(container, &sizes);
+            if hpa.is_none() {
+                container["resources"]["limits"] = json!({ "memory": "256Mi" });
+                container["resources"]["requests"] = json!({ "cpu": "100m", "memory": "64Mi" });
+            }
+        }
+        if let Some(hpa) = hpa {
+            objects.extend(read_objects(hpa)?);
+        }
+        Ok(objects)
+    }
+
+    /// Puts an object into the run's namespace, marks it, and takes the ports of `make up` off it.
+    fn place(&self, object: &mut Value) {
+        if object["kind"] == "Namespace" {
+            object["metadata"]["name"] = NAMESPACE.into();
+            return;
+        }
+        object["metadata"]["namespace"] = NAMESPACE.into();
+        object["metadata"]["labels"][LABEL.0] = LABEL.1.into();
+        if object["kind"] == "Service" {
+            if let Some(spec) = object["spec"].as_object_mut() {
+                spec.remove("type");
+            }
+            for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
+                if let Some(port) = port.as_object_mut() {
+                    port.remove("nodePort");
+                }
+            }
+        }
+        if let (Some(image), Some(container)) = (self.image, container(object))
+            && container["args"].is_array()
+        {
+            container["image"] = image.into();
+        }
+    }
+}
+
+/// The first container of an object's pods.
+fn container(object: &mut Value) -> Option<&mut Value> {
+    object.pointer_mut("/spec/template/spec/containers/0")
+}
+
+fn set_code(container: &mut Value, code: &str) {
+    for argument in container["args"].as_array_mut().into_iter().flatten() {
+        if argument
+            .as_str()
+            .is_some_and(|text| text.starts_with("--code="))
+        {
+            *argument = format!("--code={code}").into();
+        }
+    }
+}
+
+fn set_sizes(container: &mut Value, sizes: &[(&str, u128)]) {
+    if container["env"].is_null() {
+        container["env"] = json!([]);
+    }
+    if let Some(env) = container["env"].as_array_mut() {
+        env.extend(
+            sizes
+                .iter()
+                .map(|(name, value)| json!({ "name": name, "value": value.to_string() })),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::platform::ApiManifests;
+
+    fn root() -> &'static Path {
+        Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    }
+
+    fn objects(spec: &StackSpec, image: Option<&str>) -> Vec<Value> {
+        Manifests {
+            root: root(),
+            image,
+        }
+        .of(spec)
+        .unwrap()
+    }
+
+    fn find<'a>(objects: &'a [Value], kind: &str, name: &str) -> Option<&'a Value> {
+        objects
+            .iter()
+            .find(|object| object["kind"] == kind && object["metadata"]["name"] == name)
+    }
+
+    #[test]
+    fn everything_is_in_the_namespace_of_runs_and_takes_no_port_of_the_node() {
+        let spec = StackSpec {
+            api: Some(ApiSpec {
+                database: true,
+                ..ApiSpec::default()
+            }),
+            worker: Some(WorkerSpec::default()),
+            ..StackSpec::new("mine")
+        };
+        for object in objects(&spec, None) {
+            if object["kind"] != "Namespace" {
+                assert_eq!(object["metadata"]["namespace"], NAMESPACE, "{object}");
+                assert_eq!(object["metadata"]["labels"][LABEL.0], LABEL.1, "{object}");
+            }
+            let text = object.to_string();
+            assert!(!text.contains("nodePort"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_run_sets_code_sizes_and_image() {
+        let spec = StackSpec {
+            api: Some(ApiSpec {
+                admission_slots: 7,
+                ..ApiSpec::default()
+            }),
+            ..StackSpec::new("solved")
+        };
+        let objects = objects(&spec, Some("registry/lab:9"));
+        assert!(find(&objects, "StatefulSet", "postgres").is_none());
+        let api = find(&objects, "Deployment", "api").unwrap();
+        let container = &api["spec"]["template"]["spec"]["containers"][0];
+        assert_eq!(container["image"], "registry/lab:9");
+        let text = container.to_string();
+        assert!(text.contains("--code=solved"), "{text}");
+        assert!(
+            text.contains(r#"{"name":"LAB_ADMISSION_SLOTS","value":"7"}"#),
+            "{text}"
+        );
+        assert!(
+            !text.contains("LAB_DATABASE_URL") && !text.contains("200m"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn an_autoscaled_api_keeps_its_limit_and_its_autoscaler() {
+        let spec = StackSpec {
+            api: Some(ApiSpec {
+                manifests: Some(ApiManifests {
+                    deployment: root().join("deploy/k8s/solved/api-deploy.yaml"),
+                    hpa: root().join("deploy/k8s/solved/api-hpa.yaml"),
+                }),
+                ..ApiSpec::default()
+            }),
+            ..StackSpec::new("mine")
+        };
+        let objects = objects(&spec, None);
+        let api = find(&objects, "Deployment", "api").unwrap();
+        let limits = &api["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"];
+        assert_eq!(limits["cpu"], "200m");
+        assert!(find(&objects, "HorizontalPodAutoscaler", "api").is_some());
+    }
+}

@@ -1,0 +1,537 @@
+//! The task that follows a run's pods: opens a tunnel to each that is ready, publishes them, tells what
+//! the autoscaler decides and what breaks, and removes everything in the end.
+
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::json;
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+    time::{MissedTickBehavior, interval, sleep},
+};
+
+use super::{
+    ClusterPlatform, Error, Leftover,
+    kubectl::Kubectl,
+    objects::Manifests,
+    reader::Reader,
+    removal,
+    state::{self, Scaling},
+    tunnel::Tunnel,
+};
+use crate::platform::{
+    Change, Command, Decision, Failure, Replica, ReplicaEvent, Stack, StackControl, StackSpec,
+    Targets,
+};
+
+/// Time between two looks at the pods.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// For all pods to be ready, images being there.
+const READY_WITHIN: Duration = Duration::from_mins(2);
+
+/// A reason not to get ready counts when it has lasted this long: a node gets room when old pods go.
+const STUCK_AFTER: Duration = Duration::from_secs(15);
+
+/// For the pods of the run before to go.
+const GONE_WITHIN: Duration = Duration::from_mins(1);
+
+/// For the first figures of CPU use: metrics-server looks every 15 s and needs two looks.
+const MEASURED_WITHIN: Duration = Duration::from_secs(90);
+
+/// For the autoscaler's first computation after that; its default period is 15 s.
+const LOOKED_WITHIN: Duration = Duration::from_secs(20);
+
+/// An API server that is silent for this long is gone.
+const SILENT_FOR: Duration = Duration::from_secs(10);
+
+/// One pod of the run.
+struct Member {
+    app: String,
+    created: Instant,
+    ready_since: Option<Instant>,
+    stuck_since: Option<Instant>,
+    leaving: bool,
+    /// Being opened counts as none.
+    tunnel: Option<Tunnel>,
+    opening: bool,
+}
+
+struct Supervisor {
+    kubectl: Kubectl,
+    reader: Reader,
+    spec: StackSpec,
+    members: BTreeMap<String, Member>,
+    opening: JoinSet<(String, Result<Tunnel, Error>)>,
+    broken: mpsc::UnboundedSender<(String, String)>,
+    breaks: mpsc::UnboundedReceiver<(String, String)>,
+    scaling: Scaling,
+    answered: Instant,
+    targets: watch::Sender<Targets>,
+    replicas: watch::Sender<Vec<Replica>>,
+    failures: mpsc::UnboundedSender<Failure>,
+    events: mpsc::UnboundedSender<ReplicaEvent>,
+    decisions: mpsc::UnboundedSender<Decision>,
+    leftover: Leftover,
+}
+
+/// Makes the objects of `spec`; done when every pod is ready and reached, and, where there is an
+/// autoscaler, when it has figures to work with.
+pub(super) async fn start(
+    platform: &ClusterPlatform,
+    spec: &StackSpec,
+    leftover: &mut Leftover,
+) -> Result<Stack, Error> {
+    let manifests = Manifests {
+        root: &platform.root,
+        image: platform.image.as_deref(),
+    };
+    let items = manifests.of(spec)?;
+    let kubectl = platform.kubectl.clone();
+    remove(&kubectl, true).await?;
+    let reader = Reader::start(&kubectl).await?;
+    let deadline = Instant::now() + GONE_WITHIN;
+    // Before the first run there is no namespace, and the list is empty.
+    while !reader.pods().await?.is_empty() {
+        if Instant::now() > deadline {
+            return Err(Error::Leftovers);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
+    kubectl
+        .run(
+            &["apply", "--filename=-"],
+            Some(list.as_bytes()),
+            GONE_WITHIN,
+        )
+        .await?;
+
+    let (targets, targets_seen) = watch::channel(Targets::default());
+    let (replicas, replicas_seen) = watch::channel(Vec::new());
+    let (failures, failures_seen) = mpsc::unbounded_channel();
+    let (events, events_seen) = mpsc::unbounded_channel();
+    let (decisions, decided) = mpsc::unbounded_channel();
+    let (commands, commands_given) = mpsc::unbounded_channel();
+    let (broken, breaks) = mpsc::unbounded_channel();
+    let mut supervisor = Supervisor {
+        kubectl,
+        reader,
+        spec: spec.clone(),
+        members: BTreeMap::new(),
+        opening: JoinSet::new(),
+        broken,
+        breaks,
+        scaling: Scaling {
+            desired: spec.api.as_ref().map_or(0, |api| api.replicas),
+            ..Scaling::default()
+        },
+        answered: Instant::now(),
+        targets,
+        replicas,
+        failures,
+        events,
+        decisions,
+        leftover: leftover.hand_over(),
+    };
+    supervisor.all_ready().await?;
+    supervisor.runs_this_code(&platform.root).await?;
+    if supervisor.is_autoscaled() {
+        supervisor.autoscaler_sees().await?;
+    }
+    tokio::spawn(supervisor.run(commands_given));
+    Ok(Stack {
+        targets: targets_seen,
+        replicas: replicas_seen,
+        failures: failures_seen,
+        events: events_seen,
+        decisions: spec.is_autoscaled().then_some(decided),
+        control: StackControl { commands },
+    })
+}
+
+async fn remove(kubectl: &Kubectl, wait: bool) -> Result<(), Error> {
+    let arguments = removal(wait);
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    kubectl
+        .run(&arguments, None, GONE_WITHIN + Duration::from_secs(10))
+        .await?;
+    Ok(())
+}
+
+/// The services of a stack that are pods, with the port that each listens on; the database is reached
+/// by the api alone.
+fn port(app: &str) -> Option<u16> {
+    match app {
+        "api" => Some(8080),
+        "worker" => Some(8081),
+        "dep" => Some(8082),
+        _ => None,
+    }
+}
+
+impl Supervisor {
+    fn is_autoscaled(&self) -> bool {
+        self.spec.is_autoscaled()
+    }
+
+    async fn all_ready(&mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + READY_WITHIN;
+        loop {
+            let pods = self.reader.pods().await?;
+            for pod in &pods {
+                self.not_stuck(pod)?;
+            }
+            self.follow(&pods);
+            while let Some(opened) = self.opening.join_next().await {
+                let (name, tunnel) = opened.expect("a task that opens a tunnel does not panic");
+                self.reached(&name, tunnel?);
+            }
+            let missing = self.missing();
+            if missing.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(Error::Late {
+                    missing: missing.join(", "),
+                    within: READY_WITHIN,
+                });
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    /// Services that are not all there yet.
+    fn missing(&self) -> Vec<&'static str> {
+        let api = self.spec.api.as_ref();
+        let wanted = [
+            ("dep", 1),
+            ("worker", u32::from(self.spec.worker.is_some())),
+            ("api", api.map_or(0, |api| api.replicas.max(1))),
+            ("postgres", u32::from(api.is_some_and(|api| api.database))),
+        ];
+        let ready = |app: &str| {
+            let there = self.members.values().filter(|member| {
+                let reached = port(app).is_none() || member.tunnel.is_some();
+                member.app == app && member.ready_since.is_some() && reached
+            });
+            there.count() as u32
+        };
+        wanted
+            .into_iter()
+            .filter(|(app, count)| ready(app) < *count)
+            .map(|(app, _)| app)
+            .collect()
+    }
+
+    fn not_stuck(&mut self, pod: &Pod) -> Result<(), Error> {
+        let Some(member) = self.members.get_mut(state::name(pod)) else {
+            return Ok(());
+        };
+        let Some(text) = state::stuck(pod) else {
+            member.stuck_since = None;
+            return Ok(());
+        };
+        let since = *member.stuck_since.get_or_insert_with(Instant::now);
+        if since.elapsed() < STUCK_AFTER {
+            return Ok(());
+        }
+        Err(Error::Stuck {
+            pod: state::name(pod).to_owned(),
+            text,
+        })
+    }
+
+    /// The image must have been built from the files that the report will show.
+    async fn runs_this_code(&self, root: &std::path::Path) -> Result<(), Error> {
+        let targets = self.targets.borrow().clone();
+        let asked = targets.worker.first().or(targets.api.first());
+        let (Some(addr), "mine") = (asked, self.spec.code.as_str()) else {
+            return Ok(());
+        };
+        let path = "debug/code";
+        let answer = reqwest::get(format!("http://{addr}/{path}")).await;
+        let answer = answer.and_then(reqwest::Response::error_for_status);
+        let files = match answer {
+            Ok(answer) => answer.json::<BTreeMap<String, String>>().await,
+            Err(error) => Err(error),
+        };
+        let files = files.map_err(|source| Error::Api {
+            path: path.to_owned(),
+            source,
+        })?;
+        for (file, text) in files {
+            if std::fs::read_to_string(root.join(&file)).ok().as_ref() != Some(&text) {
+                return Err(Error::OtherCode { file });
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until the autoscaler has figures and has looked at them: what comes before that is a new
+    /// cluster's start-up, which no scenario is about.
+    async fn autoscaler_sees(&mut self) -> Result<(), Error> {
+        let deadline = Instant::now() + MEASURED_WITHIN;
+        let pods = self.members.len();
+        while self.reader.measured_pods().await.unwrap_or(0) < pods {
+            if Instant::now() > deadline {
+                return Err(Error::NoMetrics);
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        let deadline = Instant::now() + LOOKED_WITHIN;
+        // A starter's autoscaler never gets active, and that is what the run will show.
+        while !self.look_at_autoscaler().await?.active && Instant::now() < deadline {
+            sleep(LOOK_EVERY).await;
+        }
+        Ok(())
+    }
+
+    async fn look_at_autoscaler(&mut self) -> Result<Scaling, Error> {
+        let scaling = Scaling::of(&self.reader.autoscaler().await?, self.scaling.desired);
+        if let Some(sentence) = scaling.news(&self.scaling) {
+            let _ = self.decisions.send(Decision {
+                desired: scaling.desired,
+                sentence,
+            });
+        }
+        self.scaling = scaling.clone();
+        Ok(scaling)
+    }
+
+    /// Follows the stack until it is stopped, or nobody can stop it any more.
+    async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
+        let mut looks = interval(LOOK_EVERY);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                command = commands.recv() => match command {
+                    // The cluster's own autoscaler has done it.
+                    Some(Command::ScaleApi(_)) => {}
+                    Some(Command::Stop(done)) => {
+                        let stopped = self.shut_down().await;
+                        // Whoever asked may not wait for the answer.
+                        let _ = done.send(stopped.map_err(Into::into));
+                        return;
+                    }
+                    None => {
+                        let _ = self.shut_down().await;
+                        return;
+                    }
+                },
+                Some(opened) = self.opening.join_next() => match opened {
+                    Ok((name, Ok(tunnel))) => self.reached(&name, tunnel),
+                    Ok((name, Err(error))) => self.report(name, error.to_string()),
+                    Err(_) => {}
+                },
+                Some((name, text)) = self.breaks.recv() => self.lost_tunnel(name, &text),
+                _ = looks.tick() => self.look().await,
+            }
+        }
+    }
+
+    async fn look(&mut self) {
+        match self.reader.pods().await {
+            Ok(pods) => {
+                self.answered = Instant::now();
+                if self.is_autoscaled() {
+                    // One look that fails is made up for by the next.
+                    let _ = self.look_at_autoscaler().await;
+                }
+                for pod in &pods {
+                    if let Some(text) = state::broken(pod) {
+                        self.report(state::name(pod).to_owned(), text);
+                    }
+                }
+                self.follow(&pods);
+            }
+            Err(error) if self.answered.elapsed() > SILENT_FOR => {
+                self.report("the cluster".to_owned(), error.to_string());
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Books what has changed with the pods.
+    fn follow(&mut self, pods: &[Pod]) {
+        for pod in pods {
+            let name = state::name(pod);
+            if !self.members.contains_key(name) {
+                if state::is_leaving(pod) {
+                    continue;
+                }
+                self.admit(name, state::app(pod));
+            }
+            if state::is_leaving(pod) {
+                self.leave(name);
+            } else if state::is_ready(pod) {
+                self.ready(name);
+            }
+        }
+        let there = |name: &str| pods.iter().any(|pod| state::name(pod) == name);
+        let gone: Vec<String> = self
+            .members
+            .keys()
+            .filter(|name| !there(name))
+            .cloned()
+            .collect();
+        for name in gone {
+            self.leave(&name);
+            self.members.remove(&name);
+        }
+        self.publish();
+    }
+
+    fn admit(&mut self, name: &str, app: &str) {
+        let member = Member {
+            app: app.to_owned(),
+            created: Instant::now(),
+            ready_since: None,
+            stuck_since: None,
+            leaving: false,
+            tunnel: None,
+            opening: false,
+        };
+        self.members.insert(name.to_owned(), member);
+        self.tell(name, Change::Started);
+    }
+
+    fn ready(&mut self, name: &str) {
+        let Some(member) = self.members.get_mut(name) else {
+            return;
+        };
+        let Some(to) = port(&member.app) else {
+            member.ready_since.get_or_insert_with(Instant::now);
+            return;
+        };
+        if member.opening || member.tunnel.is_some() {
+            return;
+        }
+        member.opening = true;
+        let (kubectl, broken, name) = (self.kubectl.clone(), self.broken.clone(), name.to_owned());
+        self.opening.spawn(async move {
+            let tunnel = Tunnel::open(&kubectl, name.clone(), 0, to, broken).await;
+            (name, tunnel)
+        });
+    }
+
+    fn reached(&mut self, name: &str, tunnel: Tunnel) {
+        if let Some(member) = self.members.get_mut(name) {
+            member.opening = false;
+            member.tunnel = Some(tunnel);
+            member.ready_since = Some(Instant::now());
+            self.tell(name, Change::Ready);
+            self.publish();
+        }
+    }
+
+    /// A pod that goes takes no new requests; its tunnel stays for those under way.
+    fn leave(&mut self, name: &str) {
+        let Some(member) = self.members.get_mut(name) else {
+            return;
+        };
+        if member.leaving {
+            return;
+        }
+        member.leaving = true;
+        let app = member.app.clone();
+        self.tell(name, Change::Stopped);
+        self.publish();
+        let left = self
+            .members
+            .values()
+            .filter(|member| member.app == app && !member.leaving)
+            .count();
+        let wanted = if app == "api" {
+            self.scaling.desired as usize
+        } else {
+            1
+        };
+        if left < wanted {
+            let text = "it was deleted or evicted, which nobody of this run asked for";
+            self.report(name.to_owned(), text.to_owned());
+        }
+    }
+
+    fn lost_tunnel(&mut self, name: String, text: &str) {
+        if self
+            .members
+            .get(&name)
+            .is_some_and(|member| !member.leaving)
+        {
+            self.report(name, format!("the tunnel to it broke: {text}"));
+        }
+    }
+
+    async fn shut_down(mut self) -> Result<(), Error> {
+        self.opening.shutdown().await;
+        self.members.clear();
+        self.publish();
+        let removed = remove(&self.kubectl, false).await;
+        if removed.is_ok() {
+            self.leftover.0 = None;
+        }
+        self.reader.end().await;
+        removed
+    }
+
+    fn publish(&self) {
+        let of = |app: &str| {
+            let mut members: Vec<_> = self
+                .members
+                .values()
+                .filter(|member| member.app == app && !member.leaving)
+                .filter_map(|member| Some((member.ready_since?, member.tunnel.as_ref()?.addr)))
+                .collect();
+            members.sort();
+            members.into_iter().map(|(_, addr)| addr).collect()
+        };
+        let targets = Targets {
+            api: of("api"),
+            worker: of("worker"),
+            dep: of("dep"),
+        };
+        self.targets.send_if_modified(|published| {
+            let changed = *published != targets;
+            *published = targets;
+            changed
+        });
+        let mut replicas: Vec<Replica> = self
+            .members
+            .iter()
+            .filter(|(_, member)| member.app == "api" && !member.leaving)
+            .map(|(name, member)| Replica {
+                name: name.clone(),
+                addr: member.tunnel.as_ref().map(|tunnel| tunnel.addr),
+                created: member.created,
+                ready_since: member.ready_since,
+            })
+            .collect();
+        replicas.sort_by_key(|replica| replica.created);
+        self.replicas.send_replace(replicas);
+    }
+
+    fn report(&self, service: String, text: String) {
+        // Nobody has to listen; the same holds for the events.
+        let _ = self.failures.send(Failure { service, text });
+    }
+
+    fn tell(&self, name: &str, change: Change) {
+        if self
+            .members
+            .get(name)
+            .is_none_or(|member| member.app != "api")
+        {
+            return;
+        }
+        let _ = self.events.send(ReplicaEvent {
+            at: Instant::now(),
+            replica: name.to_owned(),
+            change,
+        });
+    }
+}

@@ -1,0 +1,193 @@
+//! The manifests agree with themselves, with the services and with the scripts.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+use driver::manifest::read_objects;
+use serde_json::Value;
+
+const FILES: [&str; 11] = [
+    "namespace.yaml",
+    "dep.yaml",
+    "worker.yaml",
+    "api-service.yaml",
+    "postgres.yaml",
+    "api-deploy.yaml",
+    "api-hpa.yaml",
+    "starter/api-deploy.yaml",
+    "starter/api-hpa.yaml",
+    "solved/api-deploy.yaml",
+    "solved/api-hpa.yaml",
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}
+
+fn objects() -> Vec<Value> {
+    let folder = root().join("deploy/k8s");
+    let read = |file: &&str| read_objects(&folder.join(file)).unwrap_or_else(|e| panic!("{e}"));
+    FILES.iter().flat_map(read).collect()
+}
+
+fn of<'a>(objects: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
+    objects.iter().filter(move |object| object["kind"] == kind)
+}
+
+fn workloads(objects: &[Value]) -> Vec<&Value> {
+    of(objects, "Deployment")
+        .chain(of(objects, "StatefulSet"))
+        .collect()
+}
+
+fn containers(workload: &Value) -> &Vec<Value> {
+    let list = &workload["spec"]["template"]["spec"]["containers"];
+    list.as_array().expect("containers")
+}
+
+#[test]
+fn every_file_is_read_and_none_is_forgotten() {
+    assert!(objects().len() > FILES.len());
+    let mut there = BTreeSet::new();
+    for folder in ["", "starter/", "solved/"] {
+        for entry in fs::read_dir(root().join("deploy/k8s").join(folder)).unwrap() {
+            let name = entry.unwrap().file_name().to_string_lossy().into_owned();
+            if Path::new(&name)
+                .extension()
+                .is_some_and(|end| end == "yaml")
+            {
+                there.insert(format!("{folder}{name}"));
+            }
+        }
+    }
+    assert_eq!(there, FILES.map(str::to_owned).into());
+}
+
+#[test]
+fn everything_is_in_one_namespace() {
+    for object in objects() {
+        if object["kind"] != "Namespace" {
+            assert_eq!(object["metadata"]["namespace"], "lab", "{object}");
+        }
+    }
+}
+
+#[test]
+fn each_service_finds_its_pods_and_a_port_of_theirs() {
+    let objects = objects();
+    for service in of(&objects, "Service") {
+        let selector = &service["spec"]["selector"];
+        let found = workloads(&objects)
+            .into_iter()
+            .find(|workload| &workload["spec"]["template"]["metadata"]["labels"] == selector)
+            .unwrap_or_else(|| panic!("nobody has the labels {selector}"));
+        let named: Vec<&Value> = containers(found)
+            .iter()
+            .flat_map(|container| container["ports"].as_array().unwrap())
+            .map(|port| &port["name"])
+            .collect();
+        for port in service["spec"]["ports"].as_array().unwrap() {
+            assert!(named.contains(&&port["targetPort"]), "{service}");
+        }
+    }
+}
+
+#[test]
+fn a_service_listens_where_its_port_is_and_finds_the_others() {
+    let objects = objects();
+    let services: BTreeMap<&str, u64> = of(&objects, "Service")
+        .map(|service| {
+            let port = service["spec"]["ports"][0]["port"].as_u64().unwrap();
+            (service["metadata"]["name"].as_str().unwrap(), port)
+        })
+        .collect();
+    for deployment in of(&objects, "Deployment") {
+        let container = &containers(deployment)[0];
+        let arguments: Vec<&str> = container["args"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|argument| argument.as_str().unwrap())
+            .collect();
+        assert_eq!(arguments[0], deployment["metadata"]["name"]);
+        let port = &container["ports"][0]["containerPort"];
+        assert!(arguments.contains(&format!("--listen=0.0.0.0:{port}").as_str()));
+        for url in arguments
+            .iter()
+            .filter_map(|a| a.strip_prefix("--dep-url=http://"))
+        {
+            let (host, port) = url.split_once(':').unwrap();
+            assert_eq!(services[host].to_string(), port);
+        }
+    }
+    let secret = of(&objects, "Secret").next().unwrap();
+    let url = secret["stringData"]["url"].as_str().unwrap();
+    let (host, _) = url.split_once('@').unwrap().1.split_once('/').unwrap();
+    assert_eq!(host, format!("postgres:{}", services["postgres"]));
+}
+
+#[test]
+fn every_pod_has_requests_a_memory_limit_probes_and_no_rights() {
+    for workload in workloads(&objects()) {
+        let pod = &workload["spec"]["template"]["spec"];
+        assert_eq!(pod["automountServiceAccountToken"], false);
+        assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+        for container in containers(workload) {
+            assert!(container["resources"]["requests"]["cpu"].is_string());
+            assert!(container["resources"]["limits"]["memory"].is_string());
+            assert!(container["readinessProbe"].is_object());
+            assert!(container["livenessProbe"].is_object());
+            let rights = &container["securityContext"];
+            assert_eq!(rights["allowPrivilegeEscalation"], false);
+            assert_eq!(rights["readOnlyRootFilesystem"], true);
+            assert_eq!(rights["capabilities"]["drop"][0], "ALL");
+            assert_eq!(container["imagePullPolicy"], "IfNotPresent");
+            let (_, tag) = container["image"]
+                .as_str()
+                .unwrap()
+                .split_once(':')
+                .unwrap();
+            assert_ne!(tag, "latest");
+        }
+    }
+}
+
+#[test]
+fn the_scripts_and_k3d_know_the_same_image_and_ports() {
+    let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
+    let image = format!("lab:{}", env!("CARGO_PKG_VERSION"));
+    let objects = objects();
+    for deployment in of(&objects, "Deployment") {
+        assert_eq!(containers(deployment)[0]["image"], image);
+    }
+    assert!(read("scripts/image.sh").contains(&format!("image={image}\n")));
+    assert!(read("scripts/cluster.sh").contains(&format!("image: {image}|")));
+    let k3d = read("deploy/k3d.yaml");
+    for service in of(&objects, "Service") {
+        if let Some(port) = service["spec"]["ports"][0]["nodePort"].as_u64() {
+            assert!(
+                k3d.contains(&format!("\"127.0.0.1:{port}:{port}\"")),
+                "{port}"
+            );
+            assert!(read("scripts/smoke.sh").contains(&format!("127.0.0.1:{port}")));
+        }
+    }
+}
+
+#[test]
+fn the_image_is_built_from_every_member_of_the_workspace() {
+    let dockerfile = fs::read_to_string(root().join("deploy/Dockerfile")).unwrap();
+    let workspace = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let members = workspace
+        .lines()
+        .find_map(|line| line.strip_prefix("members = "));
+    for member in members.unwrap().split('"').skip(1).step_by(2) {
+        assert!(
+            dockerfile.contains(&format!("COPY {member}/Cargo.toml {member}/")),
+            "{member}"
+        );
+    }
+}

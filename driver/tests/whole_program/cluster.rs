@@ -1,0 +1,271 @@
+//! The cluster platform against a cluster of processes: a `kubectl` that the tests bring
+//! (`fake-kubectl.py`), whose pods are real services.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Child, Command},
+};
+
+use crate::support::{
+    alive, data, descendants, driver, journal, root, run_of, scenario, signal, start, text, turn,
+    wait_for,
+};
+
+/// A folder with the `kubectl`, the state of its cluster, and the reports.
+struct Cluster(tempfile::TempDir);
+
+impl Cluster {
+    fn new() -> Option<Self> {
+        let python = Command::new("python3").arg("--version").output();
+        if !python.is_ok_and(|output| output.status.success()) {
+            assert!(
+                std::env::var_os("LAB_REQUIRE_CLUSTER").is_none(),
+                "LAB_REQUIRE_CLUSTER is set, and there is no python3 for the cluster of the tests"
+            );
+            eprintln!("SKIPPED: no python3 for the cluster of the tests");
+            return None;
+        }
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime
+            .block_on(driver::platform::local::build(root(), false))
+            .expect("the services build");
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("bin")).unwrap();
+        fs::create_dir(folder.path().join("state")).unwrap();
+        let kubectl = folder.path().join("bin/kubectl");
+        fs::copy(
+            root().join("driver/tests/whole_program/fake-kubectl.py"),
+            &kubectl,
+        )
+        .unwrap();
+        fs::set_permissions(&kubectl, fs::Permissions::from_mode(0o755)).unwrap();
+        Some(Self(folder))
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A run of a scenario file on this cluster.
+    fn run(&self, scenario: &str) -> Command {
+        let mut command = run_of(scenario, &self.path("reports"));
+        self.equip(&mut command);
+        command
+    }
+
+    fn equip(&self, command: &mut Command) {
+        let path = std::env::var("PATH").unwrap_or_default();
+        let bin = self.path("bin");
+        let lab = Path::new(env!("CARGO_BIN_EXE_driver")).with_file_name("lab");
+        command
+            .args(["--platform", "k3d"])
+            .env("PATH", format!("{}:{path}", bin.display()))
+            .env("FAKE_CLUSTER", self.path("state"))
+            .env("LAB", lab)
+            .env("LAB_IMAGE", "lab:test");
+    }
+
+    /// Process ids of the pods of a service.
+    fn pods(&self, app: &str) -> Vec<u32> {
+        let files = fs::read_dir(self.path("state")).unwrap().flatten();
+        files
+            .filter(|file| {
+                let name = file.file_name().to_string_lossy().into_owned();
+                name.starts_with(&format!("pod-{app}"))
+            })
+            .filter_map(|file| {
+                let pod: serde_json::Value =
+                    serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
+                u32::try_from(pod["pid"].as_u64()?).ok()
+            })
+            .collect()
+    }
+
+    fn in_the_middle_of(&self, command: &mut Command, scenario: &str) -> Child {
+        let mut driver = start(command);
+        wait_for("the load is under way", || {
+            assert!(
+                driver.try_wait().unwrap().is_none(),
+                "the driver ended early"
+            );
+            journal(&self.path("reports"), scenario)
+                .filter(|text| text.matches("\"tick\"").count() >= 3)
+        });
+        driver
+    }
+
+    fn is_clean(&self, children: &[(u32, String)]) {
+        for (pid, command) in children {
+            wait_for(&format!("{command} ends"), || (!alive(*pid)).then_some(()));
+        }
+        wait_for("no pod is left", || {
+            ["api", "worker", "dep"]
+                .iter()
+                .all(|app| self.pods(app).is_empty())
+                .then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_run_on_a_cluster_is_measured_like_any_other() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let output = cluster.run("short").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let data = data(&cluster.path("reports"), "short");
+    assert_eq!(data["platform"], "k3d");
+    assert_eq!(data["complete"], true);
+    assert!(
+        data["classes"][0]["total"]["counts"]["ok"]
+            .as_u64()
+            .unwrap()
+            > 0
+    );
+    assert!(data.to_string().contains("v1.36.0-fake"));
+    let all = data["series"].as_array().unwrap();
+    let in_flight = all.iter().find(|series| series["id"] == "in_flight");
+    let points = in_flight.unwrap()["points"].as_array().unwrap();
+    assert!(
+        points.len() > 5,
+        "the pods' metrics were not read: {points:?}"
+    );
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn a_pod_that_dies_makes_the_run_invalid_with_its_reason() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    let children = descendants(driver.id());
+    signal("KILL", cluster.pods("api")[0]);
+    let output = driver.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains("api-0 broke"), "{said}");
+    cluster.is_clean(&children);
+}
+
+#[test]
+fn an_api_server_that_goes_away_ends_the_run() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let mut command = cluster.run("long");
+    let output = command.env("FAKE_TROUBLE", "no-api").output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains("the cluster's API does not answer"), "{said}");
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn ctrl_c_leaves_no_process_and_no_pod() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    let children = descendants(driver.id());
+    assert!(
+        children
+            .iter()
+            .any(|(_, command)| command.contains("port-forward"))
+    );
+    signal("INT", driver.id());
+    let output = driver.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", text(&output));
+    cluster.is_clean(&children);
+}
+
+#[test]
+fn a_killed_driver_leaves_no_process_of_this_machine() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let mut driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    let children = descendants(driver.id());
+    driver.kill().unwrap();
+    driver.wait().unwrap();
+    for (pid, command) in &children {
+        wait_for(&format!("{command} ends"), || (!alive(*pid)).then_some(()));
+    }
+    // The pods are the cluster's, and the next run removes them.
+    let output = cluster.run("short").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn a_cluster_that_is_not_there_or_lacks_the_image_is_named_with_the_remedy() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let trouble = |name: &str| {
+        let output = cluster.run("short").env("FAKE_TROUBLE", name).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+        text(&output)
+    };
+    let said = trouble("unreachable");
+    assert!(
+        said.contains("was refused") && said.contains("make up"),
+        "{said}"
+    );
+    let said = trouble("no-image");
+    assert!(
+        said.contains("ErrImageNeverPull") && said.contains("make image"),
+        "{said}"
+    );
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn an_image_of_other_code_is_refused() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    // A project whose edit point is not what the services were built from.
+    let project = tempfile::tempdir().unwrap();
+    for folder in ["deploy", "driver/scenarios", "lab-services/src/cases"] {
+        let to = project.path().join(folder);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let copied = Command::new("cp")
+            .arg("-R")
+            .arg(root().join(folder))
+            .arg(&to)
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    fs::write(project.path().join("Cargo.toml"), "").unwrap();
+    let edited = project.path().join("lab-services/src/cases/timeouts.rs");
+    let text_before = fs::read_to_string(&edited).unwrap();
+    fs::write(&edited, format!("{text_before}// edited\n")).unwrap();
+
+    let mut command = driver(&["run", "--scenario-file"]);
+    command
+        .arg(scenario("short"))
+        .current_dir(project.path())
+        .arg("--reports")
+        .arg(cluster.path("reports"));
+    cluster.equip(&mut command);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let said = text(&output);
+    assert!(
+        said.contains("lab-services/src/cases/timeouts.rs") && said.contains("make image"),
+        "{said}"
+    );
+    cluster.is_clean(&[]);
+}

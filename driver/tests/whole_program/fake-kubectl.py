@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""A cluster for tests: `kubectl` as the driver calls it, with pods that are real `lab` processes, or, with
+FAKE_RUNTIME=docker, containers of the image on the Docker network `lab-test`. A stand-in autoscaler does
+the division of Kubernetes' algorithm, every 5 s, and no more of it.
+
+What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable.
+FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s).
+"""
+
+import http.server, json, math, os, pathlib, re, signal, socket, socketserver, subprocess, sys, threading, time
+import urllib.request
+
+STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
+TROUBLE = os.environ.get("FAKE_TROUBLE", "")
+DOCKER = os.environ.get("FAKE_RUNTIME") == "docker"
+args = [a for a in sys.argv[1:] if not a.startswith("--context=")]
+
+
+def fail(text):
+    print(text, file=sys.stderr)
+    sys.exit(1)
+
+
+def docker(*arguments):
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True)
+    if done.returncode:
+        fail(f"docker {arguments[0]}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
+def alive(pid):
+    if isinstance(pid, str):
+        return docker("inspect", "--format", "{{.State.Running}}", pid) == "true"
+    try:
+        state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
+        return state.strip() != "" and not state.strip().startswith("Z")
+    except OSError:
+        return False
+
+
+def pods():
+    return [json.loads(f.read_text()) for f in sorted(STATE.glob("pod-*.json"))]
+
+
+def contain(app, index, spec, container, secrets):
+    """Starts a container as the pod's spec says: its user, its limits, its empty folders."""
+    flags = [f"--network-alias={app}", "--network=lab-test", "--read-only", "--cap-drop=ALL",
+             f"--user={spec['securityContext']['runAsUser']}"]
+    limits = container["resources"].get("limits", {})
+    if "cpu" in limits:
+        flags.append(f"--cpus={millicores(limits['cpu']) / 1000}")
+    flags += [f"--tmpfs={mount['mountPath']}:mode=1777" for mount in container.get("volumeMounts", [])]
+    for variable in container.get("env", []):
+        value = variable.get("value")
+        if value is None:
+            reference = variable["valueFrom"]["secretKeyRef"]
+            value = secrets[reference["name"]][reference["key"]]
+        flags.append(f"--env={variable['name']}={value}")
+    image = container["image"]
+    name = f"lab-test-{app}-{index}"
+    docker("run", "--detach", f"--name={name}", *flags, image, *container.get("args", []))
+    address = docker("inspect", "--format", '{{(index .NetworkSettings.Networks "lab-test").IPAddress}}', name)
+    return {"pid": name, "host": address, "port": container["ports"][0]["containerPort"]}
+
+
+def millicores(text):
+    return int(text[:-1]) if text.endswith("m") else int(float(text) * 1000)
+
+
+def launch(app, index):
+    """One more pod of what was applied."""
+    items = json.loads((STATE / "applied.json").read_text())
+    secrets = {i["metadata"]["name"]: i["stringData"] for i in items if i["kind"] == "Secret"}
+    item = next(i for i in items if i["kind"] in ("Deployment", "StatefulSet") and i["metadata"]["name"] == app)
+    spec = item["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    if not DOCKER:
+        return start(app, index, container)
+    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"],
+           **contain(app, index, spec, container, secrets)}
+    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+
+
+def start(app, index, container):
+    argv = [re.sub(r"^--listen=.*", "--listen=127.0.0.1:0", a) for a in container["args"]]
+    dep = next((p["port"] for p in pods() if p["app"] == "dep"), 0)
+    argv = [a.replace("http://dep:8082", f"http://127.0.0.1:{dep}") for a in argv]
+    env = dict(os.environ, **{e["name"]: e["value"] for e in container.get("env", []) if "value" in e})
+    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"], "pid": 0, "host": "127.0.0.1",
+           "port": 0}
+    if TROUBLE != "no-image":
+        log = open(STATE / f"{app}.log", "w")
+        process = subprocess.Popen([os.environ["LAB"], *argv], env=env, stdin=subprocess.DEVNULL,
+                                   stdout=subprocess.PIPE, stderr=log, start_new_session=True, text=True)
+        pod["pid"] = process.pid
+        pod["port"] = int(process.stdout.readline().rsplit(":", 1)[1])
+    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+
+
+def apply():
+    items = json.load(sys.stdin)["items"]
+    (STATE / "applied.json").write_text(json.dumps(items))
+    for item in items:
+        if item["kind"] == "Deployment" or (DOCKER and item["kind"] == "StatefulSet"):
+            for index in range(item["spec"].get("replicas", 1)):
+                launch(item["metadata"]["name"], index)
+        print(item["kind"], "created")
+
+
+def delete():
+    for pod in pods():
+        if DOCKER:
+            docker("rm", "--force", pod["pid"])
+        elif pod["pid"] and alive(pod["pid"]):
+            os.kill(pod["pid"], signal.SIGTERM)
+        (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+
+
+def status(pod):
+    container = {"name": pod["app"], "image": pod["image"], "imageID": "", "ready": True, "restartCount": 0,
+                 "state": {"running": {}}}
+    ready = "True"
+    if not pod["pid"]:
+        ready, container["ready"] = "False", False
+        container["state"] = {"waiting": {"reason": "ErrImageNeverPull", "message": "not present on the node"}}
+    elif not alive(pod["pid"]):
+        ready, container["ready"], container["restartCount"] = "False", False, 1
+        container["lastState"] = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
+    elif DOCKER and not answers(pod):
+        ready, container["ready"] = "False", False
+    return {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}],
+            "containerStatuses": [container]}
+
+
+def answers(pod):
+    """Its readiness probe."""
+    try:
+        if pod["app"] == "postgres":
+            socket.create_connection((pod["host"], pod["port"]), timeout=1).close()
+        else:
+            urllib.request.urlopen(f"http://{pod['host']}:{pod['port']}/readyz", timeout=1).close()
+        return True
+    except OSError:
+        return False
+
+
+class Autoscaler(threading.Thread):
+    def __init__(self):
+        super().__init__(daemon=True)
+        self.status = {"desiredReplicas": 0, "conditions": []}
+
+    def run(self):
+        before = {}
+        while True:
+            time.sleep(5)
+            items = json.loads((STATE / "applied.json").read_text()) if (STATE / "applied.json").exists() else []
+            hpa = next((i["spec"] for i in items if i["kind"] == "HorizontalPodAutoscaler"), None)
+            if not hpa:
+                continue
+            api = next(i for i in items if i["kind"] == "Deployment" and i["metadata"]["name"] == "api")
+            resources = api["spec"]["template"]["spec"]["containers"][0]["resources"]
+            request = millicores(resources.get("requests", {}).get("cpu", "0"))
+            replicas = [p for p in pods() if p["app"] == "api"]
+            now = {}
+            for pod in replicas:
+                page = urllib.request.urlopen(f"http://{pod['host']}:{pod['port']}/metrics").read().decode()
+                now[pod["name"]] = float(re.search(r"lab_cpu_usage_seconds_total ([0-9.e-]+)", page)[1])
+            used = [(now[n] - before[n]) / 5 * 1000 for n in now if n in before]
+            before = now
+            if not request:
+                self.say("False", "FailedGetResourceMetric", "no pod requests CPU")
+            elif used:
+                target = hpa["metrics"][0]["resource"]["target"]["averageUtilization"]
+                wanted = math.ceil(sum(used) / request * 100 / target)
+                wanted = max(hpa.get("minReplicas", 1), min(hpa["maxReplicas"], wanted), len(replicas))
+                self.say("True", "ValidMetricFound", "computed from CPU use", wanted)
+                for index in range(len(replicas), wanted):
+                    launch("api", index)
+
+    def say(self, status, reason, message, desired=None):
+        condition = {"type": "ScalingActive", "status": status, "reason": reason, "message": message}
+        self.status = {"desiredReplicas": desired or self.status["desiredReplicas"], "conditions": [condition]}
+
+
+def proxy(path):
+    begun = time.time()
+    autoscaler = Autoscaler()
+    autoscaler.start()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def address_string(self):
+            return "socket"
+
+        def log_message(self, *_):
+            pass
+
+        def do_GET(self):
+            if TROUBLE == "no-api" and time.time() > begun + 6:
+                self.send_error(503)
+                return
+            items = [{"metadata": {"name": p["name"], "namespace": "lab-run", "labels": {"app": p["app"]}},
+                      "status": status(p)} for p in pods()]
+            answer = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items}
+            if "horizontalpodautoscalers" in self.path:
+                answer = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+                          "metadata": {"name": "api"}, "status": autoscaler.status}
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
+        daemon_threads = True
+
+    server = Server(path, Handler)
+    print(f"Starting to serve on {path}", flush=True)
+    server.serve_forever()
+
+
+def forward(name, to):
+    pod = next(p for p in pods() if p["name"] == name)
+    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+    print(f"Forwarding from 127.0.0.1:{listener.getsockname()[1]} -> {to}", flush=True)
+
+    def relay(a, b):
+        try:
+            while data := a.recv(65536):
+                b.sendall(data)
+            b.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    while True:
+        client, _ = listener.accept()
+        try:
+            server = socket.create_connection((pod["host"], pod["port"]))
+        except OSError:
+            fail("error: lost connection to pod")
+        for sock in (client, server):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for pair in ((client, server), (server, client)):
+            threading.Thread(target=relay, args=pair, daemon=True).start()
+
+
+if TROUBLE == "unreachable":
+    fail("The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?")
+if args[:2] == ["get", "--raw"]:
+    print(json.dumps({"gitVersion": "v1.36.0-fake"}))
+elif args[0] == "apply":
+    apply()
+elif args[0] == "delete":
+    delete()
+elif args[0] == "proxy":
+    proxy(args[1].split("=", 1)[1])
+elif args[0] == "port-forward":
+    pod = next(a for a in args if a.startswith("pod/"))[4:]
+    forward(pod, args[-1].lstrip(":"))
+else:
+    fail(f"the fake cluster does not know {args}")

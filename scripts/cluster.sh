@@ -1,0 +1,206 @@
+#!/bin/sh
+# PLATFORM=k3d: checks this machine, makes the cluster, keeps the services on it, takes it down.
+# With CONTEXT another cluster is used, which is neither made nor stopped.
+set -eu
+cd "$(dirname "$0")/.."
+
+own=k3d-lab
+context=${LAB_CONTEXT:-$own}
+image=${LAB_IMAGE:-lab:0.1.0}
+kubectl="kubectl --context=$context"
+
+fail() {
+    echo "cluster: $1" >&2
+    exit 1
+}
+
+# version_of "TEXT": x.y of the x.y.z in it.
+version_of() { printf '%s\n' "$1" | sed -n 's/.*[^0-9.]\([0-9][0-9]*\.[0-9][0-9]*\)\.[0-9].*/\1/p' | head -n 1; }
+
+# at_least X.Y MIN_X.MIN_Y
+at_least() {
+    [ "${1%%.*}" -gt "${2%%.*}" ] ||
+        { [ "${1%%.*}" -eq "${2%%.*}" ] && [ "${1#*.}" -ge "${2#*.}" ]; }
+}
+
+lacks=0
+ok() { printf 'ok     %-14s %s\n' "$1" "$2"; }
+lack() {
+    printf 'LACKS  %-14s %s\n' "$1" "$2"
+    lacks=1
+}
+
+check_kubectl() {
+    if ! command -v kubectl >/dev/null 2>&1; then
+        lack kubectl "is not installed; see https://kubernetes.io/docs/tasks/tools/"
+        return
+    fi
+    version=$(version_of "$(kubectl version --client 2>/dev/null | head -n 1)")
+    if [ -n "$version" ] && at_least "$version" 1.24; then
+        ok kubectl "$version"
+    else
+        lack kubectl "is ${version:-of no known version}; 1.24 or later is needed"
+    fi
+}
+
+check_k3d() {
+    if ! command -v k3d >/dev/null 2>&1; then
+        lack k3d "is not installed; see https://k3d.io (brew install k3d)"
+        return
+    fi
+    version=$(version_of "$(k3d version 2>/dev/null | head -n 1)")
+    if [ -n "$version" ] && at_least "$version" 5.6; then
+        ok k3d "$version"
+    else
+        lack k3d "is ${version:-of no known version}; 5.6 or later is needed"
+    fi
+}
+
+check_docker() {
+    if ! command -v docker >/dev/null 2>&1; then
+        lack docker "is not installed; see https://docs.docker.com/get-docker/"
+        return
+    fi
+    if ! size=$(docker info --format '{{.NCPU}} {{.MemTotal}}' 2>/dev/null); then
+        lack docker "does not answer; start it (Docker Desktop, colima start, systemctl start docker)"
+        return
+    fi
+    cpus=${size%% *}
+    mebibytes=$((${size##* } / 1048576))
+    if [ "$cpus" -lt 2 ] || [ "$mebibytes" -lt 3500 ]; then
+        lack docker "has $cpus CPUs and $mebibytes MiB; give it 2 and 4 GiB (Docker Desktop: Settings, Resources; colima start --cpu 2 --memory 4)"
+    else
+        ok docker "$cpus CPUs, $mebibytes MiB"
+    fi
+}
+
+# Whether k3d has the workshop's cluster, running or not.
+exists() { k3d cluster list lab >/dev/null 2>&1; }
+
+check_port() {
+    if exists; then
+        ok port "$1 belongs to the workshop's cluster"
+        return
+    fi
+    status=0
+    curl --silent --output /dev/null --max-time 2 "http://127.0.0.1:$1/" || status=$?
+    # 7: nobody listens.
+    if [ "$status" = 7 ]; then
+        ok port "$1 is free"
+    else
+        lack port "$1 is taken ('lsof -i :$1' names the program); if it is the local stack, 'make down' frees it"
+    fi
+}
+
+preflight() {
+    check_kubectl
+    if [ "$context" = "$own" ]; then
+        check_docker
+        check_k3d
+        check_port 30080
+        check_port 30081
+    elif $kubectl get --raw /readyz >/dev/null 2>&1; then
+        ok cluster "$context answers"
+    else
+        lack cluster "$context does not answer; 'kubectl --context $context get nodes' says why"
+    fi
+    [ "$lacks" = 0 ] || exit 1
+    echo "Ready. Next: make up PLATFORM=k3d"
+}
+
+start_cluster() {
+    [ "$context" = "$own" ] || return 0
+    if ! exists; then
+        k3d cluster create --config deploy/k3d.yaml ||
+            fail "k3d could not make the cluster. 'make preflight PLATFORM=k3d' checks what it needs; what is half
+  made goes with 'k3d cluster delete lab'"
+    else
+        # Starting one that runs does nothing.
+        k3d cluster start lab --wait --timeout 120s || fail "k3d could not start the cluster; 'k3d cluster delete lab' removes it, and 'make up PLATFORM=k3d' makes a new one"
+    fi
+    for deployment in coredns metrics-server; do
+        # A new cluster has them some seconds after it says that it is there.
+        tries=0
+        until $kubectl --namespace kube-system get deployment "$deployment" >/dev/null 2>&1; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 60 ] || fail "the cluster has no $deployment"
+            sleep 1
+        done
+        $kubectl --namespace kube-system rollout status deployment "$deployment" --timeout=180s ||
+            fail "$deployment does not start; 'kubectl --context $context -n kube-system get pods' says more. Without a network its image must have been fetched before: 'make prefetch PLATFORM=k3d'"
+    done
+}
+
+apply() {
+    for file in namespace dep worker postgres api-service api-deploy api-hpa; do
+        sed "s|image: lab:0.1.0|image: $image|" "deploy/k8s/$file.yaml" | $kubectl apply --filename=- ||
+            fail "deploy/k8s/$file.yaml was refused, see above"
+    done
+}
+
+wait_for_services() {
+    for name in statefulset/postgres deployment/dep deployment/worker deployment/api; do
+        $kubectl --namespace lab rollout status "$name" --timeout=180s ||
+            fail "$name is not ready; 'kubectl --context $context -n lab get pods,events' says more"
+    done
+}
+
+tell() {
+    if [ "$context" = "$own" ]; then
+        echo "api      http://127.0.0.1:30080   e.g. curl http://127.0.0.1:30080/cases/local"
+        echo "worker   http://127.0.0.1:30081"
+    else
+        echo "The services are NodePorts 30080 (api) and 30081 (worker). To have them on this machine:"
+        echo "  kubectl --context $context -n lab port-forward service/api 30080:8080 &"
+        echo "  kubectl --context $context -n lab port-forward service/worker 30081:8081 &"
+    fi
+    echo "Next: make smoke, make dev PLATFORM=k3d after an edit, make down PLATFORM=k3d to stop"
+}
+
+up() {
+    start_cluster
+    [ -n "${LAB_IMAGE:-}" ] || sh scripts/image.sh
+    apply
+    wait_for_services
+    tell
+}
+
+dev() {
+    begun=$(date +%s)
+    [ -n "${LAB_IMAGE:-}" ] || sh scripts/image.sh
+    loaded=$(date +%s)
+    apply >/dev/null
+    $kubectl --namespace lab rollout restart deployment/dep deployment/worker deployment/api >/dev/null
+    wait_for_services
+    now=$(date +%s)
+    echo "dev: $((now - begun)) s: image $((loaded - begun)) s, restart $((now - loaded)) s"
+}
+
+down() {
+    if [ "$context" != "$own" ]; then
+        $kubectl delete namespace lab lab-run --ignore-not-found
+    elif exists; then
+        # Stopped and not deleted: its images are needed without a network.
+        k3d cluster stop lab
+        echo "Down. 'k3d cluster delete lab' would remove the cluster and its images."
+    else
+        echo "Nothing is up."
+    fi
+}
+
+prefetch() {
+    [ "$context" = "$own" ] || fail "prefetch is for the workshop's own cluster; another pulls its images itself"
+    # The node fetches its system images by starting; the build fetches its bases and crates.
+    start_cluster
+    sh scripts/image.sh
+    postgres=$(sed -n 's/^ *image: \(postgres:.*\)/\1/p' deploy/k8s/postgres.yaml)
+    docker pull "$postgres" || fail "$postgres could not be fetched; is there a network?"
+    k3d image import "$postgres" --cluster lab ||
+        docker save "$postgres" | docker exec -i k3d-lab-server-0 ctr --namespace k8s.io images import -
+    echo "prefetch: the cluster runs offline from now on; stop it with 'make down PLATFORM=k3d', which keeps it"
+}
+
+case ${1:-} in
+preflight | prefetch | up | dev | down) "$1" ;;
+*) fail "usage: scripts/cluster.sh preflight|prefetch|up|dev|down" ;;
+esac
