@@ -1,7 +1,9 @@
 //! The CPU of a service. On a laptop its quota is emulated: so much CPU time in each period of 100 ms, shared by all
 //! requests in slices of 5 ms, as the bandwidth control of Linux does it. What isn't used is not kept.
 
+use std::num::NonZero;
 use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use prometheus_client::collector::Collector;
@@ -36,6 +38,9 @@ pub(crate) struct Cpu {
     /// The limit that the system itself sets, where none is emulated.
     cgroup: Option<Cgroup>,
     epoch: Instant,
+    /// Where the system sets the limit: one burn a core at a time. A pod at its limit would otherwise have a hundred
+    /// threads that burn, and the one that answers its probes among them.
+    cores: tokio::sync::Semaphore,
     /// Held while waiting for CPU time. Its queue is fair, so that requests take turns, slice by slice.
     turn: tokio::sync::Mutex<()>,
     account: Mutex<Account>,
@@ -54,6 +59,8 @@ impl Cpu {
             quota: (quota.0 > 0).then_some(quota),
             cgroup: (quota.0 == 0).then(Cgroup::limited).flatten(),
             epoch: Instant::now(),
+            // On Linux this heeds the limit of the control group.
+            cores: tokio::sync::Semaphore::new(available_parallelism().map_or(1, NonZero::get)),
             turn: tokio::sync::Mutex::default(),
             account: Mutex::new(Account {
                 used: Duration::ZERO,
@@ -66,6 +73,11 @@ impl Cpu {
     pub(crate) async fn burn(&self, amount: Duration) {
         let mut left = amount;
         while left > Duration::ZERO {
+            let _core = if self.quota.is_none() {
+                self.cores.acquire().await.ok()
+            } else {
+                None
+            };
             let granted = self.wait_for_slice(left).await;
             let used = tokio::task::spawn_blocking(move || cpu::burn(granted))
                 .await
@@ -79,7 +91,7 @@ impl Cpu {
 
     async fn wait_for_slice(&self, want: Duration) -> Duration {
         if self.quota.is_none() {
-            return want;
+            return want.min(SLICE);
         }
         let _turn = self.turn.lock().await;
         loop {

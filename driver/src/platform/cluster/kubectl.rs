@@ -8,8 +8,9 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStderr, ChildStdout, Command},
+    task::JoinHandle,
     time::timeout,
 };
 
@@ -139,9 +140,11 @@ impl Kubectl {
             .spawn()
             .map_err(KubectlError::Missing)?;
         let stdout = child.stdout.take().expect("piped above");
+        let stderr = child.stderr.take().expect("piped above");
         Ok(Staying {
             child,
             lines: BufReader::new(stdout).lines(),
+            last_words: tokio::spawn(last_words(stderr)),
         })
     }
 }
@@ -171,6 +174,19 @@ pub(super) struct Staying {
     /// Its standard input is what keeps it.
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
+    last_words: JoinHandle<String>,
+}
+
+/// The last line of what it complains of. All is read: it must never wait for a reader.
+async fn last_words(stderr: ChildStderr) -> String {
+    let mut lines = BufReader::new(stderr).lines();
+    let mut last = "no reason given".to_owned();
+    while let Ok(Some(line)) = lines.next_line().await {
+        if !line.trim().is_empty() {
+            last = line;
+        }
+    }
+    last
 }
 
 impl Staying {
@@ -182,16 +198,8 @@ impl Staying {
     /// What it complained of, when it has ended.
     pub(super) async fn complaint(mut self) -> String {
         drop(self.child.stdin.take());
-        let mut text = String::new();
-        if let Some(mut stderr) = self.child.stderr.take() {
-            let read = stderr.read_to_string(&mut text);
-            let _ = timeout(Duration::from_secs(1), read).await;
-        }
-        text.lines()
-            .rev()
-            .find(|line| !line.trim().is_empty())
-            .unwrap_or("no reason given")
-            .to_owned()
+        let said = timeout(Duration::from_secs(1), self.last_words).await;
+        said.map_or_else(|_| "no reason given".to_owned(), Result::unwrap_or_default)
     }
 
     /// Ends it and waits for that.
