@@ -91,8 +91,8 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
     let verdict = latest.run.verdict;
     html! {
         p {
-            strong class={ "lab-verdict lab-" (outcome_class(verdict.outcome)) } {
-                (outcome_word(verdict.outcome))
+            strong class={ "lab-verdict lab-" (verdict.outcome.name()) } {
+                (verdict.outcome.word())
             }
             @if let Some(score) = verdict.score { " " (score) " of 100" }
             @if verdict.outcome != Outcome::Invalid { ", " (latest.held()) }
@@ -199,22 +199,6 @@ pub(crate) fn progress(options: &Options, reports: &Reports, ways: &Ways) -> Mar
     }
 }
 
-fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Pass => "PASS",
-        Outcome::Fail => "FAIL",
-        Outcome::Invalid => "INVALID",
-    }
-}
-
-fn outcome_class(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::Invalid => "invalid",
-    }
-}
-
 /// The status as plain text, for other renderers than HTML.
 pub(crate) fn status_text(step: (usize, &Step), latest: Option<&Latest>) -> String {
     let Some(latest) = latest else {
@@ -231,7 +215,7 @@ pub(crate) fn status_text(step: (usize, &Step), latest: Option<&Latest>) -> Stri
         });
     format!(
         "**{}**{score}, {}.{headline} Report: `reports/{}`",
-        outcome_word(verdict.outcome),
+        verdict.outcome.word(),
         latest.when(),
         latest.report()
     )

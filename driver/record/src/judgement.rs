@@ -60,6 +60,26 @@ pub enum Outcome {
     Invalid,
 }
 
+impl Outcome {
+    /// The word that everybody reads: `PASS`, `FAIL` or `INVALID`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "PASS",
+            Self::Fail => "FAIL",
+            Self::Invalid => "INVALID",
+        }
+    }
+
+    /// Its name in `data.json` and in style sheets: `pass`, `fail` or `invalid`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Invalid => "invalid",
+        }
+    }
+}
+
 /// Whether the measurement itself can be believed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SelfCheck {
@@ -90,4 +110,15 @@ pub enum Validity {
     Suspect,
     /// Not at all.
     Invalid,
+}
+
+impl Validity {
+    /// The word that everybody reads: `VALID`, `SUSPECT` or `INVALID`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Valid => "VALID",
+            Self::Suspect => "SUSPECT",
+            Self::Invalid => "INVALID",
+        }
+    }
 }

@@ -13,7 +13,7 @@ use crate::{
     platform::local::{RunLock, lacks_postgres},
     run::{
         Order, Ran, run,
-        terminal::{Mode, Terminal, outcome},
+        terminal::{Mode, Terminal},
     },
     scenario::{NAMES, built_in},
 };
@@ -126,6 +126,6 @@ fn row(ran: &Ran) -> String {
         "{:10} {:8} {:7} {score:>3}  {headline:>10}  {title}",
         run.scenario.name,
         run.code,
-        outcome(run.verdict.outcome)
+        run.verdict.outcome.word()
     )
 }

@@ -14,7 +14,7 @@ use crate::{
     platform::local::RunLock,
     run::{
         Order, Ran, run,
-        terminal::{Mode, Terminal, outcome},
+        terminal::{Mode, Terminal},
     },
     scenario::{NAMES, Scenario, built_in},
 };
@@ -188,7 +188,7 @@ impl Row {
             "{sign}  {:10} {:22} {:7} {score:>3}{caught}",
             self.scenario,
             self.code.to_string(),
-            outcome(outcome_now)
+            outcome_now.word()
         )
     }
 }

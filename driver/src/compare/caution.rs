@@ -2,10 +2,7 @@
 
 use lab_record::{Run, SelfCheck, Validity};
 
-use crate::report::{
-    number::{counted, seconds},
-    validity_word,
-};
+use crate::report::number::{counted, seconds};
 
 /// A sentence for each reason.
 pub(super) fn cautions(a: &Run, b: &Run) -> Vec<String> {
@@ -43,7 +40,7 @@ pub(super) fn cautions(a: &Run, b: &Run) -> Vec<String> {
 
 /// The validity in capitals and what spoke against it.
 fn doubts(check: &SelfCheck) -> String {
-    let word = validity_word(check.validity);
+    let word = check.validity.word();
     let names: Vec<&str> = check
         .findings
         .iter()

@@ -9,7 +9,7 @@ use super::{
     checks::{KINDS, result},
     diff::diffs,
     number::{NONE, quantile, share, three_digits, utc},
-    outcome_class, outcome_word, page,
+    page,
     run::length,
 };
 use crate::compare::{Change, CheckPair, ClassPair, Comparison, Ratio};
@@ -46,8 +46,8 @@ fn side(name: &str, run: &Run) -> Markup {
     html! {
         a.side href={ "../" (run.scenario.name) "/" (run.run_id) "/report.html" } {
             b.name { (name) } " "
-            span.badge.(outcome_class(run.verdict.outcome)) {
-                (outcome_word(run.verdict.outcome))
+            span.badge.(run.verdict.outcome.name()) {
+                (run.verdict.outcome.word())
                 @if let Some(score) = run.verdict.score { " " (score) "/100" }
             }
             " " span { (run.code) " · " (run.platform) } " "

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::{
     chart::event_name,
     number::{counted, duration, seconds, utc},
-    validity_class, validity_word,
+    validity_class,
 };
 
 /// One line: may the measurement be believed, and if not, why; all findings folded below.
@@ -18,7 +18,7 @@ pub(crate) fn self_check(check: &SelfCheck) -> Markup {
     html! {
         details.selfcheck.(validity_class(check.validity)) {
             summary {
-                "Measurement " b { (validity_word(check.validity)) }
+                "Measurement " b { (check.validity.word()) }
                 @if check.validity == Validity::Valid {
                     span.quiet { " — " (counted(check.findings.len(), "self-check", "self-checks")) " in order" }
                 } @else {
@@ -28,7 +28,7 @@ pub(crate) fn self_check(check: &SelfCheck) -> Markup {
             ul {
                 @for finding in &check.findings {
                     li {
-                        span.badge.(validity_class(finding.validity)) { (validity_word(finding.validity)) }
+                        span.badge.(validity_class(finding.validity)) { (finding.validity.word()) }
                         " " b { (finding.name) } ": " (finding.text)
                     }
                 }

@@ -5,14 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lab_record::{CheckKind, Entry, Reports, Run};
+use lab_record::{CheckKind, Entry, Outcome, Reports, Run};
 use maud::{Markup, html};
 
 use super::{
     chart::sparkline,
     comparison_file, is_folder_name,
     number::{NONE, counted, utc},
-    outcome_class, outcome_word,
     page::page as skeleton,
 };
 use crate::compare::baseline;
@@ -152,7 +151,7 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
     let scores: Vec<_> = runs
         .iter()
         .map(|run| {
-            let passed = outcome_class(run.verdict.outcome) == "pass";
+            let passed = run.verdict.outcome == Outcome::Pass;
             run.verdict.score.map(|score| (score, passed))
         })
         .collect();
@@ -219,14 +218,14 @@ fn table(root: &Path, rows: &[&Run], all: &[&Run], figures: &[(String, String)])
 }
 
 fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Markup {
-    let verdict = outcome_class(run.verdict.outcome);
+    let verdict = run.verdict.outcome.name();
     html! {
         tr.(VERDICT.class(verdict)).(CODE.class(&run.code)).(PLATFORM.class(&run.platform)) {
             td { time datetime=(run.started_at) { (utc(run.started_at).trim_end_matches(" UTC")) } }
             td { (run.code) }
             td { (run.platform) }
             td {
-                span.badge.(verdict) { (outcome_word(run.verdict.outcome)) }
+                span.badge.(verdict) { (run.verdict.outcome.word()) }
                 @if !run.complete { " " small { "cut short" } }
             }
             td.n { b { @if let Some(score) = run.verdict.score { (score) } @else { (NONE) } } }

@@ -23,7 +23,7 @@ use crate::{
     compare::{Comparison, baseline},
     file,
 };
-use lab_record::{Entry, Outcome, Reports, Run, Validity};
+use lab_record::{Entry, Reports, Run, Validity};
 
 /// Why a page can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -132,33 +132,6 @@ fn write(path: PathBuf, bytes: &[u8]) -> Result<PathBuf, WriteError> {
     match file::replace(&path, bytes) {
         Ok(()) => Ok(path),
         Err(source) => Err(WriteError::Io { path, source }),
-    }
-}
-
-/// The outcome as everybody reads it.
-fn outcome_word(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Pass => "PASS",
-        Outcome::Fail => "FAIL",
-        Outcome::Invalid => "INVALID",
-    }
-}
-
-/// The class of an outcome in the style sheet.
-fn outcome_class(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Pass => "pass",
-        Outcome::Fail => "fail",
-        Outcome::Invalid => "invalid",
-    }
-}
-
-/// The validity as everybody reads it.
-pub(crate) fn validity_word(validity: Validity) -> &'static str {
-    match validity {
-        Validity::Valid => "VALID",
-        Validity::Suspect => "SUSPECT",
-        Validity::Invalid => "INVALID",
     }
 }
 

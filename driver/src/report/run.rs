@@ -7,7 +7,7 @@ use super::{
     chart::{Marks, Stack, TimeAxis, panels},
     checks, classes, facts, headline,
     number::utc,
-    outcome_class, outcome_word, page,
+    page,
 };
 
 /// The report as a page.
@@ -15,7 +15,7 @@ pub(crate) fn page(run: &Run) -> Markup {
     let title = format!(
         "{} {} · {}",
         run.scenario.name,
-        outcome_word(run.verdict.outcome),
+        run.verdict.outcome.word(),
         run.run_id
     );
     let body = html! {
@@ -53,7 +53,7 @@ fn head(run: &Run) -> Markup {
                 time datetime=(run.started_at) { (utc(run.started_at)) }
             }
             h1 { (run.scenario.title) }
-            div.verdict.(outcome_class(run.verdict.outcome)) {
+            div.verdict.(run.verdict.outcome.name()) {
                 (badge(run))
                 div.answers {
                     p.held { (headline::held(run)) }
@@ -74,7 +74,7 @@ fn head(run: &Run) -> Markup {
 fn badge(run: &Run) -> Markup {
     html! {
         div.score {
-            strong { (outcome_word(run.verdict.outcome)) } " "
+            strong { (run.verdict.outcome.word()) } " "
             @if let Some(score) = run.verdict.score {
                 span { b { (score) } "/100" }
             } @else {

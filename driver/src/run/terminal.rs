@@ -5,7 +5,7 @@ use std::{io::IsTerminal, time::Duration};
 
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
-use lab_record::{Check, CheckKind, Outcome, Run, Tick, Validity};
+use lab_record::{Check, CheckKind, Run, Tick, Validity};
 
 /// How to show a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,7 +143,7 @@ pub fn print_checks(run: &Run) {
     if run.self_check.validity != Validity::Valid {
         eprintln!(
             "  {}",
-            style(format!("measurement {}", validity(run.self_check.validity))).yellow()
+            style(format!("measurement {}", run.self_check.validity.word())).yellow()
         );
         for finding in run
             .self_check
@@ -168,28 +168,11 @@ pub fn score_line(run: &Run) -> String {
     format!(
         "SCORE {} {score}/100 {}{headline}  [{} on {}, {}]",
         run.scenario.name,
-        outcome(run.verdict.outcome),
+        run.verdict.outcome.word(),
         run.code,
         run.platform,
         run.run_id
     )
-}
-
-/// PASS, FAIL or INVALID.
-pub fn outcome(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::Pass => "PASS",
-        Outcome::Fail => "FAIL",
-        Outcome::Invalid => "INVALID",
-    }
-}
-
-fn validity(validity: Validity) -> &'static str {
-    match validity {
-        Validity::Valid => "VALID",
-        Validity::Suspect => "SUSPECT",
-        Validity::Invalid => "INVALID",
-    }
 }
 
 fn kind(check: &Check) -> &'static str {
