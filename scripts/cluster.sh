@@ -30,29 +30,19 @@ lack() {
     lacks=1
 }
 
-check_kubectl() {
-    if ! command -v kubectl >/dev/null 2>&1; then
-        lack kubectl "is not installed; see https://kubernetes.io/docs/tasks/tools/"
+# check_tool NAME MINIMUM WHERE_FROM VERSION_ARGUMENTS...
+check_tool() {
+    tool=$1 minimum=$2 from=$3
+    shift 3
+    if ! command -v "$tool" >/dev/null 2>&1; then
+        lack "$tool" "is not installed; see $from"
         return
     fi
-    version=$(version_of "$(kubectl version --client 2>/dev/null | head -n 1)")
-    if [ -n "$version" ] && at_least "$version" 1.24; then
-        ok kubectl "$version"
+    version=$(version_of "$("$tool" "$@" 2>/dev/null | head -n 1)")
+    if [ -n "$version" ] && at_least "$version" "$minimum"; then
+        ok "$tool" "$version"
     else
-        lack kubectl "is ${version:-of no known version}; 1.24 or later is needed"
-    fi
-}
-
-check_k3d() {
-    if ! command -v k3d >/dev/null 2>&1; then
-        lack k3d "is not installed; see https://k3d.io (brew install k3d)"
-        return
-    fi
-    version=$(version_of "$(k3d version 2>/dev/null | head -n 1)")
-    if [ -n "$version" ] && at_least "$version" 5.6; then
-        ok k3d "$version"
-    else
-        lack k3d "is ${version:-of no known version}; 5.6 or later is needed"
+        lack "$tool" "is ${version:-of no known version}; $minimum or later is needed, see $from"
     fi
 }
 
@@ -93,10 +83,10 @@ check_port() {
 }
 
 preflight() {
-    check_kubectl
+    check_tool kubectl 1.24 https://kubernetes.io/docs/tasks/tools/ version --client
     if [ "$context" = "$own" ]; then
         check_docker
-        check_k3d
+        check_tool k3d 5.6 "https://k3d.io (brew install k3d)" version
         check_port 30080
         check_port 30081
     elif $kubectl get --raw /readyz >/dev/null 2>&1; then
@@ -188,6 +178,15 @@ down() {
     fi
 }
 
+wipe() {
+    if [ "$context" = "$own" ] && ! { command -v k3d >/dev/null 2>&1 && exists; }; then
+        echo "There is no cluster to wipe."
+        return
+    fi
+    $kubectl delete namespace lab lab-run --ignore-not-found ||
+        fail "the cluster of context '$context' does not answer; nothing was wiped there"
+}
+
 prefetch() {
     [ "$context" = "$own" ] || fail "prefetch is for the workshop's own cluster; another pulls its images itself"
     # The node fetches its system images by starting; the build fetches its bases and crates.
@@ -201,6 +200,6 @@ prefetch() {
 }
 
 case ${1:-} in
-preflight | prefetch | up | dev | down) "$1" ;;
-*) fail "usage: scripts/cluster.sh preflight|prefetch|up|dev|down" ;;
+preflight | prefetch | up | dev | down | wipe) "$1" ;;
+*) fail "usage: scripts/cluster.sh preflight|prefetch|up|dev|down|wipe" ;;
 esac

@@ -183,6 +183,18 @@ fn up_twice_is_fine_and_down_keeps_the_cluster() {
 }
 
 #[test]
+fn a_wipe_takes_the_workshop_s_namespaces_and_needs_no_cluster() {
+    let tools = Tools::new();
+    let (code, text) = tools.run("cluster.sh", "wipe", "k3d-lab");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("no cluster"), "{text}");
+    tools.touch("cluster");
+    let (code, text) = tools.run("cluster.sh", "wipe", "k3d-lab");
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("delete namespace lab lab-run"), "{text}");
+}
+
+#[test]
 fn a_cluster_that_cannot_be_made_points_at_preflight() {
     let tools = Tools::new();
     tools.put("k3d", "exit 1");
