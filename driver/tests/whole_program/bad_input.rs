@@ -29,6 +29,7 @@ fn an_unknown_code_lists_those_there_are() {
 
 #[test]
 fn platforms_that_are_not_there_say_so() {
+    let _turn = turn();
     let nowhere = [
         "run",
         "timeouts",
