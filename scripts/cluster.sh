@@ -73,7 +73,7 @@ check_port() {
         return
     fi
     status=0
-    curl --silent --output /dev/null --max-time 2 "http://127.0.0.1:$1/" || status=$?
+    curl --noproxy '*' --silent --output /dev/null --max-time 2 "http://127.0.0.1:$1/" || status=$?
     # 7: nobody listens.
     if [ "$status" = 7 ]; then
         ok port "$1 is free"
@@ -91,6 +91,11 @@ preflight() {
         check_port 30081
     elif $kubectl get --raw /readyz >/dev/null 2>&1; then
         ok cluster "$context answers"
+        if $kubectl get --raw /apis/metrics.k8s.io/v1beta1/nodes >/dev/null 2>&1; then
+            ok metrics "the cluster has figures of CPU use"
+        else
+            lack metrics "the cluster has no figures of CPU use, for step 4; 'kubectl --context $context apply -f deploy/k8s/metrics-server.yaml' installs metrics-server"
+        fi
     else
         lack cluster "$context does not answer; 'kubectl --context $context get nodes' says why"
     fi
@@ -144,7 +149,8 @@ tell() {
         echo "  kubectl --context $context -n lab port-forward service/api 30080:8080 &"
         echo "  kubectl --context $context -n lab port-forward service/worker 30081:8081 &"
     fi
-    echo "Next: make smoke, make dev PLATFORM=k3d after an edit, make down PLATFORM=k3d to stop"
+    again="PLATFORM=k3d$([ "$context" = "$own" ] || echo " CONTEXT=$context")"
+    echo "Next: make smoke $again, make dev $again after an edit, make down $again to stop"
 }
 
 up() {

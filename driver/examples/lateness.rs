@@ -143,7 +143,7 @@ fn floor(arrivals: &[Duration]) -> Vec<Duration> {
 
 fn run(plan: &Plan, address: SocketAddr) -> anyhow::Result<Recording> {
     let (_targets, targets) = watch::channel(Targets {
-        api: vec![address],
+        api: vec![address.into()],
         ..Targets::default()
     });
     let (live, _) = mpsc::unbounded_channel();

@@ -9,6 +9,7 @@ pub mod edit;
 pub mod file;
 pub mod host;
 pub mod hpa;
+mod http;
 pub mod interrupt;
 pub mod load;
 pub mod manifest;

@@ -1,7 +1,8 @@
 //! The services of a stack, and where their ready replicas are.
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr, sync::Arc};
 
+use hyper::header::HeaderValue;
 use serde::Deserialize;
 
 /// A service of the stack.
@@ -16,20 +17,72 @@ pub enum Service {
     Dep,
 }
 
+/// Where a replica takes requests over HTTP: an address of this network and, behind a proxy, the path
+/// that leads to the replica. As text it is a URL without a slash at its end.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Endpoint {
+    addr: SocketAddr,
+    host: HeaderValue,
+    base: Arc<str>,
+}
+
+impl Endpoint {
+    /// What lies behind `base` of the server at `addr`: a path as `/a/b`, or nothing.
+    ///
+    /// # Panics
+    ///
+    /// Never: an address is printable ASCII.
+    pub fn behind(addr: SocketAddr, base: &str) -> Self {
+        Self {
+            addr,
+            host: HeaderValue::from_str(&addr.to_string()).expect("an address is printable ASCII"),
+            base: base.trim_end_matches('/').into(),
+        }
+    }
+
+    /// The server to connect to.
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// What requests name as their host.
+    pub(crate) fn host(&self) -> &HeaderValue {
+        &self.host
+    }
+
+    /// The path to put before that of a request; mostly empty.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+}
+
+impl From<SocketAddr> for Endpoint {
+    fn from(addr: SocketAddr) -> Self {
+        Self::behind(addr, "")
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = String::from_utf8_lossy(self.host.as_bytes());
+        write!(f, "http://{host}{}", self.base)
+    }
+}
+
 /// The replicas that are ready, by service: where requests may be sent now.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Targets {
     /// Replicas of the api, oldest first.
-    pub api: Vec<SocketAddr>,
+    pub api: Vec<Endpoint>,
     /// Replicas of the worker.
-    pub worker: Vec<SocketAddr>,
+    pub worker: Vec<Endpoint>,
     /// Replicas of the dependency.
-    pub dep: Vec<SocketAddr>,
+    pub dep: Vec<Endpoint>,
 }
 
 impl Targets {
     /// The replicas of one service.
-    pub fn of(&self, service: Service) -> &[SocketAddr] {
+    pub fn of(&self, service: Service) -> &[Endpoint] {
         match service {
             Service::Api => &self.api,
             Service::Worker => &self.worker,
@@ -37,10 +90,11 @@ impl Targets {
         }
     }
 
-    /// True where any service has a replica at `address`.
-    pub fn contains(&self, address: SocketAddr) -> bool {
+    /// True where any service is reached through the server at `addr`.
+    pub fn contains(&self, addr: SocketAddr) -> bool {
         [&self.api, &self.worker, &self.dep]
             .into_iter()
-            .any(|replicas| replicas.contains(&address))
+            .flatten()
+            .any(|endpoint| endpoint.addr == addr)
     }
 }

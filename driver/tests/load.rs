@@ -60,7 +60,7 @@ fn plan(class: ClassPlan) -> Plan {
 
 fn api(address: SocketAddr) -> Targets {
     Targets {
-        api: vec![address],
+        api: vec![address.into()],
         ..Targets::default()
     }
 }
@@ -372,7 +372,7 @@ async fn load_follows_the_replicas_that_are_ready() {
         for _ in 0..20 {
             controls.seen.recv().await.unwrap();
         }
-        let api = targets;
+        let api = targets.into_iter().map(Into::into).collect();
         controls.targets.send_modify(|targets| targets.api = api);
     }
     let recording = running.finish().await.unwrap();

@@ -23,14 +23,20 @@ const FILES: [&str; 11] = [
     "solved/api-hpa.yaml",
 ];
 
+/// Not the workshop's: for clusters that have no figures of CPU use.
+const METRICS_SERVER: &str = "metrics-server.yaml";
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
+fn read(file: &str) -> Vec<Value> {
+    let file = root().join("deploy/k8s").join(file);
+    read_objects(&file).unwrap_or_else(|error| panic!("{error}"))
+}
+
 fn objects() -> Vec<Value> {
-    let folder = root().join("deploy/k8s");
-    let read = |file: &&str| read_objects(&folder.join(file)).unwrap_or_else(|e| panic!("{e}"));
-    FILES.iter().flat_map(read).collect()
+    FILES.iter().flat_map(|file| read(file)).collect()
 }
 
 fn of<'a>(objects: &'a [Value], kind: &'a str) -> impl Iterator<Item = &'a Value> {
@@ -63,6 +69,7 @@ fn every_file_is_read_and_none_is_forgotten() {
             }
         }
     }
+    assert!(there.remove(METRICS_SERVER));
     assert_eq!(there, FILES.map(str::to_owned).into());
 }
 
@@ -152,6 +159,33 @@ fn every_pod_has_requests_a_memory_limit_probes_and_no_rights() {
                 .unwrap();
             assert_ne!(tag, "latest");
         }
+    }
+}
+
+#[test]
+fn the_metrics_api_leads_to_metrics_server_and_its_rights_to_its_account() {
+    let objects = read(METRICS_SERVER);
+    let one = |kind| of(&objects, kind).next().unwrap();
+    let (service, deployment) = (one("Service"), one("Deployment"));
+    let named = &one("APIService")["spec"]["service"];
+    assert_eq!(named["name"], service["metadata"]["name"]);
+    assert_eq!(named["namespace"], service["metadata"]["namespace"]);
+    let pod = &deployment["spec"]["template"];
+    assert_eq!(service["spec"]["selector"], pod["metadata"]["labels"]);
+    let container = &containers(deployment)[0];
+    let port = &container["ports"][0];
+    assert_eq!(service["spec"]["ports"][0]["targetPort"], port["name"]);
+    let listens = format!("--secure-port={}", port["containerPort"]);
+    let arguments = container["args"].as_array().unwrap();
+    assert!(arguments.contains(&Value::from(listens)));
+
+    let account = &one("ServiceAccount")["metadata"];
+    assert_eq!(pod["spec"]["serviceAccountName"], account["name"]);
+    let bindings = of(&objects, "ClusterRoleBinding").chain(of(&objects, "RoleBinding"));
+    for binding in bindings {
+        let subject = &binding["subjects"][0];
+        assert_eq!(subject["name"], account["name"]);
+        assert_eq!(subject["namespace"], account["namespace"]);
     }
 }
 

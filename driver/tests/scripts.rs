@@ -80,6 +80,7 @@ impl Tools {
             .arg(argument)
             .env("PATH", format!("{}:{path}", self.0.path().display()))
             .env("LAB_CONTEXT", context)
+            .env("PLATFORM", "k3d")
             .env_remove("LAB_IMAGE")
             .output()
             .unwrap();
@@ -192,6 +193,37 @@ fn a_wipe_takes_the_workshop_s_namespaces_and_needs_no_cluster() {
     let (code, text) = tools.run("cluster.sh", "wipe", "k3d-lab");
     assert_eq!(code, Some(0), "{text}");
     assert!(text.contains("delete namespace lab lab-run"), "{text}");
+}
+
+#[test]
+fn another_cluster_is_asked_through_its_api() {
+    let tools = Tools::new();
+    let (code, text) = tools.run("cluster.sh", "preflight", "mine");
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = tools.run("smoke.sh", "", "mine");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(text.contains("`kubectl proxy` does not run"), "{text}");
+
+    tools.put(
+        "kubectl",
+        "echo Starting to serve on 127.0.0.1:41234; exec sleep 60",
+    );
+    tools.put("curl", r#"for url; do :; done; echo "$url""#);
+    let (code, text) = tools.run("smoke.sh", "", "mine");
+    assert_eq!(code, Some(0), "{text}");
+    let payments = "http://127.0.0.1:41234/api/v1/namespaces/lab/services/api:http/proxy/cases/tx";
+    assert!(text.contains(payments), "{text}");
+
+    tools.put(
+        "kubectl",
+        r#"case "$*" in *metrics*) exit 1 ;; *) echo "Client Version: v1.34.1" ;; esac"#,
+    );
+    let (code, text) = tools.run("cluster.sh", "preflight", "mine");
+    assert_eq!(code, Some(1), "{text}");
+    assert!(
+        text.contains("apply -f deploy/k8s/metrics-server.yaml"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ended, Place, Session, Variants};
 use crate::{
     file,
-    platform::{ApiSpec, StackSpec, WorkerSpec},
+    platform::{ApiSpec, Endpoint, StackSpec, WorkerSpec},
 };
 
 const API_PORT: u16 = 30080;
@@ -157,10 +157,7 @@ async fn hold(session: &Session, options: &Options) -> Result<Ended> {
         () = interrupt.cancelled() => return Ok(Ended::Interrupted),
     };
     let targets = stack.targets.borrow().clone();
-    let address = |list: &[std::net::SocketAddr]| {
-        list.first()
-            .map_or(String::new(), |a| format!("http://{a}"))
-    };
+    let address = |list: &[Endpoint]| list.first().map_or(String::new(), Endpoint::to_string);
     let standing = Standing {
         pid: std::process::id().cast_signed(),
         api: address(&targets.api),

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, LoadError, Plan, Recording, Sample, Service, Targets,
+    End, Endpoint, LoadError, Plan, Recording, Sample, Service, Targets,
     connection::{Outgoing, Unanswered},
     flight::{Desk, Flight},
     machine,
@@ -165,8 +165,8 @@ impl Engine {
             return flight.finish(End::Broken);
         };
         let deadline = self.desk.t0() + arrival.intended + class.timeout;
-        let mut request = self.requests[usize::from(arrival.class)].make(key);
-        self.pool.address(target, &mut request);
+        let request = self.requests[usize::from(arrival.class)].make(key, target);
+        let target = target.addr();
         let pool = Rc::clone(&self.pool);
         spawn_local(fly(pool, flight, target, request, deadline));
     }
@@ -264,7 +264,7 @@ impl Rotation {
             .classes
             .iter()
             .flat_map(|class| self.targets.of(class.service))
-            .copied()
+            .map(Endpoint::addr)
             .collect();
         used.sort_unstable();
         used.dedup();
@@ -272,7 +272,7 @@ impl Rotation {
     }
 
     /// The replica whose turn it is; none where none is ready.
-    fn next(&mut self, service: Service, pool: &Pool) -> Option<SocketAddr> {
+    fn next(&mut self, service: Service, pool: &Pool) -> Option<&Endpoint> {
         // A sender that is gone leaves the last targets in force.
         if self.receiver.has_changed().unwrap_or(false) {
             self.targets = self.receiver.borrow_and_update().clone();
@@ -281,6 +281,6 @@ impl Rotation {
         let replicas = self.targets.of(service);
         let turn = &mut self.turns[service as usize];
         *turn = turn.wrapping_add(1);
-        replicas.get(turn.checked_rem(replicas.len())?).copied()
+        replicas.get(turn.checked_rem(replicas.len())?)
     }
 }

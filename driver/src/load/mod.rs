@@ -25,7 +25,7 @@ pub mod summary;
 mod template;
 mod wire;
 
-pub use crate::service::{Service, Targets};
+pub use crate::service::{Endpoint, Service, Targets};
 pub use hiccup::HICCUP_CELL;
 pub use machine::raise_open_files;
 pub use plan::{ClassPlan, Plan, PlanError, Repeat};

@@ -7,25 +7,15 @@ use std::{
     net::SocketAddr,
 };
 
-use hyper::header::{HOST, HeaderValue};
 use rustix::io::Errno;
 
-use super::{
-    Connects, Targets,
-    connection::{Connection, Outgoing},
-};
+use super::{Connects, Targets, connection::Connection};
 
 /// The connections of a run. Lives on one thread; no borrow is held across an `await`.
 #[derive(Default)]
 pub(super) struct Pool {
-    lanes: RefCell<HashMap<SocketAddr, Lane>>,
+    idle: RefCell<HashMap<SocketAddr, Vec<Connection>>>,
     connects: Cell<Connects>,
-}
-
-/// What is kept for one target.
-struct Lane {
-    host: HeaderValue,
-    idle: Vec<Connection>,
 }
 
 impl Pool {
@@ -33,7 +23,11 @@ impl Pool {
     pub(super) async fn prewarm(&self, target: SocketAddr, count: usize) -> io::Result<()> {
         for _ in 0..count {
             let connection = Connection::open(target).await?;
-            self.lane(target, |lane| lane.idle.push(connection));
+            self.idle
+                .borrow_mut()
+                .entry(target)
+                .or_default()
+                .push(connection);
             self.count(|connects| connects.before += 1);
         }
         Ok(())
@@ -41,9 +35,9 @@ impl Pool {
 
     /// Takes an idle connection to the target, if there is one.
     pub(super) fn idle(&self, target: SocketAddr) -> Option<Connection> {
-        self.lane(target, |lane| {
-            std::iter::from_fn(|| lane.idle.pop()).find(Connection::is_ready)
-        })
+        let mut idle = self.idle.borrow_mut();
+        let idle = idle.entry(target).or_default();
+        std::iter::from_fn(|| idle.pop()).find(Connection::is_ready)
     }
 
     /// Opens a connection during the run.
@@ -60,21 +54,15 @@ impl Pool {
     /// Keeps a connection for the next request, unless its target is gone.
     pub(super) async fn give_back(&self, target: SocketAddr, mut connection: Connection) {
         if connection.ready().await.is_ok()
-            && let Some(lane) = self.lanes.borrow_mut().get_mut(&target)
+            && let Some(idle) = self.idle.borrow_mut().get_mut(&target)
         {
-            lane.idle.push(connection);
+            idle.push(connection);
         }
-    }
-
-    /// Names the target in a request.
-    pub(super) fn address(&self, target: SocketAddr, request: &mut Outgoing) {
-        let host = self.lane(target, |lane| lane.host.clone());
-        request.headers_mut().insert(HOST, host);
     }
 
     /// Closes the idle connections to targets that are gone.
     pub(super) fn retain(&self, targets: &Targets) {
-        self.lanes
+        self.idle
             .borrow_mut()
             .retain(|address, _| targets.contains(*address));
     }
@@ -88,19 +76,6 @@ impl Pool {
         let mut connects = self.connects.get();
         change(&mut connects);
         self.connects.set(connects);
-    }
-
-    fn lane<T>(&self, target: SocketAddr, with: impl FnOnce(&mut Lane) -> T) -> T {
-        with(
-            self.lanes
-                .borrow_mut()
-                .entry(target)
-                .or_insert_with(|| Lane {
-                    host: HeaderValue::from_str(&target.to_string())
-                        .expect("an address is printable ASCII"),
-                    idle: Vec::new(),
-                }),
-        )
     }
 }
 

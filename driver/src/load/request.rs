@@ -4,10 +4,10 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::{
     Request, Uri,
-    header::{CONTENT_TYPE, HeaderValue},
+    header::{CONTENT_TYPE, HOST, HeaderValue},
 };
 
-use super::{ClassPlan, Template, connection::Outgoing};
+use super::{ClassPlan, Endpoint, Template, connection::Outgoing};
 
 /// Makes the requests of a class.
 pub(super) struct Requests {
@@ -40,10 +40,16 @@ impl Requests {
         }
     }
 
-    pub(super) fn make(&self, key: u64) -> Outgoing {
+    /// The request of `key` to a target.
+    pub(super) fn make(&self, key: u64, target: &Endpoint) -> Outgoing {
         let body = self.body.fill(&self.key_prefix, key, Bytes::from);
         let mut request = self.blank.clone().map(|()| Full::new(body));
-        *request.uri_mut() = self.path.fill(&self.key_prefix, key, uri);
+        let path = self.path.fill(&self.key_prefix, key, uri);
+        *request.uri_mut() = match target.base() {
+            "" => path,
+            base => uri(format!("{base}{path}")),
+        };
+        request.headers_mut().insert(HOST, target.host().clone());
         request
     }
 }

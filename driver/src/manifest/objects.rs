@@ -5,7 +5,9 @@ use std::path::Path;
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
-use k8s_openapi::api::core::v1::{Namespace, Secret, Service};
+use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, RoleBinding};
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -46,6 +48,11 @@ fn object(file: &Path, document: &str) -> Result<Value, ManifestError> {
         Service::KIND => of::<Service>(file, document),
         StatefulSet::KIND => of::<StatefulSet>(file, document),
         HorizontalPodAutoscaler::KIND => of::<HorizontalPodAutoscaler>(file, document),
+        ServiceAccount::KIND => of::<ServiceAccount>(file, document),
+        ClusterRole::KIND => of::<ClusterRole>(file, document),
+        ClusterRoleBinding::KIND => of::<ClusterRoleBinding>(file, document),
+        RoleBinding::KIND => of::<RoleBinding>(file, document),
+        APIService::KIND => of::<APIService>(file, document),
         // What has another kind, or none, is refused as not being a Deployment.
         _ => of::<Deployment>(file, document),
     }

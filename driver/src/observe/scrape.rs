@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::SocketAddr,
     time::Duration,
 };
 
@@ -10,7 +9,7 @@ use prometheus_parse::{Sample, Scrape, Value};
 
 use crate::{
     scenario::{Scenario, Source},
-    service::{Service, Targets},
+    service::{Endpoint, Service, Targets},
 };
 
 /// A look that takes longer is given up: the chart shows a gap, and the next look is on time.
@@ -52,7 +51,7 @@ impl Scraper {
                 Source::Replicas(_) => None,
             });
         Self {
-            http: reqwest::Client::new(),
+            http: crate::http::client(),
             places: places.collect(),
         }
     }
@@ -74,39 +73,37 @@ async fn page(http: &reqwest::Client, place: Place, targets: &Targets) -> Option
         Place::Metrics(service) => {
             let mut samples = Vec::new();
             // One missing replica would look like a fall of the sum: all or nothing.
-            for &address in targets.of(service) {
-                samples.extend(metrics(http, address).await?);
+            for endpoint in targets.of(service) {
+                samples.extend(metrics(http, endpoint).await?);
             }
             Some(Page::Metrics(samples))
         }
         Place::Dbstats => {
-            let address = *targets.of(Service::Api).first()?;
-            let text = get(http, address, "/debug/dbstats").await?;
+            let endpoint = targets.of(Service::Api).first()?;
+            let text = get(http, endpoint, "/debug/dbstats").await?;
             serde_json::from_str(&text).ok().map(Page::Json)
         }
     }
 }
 
 /// The metrics of one process.
-async fn metrics(http: &reqwest::Client, address: SocketAddr) -> Option<Vec<Sample>> {
-    let text = get(http, address, "/metrics").await?;
+async fn metrics(http: &reqwest::Client, endpoint: &Endpoint) -> Option<Vec<Sample>> {
+    let text = get(http, endpoint, "/metrics").await?;
     let lines = text.lines().map(|line| Ok(line.to_owned()));
     Some(Scrape::parse(lines).ok()?.samples)
 }
 
 /// CPU seconds that a replica of the api has used so far.
-pub(crate) async fn cpu_seconds(http: &reqwest::Client, address: SocketAddr) -> Option<f64> {
+pub(crate) async fn cpu_seconds(http: &reqwest::Client, endpoint: &Endpoint) -> Option<f64> {
     sum(
-        &metrics(http, address).await?,
+        &metrics(http, endpoint).await?,
         "lab_cpu_usage_seconds_total",
         &BTreeMap::new(),
     )
 }
 
-async fn get(http: &reqwest::Client, address: SocketAddr, path: &str) -> Option<String> {
-    let request = http
-        .get(format!("http://{address}{path}"))
-        .timeout(PATIENCE);
+async fn get(http: &reqwest::Client, endpoint: &Endpoint, path: &str) -> Option<String> {
+    let request = http.get(format!("{endpoint}{path}")).timeout(PATIENCE);
     let response = request.send().await.ok()?.error_for_status().ok()?;
     response.text().await.ok()
 }

@@ -6,7 +6,6 @@
 use std::{
     collections::BTreeMap,
     fmt,
-    net::SocketAddr,
     path::PathBuf,
     pin::Pin,
     time::{Duration, Instant},
@@ -17,7 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 pub mod cluster;
 pub mod local;
 
-pub use crate::service::Targets;
+pub use crate::service::{Endpoint, Targets};
 
 /// Somewhere to run the services.
 pub trait Platform: Send + Sync {
@@ -169,8 +168,8 @@ impl fmt::Display for Millicores {
 pub struct Replica {
     /// Name, e.g. `api-2`; never used twice in a stack.
     pub name: String,
-    /// Its address, once it is ready.
-    pub addr: Option<SocketAddr>,
+    /// Where it takes requests, once it is ready.
+    pub endpoint: Option<Endpoint>,
     /// When it was created.
     pub created: Instant,
     /// Since when it is ready.

@@ -148,7 +148,7 @@ impl Controller {
             request: manifests.deployment.request.clone(),
             autoscaler: Autoscaler::new(manifests.hpa, manifests.deployment.object_ref()),
             replicas,
-            http: reqwest::Client::new(),
+            http: crate::http::client(),
             epoch: epoch.unwrap_or_else(Instant::now),
             before: HashMap::new(),
         }
@@ -167,7 +167,7 @@ impl Controller {
 
     /// Mean CPU use since the last tick; none in a replica's first.
     async fn usage(&mut self, replica: &Replica) -> Option<Usage> {
-        let seconds = cpu_seconds(&self.http, replica.addr?).await?;
+        let seconds = cpu_seconds(&self.http, replica.endpoint.as_ref()?).await?;
         let now = Instant::now();
         let (then, before) = self.before.insert(replica.name.clone(), (now, seconds))?;
         let window = now - then;

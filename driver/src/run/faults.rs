@@ -1,11 +1,14 @@
 //! Switches the dependency's behaviour at the start of each phase.
 
-use std::{net::SocketAddr, time::Duration};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
-use crate::{scenario::Dep, service::Targets};
+use crate::{
+    scenario::Dep,
+    service::{Endpoint, Targets},
+};
 
 /// A dependency on this machine takes the order within a millisecond; one that needs longer than
 /// this is not there.
@@ -14,16 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The fault plan of the dependency.
 pub(super) struct DepFaults {
     http: reqwest::Client,
-    address: SocketAddr,
+    endpoint: Endpoint,
 }
 
 impl DepFaults {
     /// Of the dependency among these services.
     pub(super) fn new(targets: &Targets) -> Result<Self> {
-        let address = targets.dep.first();
+        let endpoint = targets.dep.first().cloned();
         Ok(Self {
-            http: reqwest::Client::new(),
-            address: *address.context("the stack has no dependency")?,
+            http: crate::http::client(),
+            endpoint: endpoint.context("the stack has no dependency")?,
         })
     }
 
@@ -38,7 +41,7 @@ impl DepFaults {
         });
         let order = self
             .http
-            .put(format!("http://{}/fault", self.address))
+            .put(format!("{}/fault", self.endpoint))
             .timeout(PATIENCE)
             .json(&plan);
         let answer = order

@@ -40,12 +40,13 @@ async fn driver(mut command: Command, folder: &Path, end: &[&str]) -> Driver {
     let mut up = String::new();
     let stdout = child.stdout.take().unwrap();
     BufReader::new(stdout).read_line(&mut up).unwrap();
-    let mut addresses = up
-        .split_whitespace()
-        .skip(1)
-        .map(|addr| addr.parse().unwrap());
+    let mut addresses = up.split_whitespace().skip(1).map(|url| {
+        url.trim_start_matches("http://")
+            .parse::<SocketAddr>()
+            .unwrap()
+    });
     let (api, dep) = (addresses.next().unwrap(), addresses.next().unwrap());
-    let postgres = server_of(&get(api, "/database-url").await.unwrap());
+    let postgres = server_of(&get(&api.into(), "/database-url").await.unwrap());
     Driver {
         child,
         api,

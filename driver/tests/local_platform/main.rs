@@ -10,7 +10,7 @@ use std::{
 };
 
 use driver::platform::{
-    ApiSpec, StackSpec,
+    ApiSpec, Endpoint, StackSpec,
     local::{LocalPlatform, Source},
 };
 
@@ -82,9 +82,9 @@ fn eventually(what: &str, mut is: impl FnMut() -> bool) {
     }
 }
 
-async fn get(addr: SocketAddr, path: &str) -> reqwest::Result<String> {
+async fn get(endpoint: &Endpoint, path: &str) -> reqwest::Result<String> {
     let http = reqwest::Client::builder().no_proxy().build()?;
-    let answer = http.get(format!("http://{addr}{path}")).send().await?;
+    let answer = http.get(format!("{endpoint}{path}")).send().await?;
     answer.text().await
 }
 

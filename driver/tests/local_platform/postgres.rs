@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use crate::{BOUND, folder, get, left_in, listens, platform, server_of, spec};
 
 async fn url_of(stack: &Stack) -> String {
-    let api = stack.targets.borrow().api[0];
-    get(api, "/database-url").await.unwrap()
+    let api = stack.targets.borrow().api[0].clone();
+    get(&api, "/database-url").await.unwrap()
 }
 
 async fn setting(url: &str, query: &'static str) -> String {

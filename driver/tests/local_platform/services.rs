@@ -17,12 +17,12 @@ async fn a_stack_is_ready_when_it_has_started_and_gone_when_it_has_stopped() {
     let targets = stack.targets.borrow().clone();
     let all = [&targets.api[..], &targets.worker, &targets.dep].concat();
     assert_eq!(all.len(), 3);
-    assert!(all.iter().all(|addr| listens(*addr)));
+    assert!(all.iter().all(|api| listens(api.addr())));
     for log in ["api-1", "worker", "dep"] {
         assert!(folder.path().join(format!("run/logs/{log}.log")).is_file());
     }
     stack.control.stop().await.unwrap();
-    assert!(!all.iter().any(|addr| listens(*addr)));
+    assert!(!all.iter().any(|api| listens(api.addr())));
     assert_eq!(
         *stack.targets.borrow(),
         driver::platform::Targets::default()
@@ -38,7 +38,7 @@ async fn replicas_are_targets_from_ready_until_told_to_stop() {
     let three = stack.targets.wait_for(|targets| targets.api.len() == 3);
     let three = timeout(BOUND, three).await.unwrap().unwrap().api.clone();
     assert_eq!(three[..1], first[..]);
-    assert!(three.iter().all(|addr| listens(*addr)));
+    assert!(three.iter().all(|api| listens(api.addr())));
     assert!(
         stack
             .replicas
@@ -58,7 +58,7 @@ async fn replicas_are_targets_from_ready_until_told_to_stop() {
     let of = |change| changes.iter().filter(|c| **c == change).count();
     assert_eq!((of(Change::Started), of(Change::Ready)), (3, 3));
     stack.control.stop().await.unwrap();
-    assert!(!three.iter().any(|addr| listens(*addr)));
+    assert!(!three.iter().any(|api| listens(api.addr())));
     assert!(stack.failures.try_recv().is_err(), "a stop is no failure");
 }
 
@@ -93,8 +93,8 @@ async fn a_service_that_is_never_ready_is_given_up() {
 async fn a_replica_that_crashes_during_the_run_is_a_failure_and_no_target() {
     let folder = folder();
     let mut stack = platform(folder.path()).start(&spec(false)).await.unwrap();
-    let api = stack.targets.borrow().api[0];
-    let _ = get(api, "/crash").await;
+    let api = stack.targets.borrow().api[0].clone();
+    let _ = get(&api, "/crash").await;
     let failure = timeout(BOUND, stack.failures.recv())
         .await
         .unwrap()
@@ -139,7 +139,7 @@ async fn an_executable_that_is_not_there_is_named() {
 async fn a_dropped_stack_stops_too() {
     let folder = folder();
     let stack = platform(folder.path()).start(&spec(false)).await.unwrap();
-    let dep = stack.targets.borrow().dep[0];
+    let dep = stack.targets.borrow().dep[0].addr();
     let mut targets = stack.targets.clone();
     drop(stack);
     // The supervisor ends last, and its channel with it.

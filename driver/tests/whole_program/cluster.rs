@@ -178,7 +178,7 @@ fn ctrl_c_leaves_no_process_and_no_pod() {
     assert!(
         children
             .iter()
-            .any(|(_, command)| command.contains("port-forward"))
+            .any(|(_, command)| command.contains("proxy --address"))
     );
     signal("INT", driver.id());
     let output = driver.wait_with_output().unwrap();
@@ -206,7 +206,7 @@ fn a_killed_driver_leaves_no_process_of_this_machine() {
 }
 
 #[test]
-fn a_cluster_that_is_not_there_or_lacks_the_image_is_named_with_the_remedy() {
+fn what_a_cluster_lacks_is_named_with_the_remedy() {
     let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
@@ -225,6 +225,11 @@ fn a_cluster_that_is_not_there_or_lacks_the_image_is_named_with_the_remedy() {
     let said = trouble("no-image");
     assert!(
         said.contains("ErrImageNeverPull") && said.contains("make image"),
+        "{said}"
+    );
+    let said = trouble("no-way");
+    assert!(
+        said.contains("503 Service Unavailable") && said.contains("pods/proxy"),
         "{said}"
     );
     cluster.is_clean(&[]);

@@ -4,10 +4,11 @@ FAKE_RUNTIME=docker, containers of the image on the Docker network `lab-test`. A
 the division of Kubernetes' algorithm, every 5 s, and no more of it.
 
 What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable.
-FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s).
+FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
+`no-way` (it reaches no pod).
 """
 
-import http.server, json, math, os, pathlib, re, signal, socket, socketserver, subprocess, sys, threading, time
+import http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
 import urllib.request
 
 STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
@@ -221,29 +222,70 @@ def proxy(path):
     server.serve_forever()
 
 
-def forward(name, to):
-    pod = next(p for p in pods() if p["name"] == name)
-    listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-    print(f"Forwarding from 127.0.0.1:{listener.getsockname()[1]} -> {to}", flush=True)
+class Gate(socketserver.StreamRequestHandler):
+    """Passes each request on to the pod that its path names, as `kubectl proxy` and the API server do."""
 
-    def relay(a, b):
-        try:
-            while data := a.recv(65536):
-                b.sendall(data)
-            b.shutdown(socket.SHUT_WR)
-        except OSError:
-            pass
+    disable_nagle_algorithm = True
 
-    while True:
-        client, _ = listener.accept()
-        try:
-            server = socket.create_connection((pod["host"], pod["port"]))
-        except OSError:
-            fail("error: lost connection to pod")
-        for sock in (client, server):
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for pair in ((client, server), (server, client)):
-            threading.Thread(target=relay, args=pair, daemon=True).start()
+    def handle(self):
+        pods_by_name = {}
+        while head := self.head(self.rfile):
+            line, *headers = head
+            method, path, _ = line.split(" ")
+            match = re.match(r"/api/v1/namespaces/lab-run/pods/([^/:]+):\d+/proxy(/.*)", path)
+            if not match:
+                self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                continue
+            name, rest = match.groups()
+            if TROUBLE == "no-way":
+                self.wfile.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+                continue
+            pods_by_name = pods_by_name if name in pods_by_name else {p["name"]: p for p in pods()}
+            request = [f"{method} {rest} HTTP/1.1", "Connection: close", *headers]
+            try:
+                pod = pods_by_name[name]
+                with socket.create_connection((pod["host"], pod["port"])) as onward:
+                    onward.sendall("\r\n".join(request + ["", ""]).encode("latin-1") + self.body(headers))
+                    self.relay(onward)
+            except (KeyError, ConnectionError):
+                text = b"error trying to reach service"
+                self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
+
+    def head(self, file):
+        lines = []
+        while (line := file.readline().decode("latin-1")) not in ("\r\n", ""):
+            lines.append(line.rstrip("\r\n"))
+        return lines
+
+    def body(self, headers):
+        lengths = [int(h.split(":")[1]) for h in headers if h.lower().startswith("content-length:")]
+        return self.rfile.read(lengths[0]) if lengths else b""
+
+    def relay(self, onward):
+        """The answer; or, where the client gives up, the end of both connections."""
+        answer = b""
+        while True:
+            readable, _, _ = select.select([onward, self.connection], [], [])
+            if self.connection in readable and not self.connection.recv(1, socket.MSG_PEEK):
+                raise SystemExit
+            if onward in readable:
+                data = onward.recv(65536)
+                if not data:
+                    break
+                answer += data
+        if not answer:
+            raise ConnectionResetError
+        self.wfile.write(re.sub(rb"\r\nconnection: close", b"", answer, count=1, flags=re.I))
+
+
+def gate():
+    class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
+        daemon_threads = True
+        request_queue_size = 256
+
+    server = Server(("127.0.0.1", 0), Gate)
+    print(f"Starting to serve on 127.0.0.1:{server.server_address[1]}", flush=True)
+    server.serve_forever()
 
 
 if TROUBLE == "unreachable":
@@ -254,10 +296,9 @@ elif args[0] == "apply":
     apply()
 elif args[0] == "delete":
     delete()
+elif args[0] == "proxy" and "--port=0" in args:
+    gate()
 elif args[0] == "proxy":
     proxy(args[1].split("=", 1)[1])
-elif args[0] == "port-forward":
-    pod = next(a for a in args if a.startswith("pod/"))[4:]
-    forward(pod, args[-1].lstrip(":"))
 else:
     fail(f"the fake cluster does not know {args}")

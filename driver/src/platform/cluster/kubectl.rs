@@ -1,5 +1,5 @@
 //! `kubectl`, which knows how to reach and to authenticate with every cluster: single commands, and the
-//! two that stay, `proxy` and `port-forward`.
+//! proxies that stay.
 
 use std::{
     io,
@@ -196,9 +196,9 @@ impl Staying {
     }
 
     /// What it complained of, when it has ended.
-    pub(super) async fn complaint(mut self) -> String {
+    pub(super) async fn complaint(&mut self) -> String {
         drop(self.child.stdin.take());
-        let said = timeout(Duration::from_secs(1), self.last_words).await;
+        let said = timeout(Duration::from_secs(1), &mut self.last_words).await;
         said.map_or_else(|_| "no reason given".to_owned(), Result::unwrap_or_default)
     }
 

@@ -1,10 +1,10 @@
 //! The platform that is a Kubernetes cluster: k3d's of the workshop, or any other by its context. It
 //! needs `kubectl` and nothing else: what that can reach and may do, the workshop can.
 //!
-//! Every run gets fresh objects in the namespace `lab-run`, and they go when it ends. Each replica is
-//! reached through a tunnel of its own (`kubectl port-forward`), so that the driver spreads requests
-//! over replicas and reads each one's metrics just as it does on the local platform, on every cluster
-//! alike. The tunnel adds some milliseconds to each latency, the same before and after a fix.
+//! Every run gets fresh objects in the namespace `lab-run`, and they go when it ends. Each pod is reached
+//! through the API server, so that the driver spreads requests over replicas and reads each one's metrics
+//! just as it does on the local platform, on every cluster alike. The way adds some milliseconds to each
+//! latency, the same before and after a fix.
 
 use std::{
     collections::BTreeMap,
@@ -17,12 +17,12 @@ use std::{
 use super::{Platform, Stack, StackSpec, Starting};
 use crate::manifest::ManifestError;
 
+mod gate;
 mod kubectl;
 mod objects;
 mod reader;
 mod state;
 mod supervisor;
-mod tunnel;
 
 use kubectl::Kubectl;
 pub use kubectl::KubectlError;
@@ -78,7 +78,7 @@ pub enum Error {
     /// No figures of CPU use.
     #[error(
         "the cluster has no CPU figures for the pods, which an autoscaler needs: `kubectl top pods -n lab-run` \
-         must work; install metrics-server (k3d has it)"
+         must work; `kubectl apply -f deploy/k8s/metrics-server.yaml` installs metrics-server"
     )]
     NoMetrics,
     /// The image is not of today's code.
@@ -90,14 +90,12 @@ pub enum Error {
         /// The file that differs.
         file: String,
     },
-    /// A tunnel does not open.
-    #[error("no tunnel to pod {pod}: {text}")]
-    Tunnel {
-        /// Which.
-        pod: String,
-        /// `kubectl`'s words.
-        text: String,
-    },
+    /// The API server does not lead to a pod.
+    #[error(
+        "a pod is ready, but the API server passes no request on to it ({0}); the workshop needs the right to \
+         `pods/proxy` in the namespace lab-run, and a control plane that may connect to pods"
+    )]
+    Unreached(#[source] reqwest::Error),
     /// The client can't be made.
     #[error("cannot make an HTTP client: {0}")]
     Http(#[source] reqwest::Error),

@@ -1,5 +1,5 @@
-//! The task that follows a run's pods: opens a tunnel to each that is ready, publishes them, tells what
-//! the autoscaler decides and what breaks, and removes everything in the end.
+//! The task that follows a run's pods: publishes those that are ready, tells what the autoscaler decides
+//! and what breaks, and removes everything in the end.
 
 use std::{
     collections::BTreeMap,
@@ -10,22 +10,22 @@ use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use tokio::{
     sync::{mpsc, watch},
-    task::JoinSet,
     time::{MissedTickBehavior, interval, sleep},
 };
 
 use super::{
     ClusterPlatform, Error, Leftover,
+    gate::Gate,
     kubectl::Kubectl,
     objects::Manifests,
     reader::Reader,
     removal,
     state::{self, Scaling},
-    tunnel::Tunnel,
 };
+use crate::http;
 use crate::platform::{
-    Change, Command, Decision, Failure, Replica, ReplicaEvent, Stack, StackControl, StackSpec,
-    Targets,
+    Change, Command, Decision, Endpoint, Failure, Replica, ReplicaEvent, Stack, StackControl,
+    StackSpec, Targets,
 };
 
 /// Time between two looks at the pods.
@@ -56,19 +56,15 @@ struct Member {
     ready_since: Option<Instant>,
     stuck_since: Option<Instant>,
     leaving: bool,
-    /// Being opened counts as none.
-    tunnel: Option<Tunnel>,
-    opening: bool,
 }
 
 struct Supervisor {
     kubectl: Kubectl,
     reader: Reader,
+    gate: Gate,
+    http: reqwest::Client,
     spec: StackSpec,
     members: BTreeMap<String, Member>,
-    opening: JoinSet<(String, Result<Tunnel, Error>)>,
-    broken: mpsc::UnboundedSender<(String, String)>,
-    breaks: mpsc::UnboundedReceiver<(String, String)>,
     scaling: Scaling,
     answered: Instant,
     targets: watch::Sender<Targets>,
@@ -117,15 +113,13 @@ pub(super) async fn start(
     let (events, events_seen) = mpsc::unbounded_channel();
     let (decisions, decided) = mpsc::unbounded_channel();
     let (commands, commands_given) = mpsc::unbounded_channel();
-    let (broken, breaks) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor {
+        gate: Gate::open(&kubectl).await?,
+        http: http::client(),
         kubectl,
         reader,
         spec: spec.clone(),
         members: BTreeMap::new(),
-        opening: JoinSet::new(),
-        broken,
-        breaks,
         scaling: Scaling {
             desired: spec.api.as_ref().map_or(0, |api| api.replicas),
             ..Scaling::default()
@@ -139,6 +133,7 @@ pub(super) async fn start(
         leftover: leftover.hand_over(),
     };
     supervisor.all_ready().await?;
+    supervisor.all_reached().await?;
     supervisor.runs_this_code(&platform.root).await?;
     if supervisor.is_autoscaled() {
         supervisor.autoscaler_sees().await?;
@@ -187,10 +182,6 @@ impl Supervisor {
                 self.not_stuck(pod)?;
             }
             self.follow(&pods);
-            while let Some(opened) = self.opening.join_next().await {
-                let (name, tunnel) = opened.expect("a task that opens a tunnel does not panic");
-                self.reached(&name, tunnel?);
-            }
             let missing = self.missing();
             if missing.is_empty() {
                 return Ok(());
@@ -205,6 +196,15 @@ impl Supervisor {
         }
     }
 
+    /// The driver can do nothing with pods that it does not get to.
+    async fn all_reached(&self) -> Result<(), Error> {
+        let targets = self.targets.borrow().clone();
+        for pod in [targets.api, targets.worker, targets.dep].concat() {
+            self.gate.reaches(&self.http, &pod).await?;
+        }
+        Ok(())
+    }
+
     /// Services that are not all there yet.
     fn missing(&self) -> Vec<&'static str> {
         let api = self.spec.api.as_ref();
@@ -215,10 +215,10 @@ impl Supervisor {
             ("postgres", u32::from(api.is_some_and(|api| api.database))),
         ];
         let ready = |app: &str| {
-            let there = self.members.values().filter(|member| {
-                let reached = port(app).is_none() || member.tunnel.is_some();
-                member.app == app && member.ready_since.is_some() && reached
-            });
+            let there = self
+                .members
+                .values()
+                .filter(|member| member.app == app && member.ready_since.is_some());
             there.count() as u32
         };
         wanted
@@ -250,11 +250,11 @@ impl Supervisor {
     async fn runs_this_code(&self, root: &std::path::Path) -> Result<(), Error> {
         let targets = self.targets.borrow().clone();
         let asked = targets.worker.first().or(targets.api.first());
-        let (Some(addr), "mine") = (asked, self.spec.code.as_str()) else {
+        let (Some(pod), "mine") = (asked, self.spec.code.as_str()) else {
             return Ok(());
         };
         let path = "debug/code";
-        let answer = reqwest::get(format!("http://{addr}/{path}")).await;
+        let answer = self.http.get(format!("{pod}/{path}")).send().await;
         let answer = answer.and_then(reqwest::Response::error_for_status);
         let files = match answer {
             Ok(answer) => answer.json::<BTreeMap<String, String>>().await,
@@ -307,6 +307,7 @@ impl Supervisor {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut closed = false;
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -323,12 +324,10 @@ impl Supervisor {
                         return;
                     }
                 },
-                Some(opened) = self.opening.join_next() => match opened {
-                    Ok((name, Ok(tunnel))) => self.reached(&name, tunnel),
-                    Ok((name, Err(error))) => self.report(name, error.to_string()),
-                    Err(_) => {}
-                },
-                Some((name, text)) = self.breaks.recv() => self.lost_tunnel(name, &text),
+                text = self.gate.broken(), if !closed => {
+                    closed = true;
+                    self.report("the way to the pods".to_owned(), text);
+                }
                 _ = looks.tick() => self.look().await,
             }
         }
@@ -393,8 +392,6 @@ impl Supervisor {
             ready_since: None,
             stuck_since: None,
             leaving: false,
-            tunnel: None,
-            opening: false,
         };
         self.members.insert(name.to_owned(), member);
         self.tell(name, Change::Started);
@@ -404,32 +401,13 @@ impl Supervisor {
         let Some(member) = self.members.get_mut(name) else {
             return;
         };
-        let Some(to) = port(&member.app) else {
-            member.ready_since.get_or_insert_with(Instant::now);
-            return;
-        };
-        if member.opening || member.tunnel.is_some() {
-            return;
-        }
-        member.opening = true;
-        let (kubectl, broken, name) = (self.kubectl.clone(), self.broken.clone(), name.to_owned());
-        self.opening.spawn(async move {
-            let tunnel = Tunnel::open(&kubectl, name.clone(), 0, to, broken).await;
-            (name, tunnel)
-        });
-    }
-
-    fn reached(&mut self, name: &str, tunnel: Tunnel) {
-        if let Some(member) = self.members.get_mut(name) {
-            member.opening = false;
-            member.tunnel = Some(tunnel);
+        if member.ready_since.is_none() {
             member.ready_since = Some(Instant::now());
             self.tell(name, Change::Ready);
-            self.publish();
         }
     }
 
-    /// A pod that goes takes no new requests; its tunnel stays for those under way.
+    /// A pod that goes takes no new requests; it still answers those under way.
     fn leave(&mut self, name: &str) {
         let Some(member) = self.members.get_mut(name) else {
             return;
@@ -457,18 +435,7 @@ impl Supervisor {
         }
     }
 
-    fn lost_tunnel(&mut self, name: String, text: &str) {
-        if self
-            .members
-            .get(&name)
-            .is_some_and(|member| !member.leaving)
-        {
-            self.report(name, format!("the tunnel to it broke: {text}"));
-        }
-    }
-
     async fn shut_down(mut self) -> Result<(), Error> {
-        self.opening.shutdown().await;
         self.members.clear();
         self.publish();
         let removed = remove(&self.kubectl, false).await;
@@ -479,16 +446,20 @@ impl Supervisor {
         removed
     }
 
+    fn endpoint(&self, pod: &str, app: &str) -> Option<Endpoint> {
+        Some(self.gate.to(pod, port(app)?))
+    }
+
     fn publish(&self) {
         let of = |app: &str| {
             let mut members: Vec<_> = self
                 .members
-                .values()
-                .filter(|member| member.app == app && !member.leaving)
-                .filter_map(|member| Some((member.ready_since?, member.tunnel.as_ref()?.addr)))
+                .iter()
+                .filter(|(_, member)| member.app == app && !member.leaving)
+                .filter_map(|(name, member)| Some((member.ready_since?, self.endpoint(name, app)?)))
                 .collect();
             members.sort();
-            members.into_iter().map(|(_, addr)| addr).collect()
+            members.into_iter().map(|(_, endpoint)| endpoint).collect()
         };
         let targets = Targets {
             api: of("api"),
@@ -506,7 +477,7 @@ impl Supervisor {
             .filter(|(_, member)| member.app == "api" && !member.leaving)
             .map(|(name, member)| Replica {
                 name: name.clone(),
-                addr: member.tunnel.as_ref().map(|tunnel| tunnel.addr),
+                endpoint: member.ready_since.and(self.endpoint(name, "api")),
                 created: member.created,
                 ready_since: member.ready_since,
             })

@@ -94,7 +94,7 @@ impl Members {
         let ready = |role| {
             let of_role = self.0.iter().filter(move |member| member.role == role);
             let ready = of_role.filter_map(|member| member.ready);
-            ready.map(|(addr, _)| addr).collect()
+            ready.map(|(addr, _)| addr.into()).collect()
         };
         Targets {
             api: ready(Role::Api),
@@ -108,7 +108,7 @@ impl Members {
         self.api()
             .map(|member| Replica {
                 name: member.name.clone(),
-                addr: member.ready.map(|(addr, _)| addr),
+                endpoint: member.ready.map(|(addr, _)| addr.into()),
                 created: member.created,
                 ready_since: member.ready.map(|(_, since)| since),
             })
@@ -168,6 +168,7 @@ pub(super) async fn watch(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::platform::Endpoint;
 
     #[test]
     fn only_ready_members_are_targets_and_the_youngest_or_unready_leaves_first() {
@@ -186,7 +187,10 @@ mod tests {
         let addr = |port| SocketAddr::from(([127, 0, 0, 1], port));
         members.set_ready("api-1", addr(1));
         members.set_ready("api-3", addr(3));
-        assert_eq!(members.targets().api, [addr(1), addr(3)]);
+        assert_eq!(
+            members.targets().api,
+            [addr(1), addr(3)].map(Endpoint::from)
+        );
         assert_eq!(members.targets().dep, []);
         assert!(members.wait_for_any());
         assert_eq!(members.replicas().len(), 3);

@@ -62,9 +62,6 @@ pub enum Error {
     /// The driver's own program file is not known.
     #[error("cannot find the driver's own executable: {0}")]
     NoExecutable(#[source] io::Error),
-    /// The client for readiness can't be made.
-    #[error("cannot make an HTTP client: {0}")]
-    Http(#[source] reqwest::Error),
     /// The folder of the database stayed.
     #[error("PostgreSQL's data was not removed: {0}; the next run tries again")]
     DataLeft(#[source] io::Error),

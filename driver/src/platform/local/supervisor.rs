@@ -68,8 +68,6 @@ pub(super) async fn start(
         executable: platform.services.clone(),
         code: spec.code.clone(),
     };
-    // Without a proxy: the participant's may not reach this machine.
-    let http = reqwest::Client::builder().no_proxy().build();
     let (notify, notices) = mpsc::unbounded_channel();
     let (targets, targets_seen) = watch::channel(Targets::default());
     let (replicas, replicas_seen) = watch::channel(Vec::new());
@@ -80,7 +78,7 @@ pub(super) async fn start(
         services,
         run_folder: spec.run_folder.clone(),
         ready_within: platform.ready_within,
-        http: http.map_err(Error::Http)?,
+        http: crate::http::client(),
         api: None,
         api_started: 0,
         members: Members::default(),
@@ -124,7 +122,7 @@ impl Supervisor {
         ready?;
         if let (Some(api), [dep]) = (&spec.api, &*self.members.targets().dep) {
             let neighbours = Neighbours {
-                dep: *dep,
+                dep: dep.addr(),
                 database_url,
             };
             self.api = Some((api.clone(), neighbours));
