@@ -1,17 +1,19 @@
 //! What changed between two runs: checks, latency, code. Pure; [`crate::report`] shows it.
 //!
 //! The run is the unit. Of one run against one, a direction of the latency is stated only where it
-//! is too large to be the luck of the day, and nothing is ever called significant.
+//! is too large to be the luck of the day, and nothing is ever called significant; that takes groups
+//! of runs ([`groups`]).
 
 mod caution;
 mod change;
+pub mod groups;
 mod sentence;
 mod source;
 
 pub use change::{Change, Ratio};
 pub use source::{DiffLine, LineTag, SourceDiff};
 
-use lab_record::{Check, CheckKind, Outcome, Quantile, Run, RunId};
+use lab_record::{Check, CheckKind, Class, Outcome, PhaseStats, Quantile, Run, RunId};
 
 /// Two runs, `a` the earlier or the reference, `b` the one that is judged against it.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,9 +65,11 @@ pub struct CheckPair {
 pub struct ClassPair {
     /// Its name.
     pub name: String,
-    /// Shares that went well within the objective, first and second run.
+    /// Shares that went well within the objective in that stretch, first and second run.
     pub good_share: (f64, f64),
-    /// 99th percentiles, first and second run.
+    /// The stretch that the 99th percentiles are of: a phase with a fault, or `all`.
+    pub phase: String,
+    /// 99th percentiles in that stretch, first and second run.
     pub p99: (Option<Quantile>, Option<Quantile>),
     /// What can be said of them.
     pub change: Change,
@@ -106,6 +110,27 @@ impl Side {
     }
 }
 
+/// What is compared of a class: the last phase in which something is wrong on purpose, as there a fix has
+/// to show and an autoscaler has had its time; the whole run where the two have no such phase in common.
+fn stretch<'a>(
+    a: &Run,
+    b: &Run,
+    in_a: &'a Class,
+    in_b: &'a Class,
+) -> (&'a PhaseStats, &'a PhaseStats) {
+    let find = |class: &'a Class, name: &str| class.by_phase.iter().find(|p| p.phase == name);
+    let faulty = |run: &Run, name: &str| {
+        let mut phases = run.phases.iter();
+        phases.any(|phase| phase.name == name && phase.fault.is_some())
+    };
+    b.phases
+        .iter()
+        .rev()
+        .filter(|phase| faulty(a, &phase.name) && faulty(b, &phase.name))
+        .find_map(|phase| Some((find(in_a, &phase.name)?, find(in_b, &phase.name)?)))
+        .unwrap_or((&in_a.total, &in_b.total))
+}
+
 fn check_pairs(a: &[Check], b: &[Check]) -> Vec<CheckPair> {
     let find = |checks: &[Check], id: &str| checks.iter().find(|check| check.id == id).cloned();
     let only_a = a
@@ -128,12 +153,15 @@ fn class_pairs(a: &Run, b: &Run) -> Vec<ClassPair> {
         .iter()
         .filter_map(|class| {
             let other = a.classes.iter().find(|other| other.name == class.name)?;
-            let p99 = (other.total.latency.p99, class.total.latency.p99);
+            let (before, after) = stretch(a, b, other, class);
+            let p99 = (before.latency.p99, after.latency.p99);
+            let change = Change::between(p99.0, p99.1, class.slo_ms);
             Some(ClassPair {
                 name: class.name.clone(),
-                good_share: (other.total.good_share, class.total.good_share),
+                good_share: (before.good_share, after.good_share),
+                phase: after.phase.clone(),
                 p99,
-                change: Change::between(p99.0, p99.1),
+                change,
             })
         })
         .collect()

@@ -6,6 +6,7 @@ use crate::{Event, Outcome, RunId};
 
 /// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "line", rename_all = "snake_case")]
 pub enum Line {
     /// The first line: which run this is.
@@ -34,6 +35,7 @@ pub enum Line {
 
 /// How a run stands at one moment. Rates and latency are of the second before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Tick {
     /// Seconds since the load started.
     pub t_s: f64,
@@ -55,6 +57,7 @@ pub struct Tick {
 
 /// What sort of thing happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
     /// A phase began.

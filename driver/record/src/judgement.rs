@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A measured statement with a limit, and what was seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Check {
     /// Unique within the scenario, e.g. `bystander_good`.
     pub id: String,
@@ -29,6 +30,7 @@ pub struct Check {
 
 /// What a check speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CheckKind {
     /// What users feel.
@@ -41,6 +43,7 @@ pub enum CheckKind {
 
 /// What the checks add up to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
     /// Pass, fail or invalid.
     pub outcome: Outcome,
@@ -50,6 +53,7 @@ pub struct Verdict {
 
 /// How a run ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Every check holds.
@@ -82,6 +86,7 @@ impl Outcome {
 
 /// Whether the measurement itself can be believed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SelfCheck {
     /// The worst of the findings.
     pub validity: Validity,
@@ -91,6 +96,7 @@ pub struct SelfCheck {
 
 /// One thing that the self-check looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Finding {
     /// What was looked at, e.g. `send lateness`.
     pub name: String,
@@ -102,6 +108,7 @@ pub struct Finding {
 
 /// How far a measurement can be believed, from best to worst.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Validity {
     /// Fully.

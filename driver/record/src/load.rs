@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A request class and what became of its requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Class {
     /// Name, e.g. `quote`.
     pub name: String,
@@ -23,6 +24,7 @@ pub struct Class {
 
 /// Counts and latency of a class over a stretch of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PhaseStats {
     /// Name of the phase, or `all`.
     pub phase: String,
@@ -30,15 +32,20 @@ pub struct PhaseStats {
     pub counts: Totals,
     /// Share that went well within the objective, of all offered; 0 to 1.
     pub good_share: f64,
-    /// From the intended send to the last byte: what users feel.
+    /// From the intended send to the last byte, of all but right refusals: what users feel.
     pub latency: Latency,
-    /// From the actual send to the last byte: what a closed-loop tool would have shown.
+    /// From the intended send to a refusal as is right. Format 1 had these times in `latency` and in
+    /// `service_time`.
+    #[serde(default)]
+    pub refusals: Latency,
+    /// From the actual send to the last byte, of the same requests: what a closed-loop tool would have shown.
     pub service_time: Latency,
 }
 
 /// How requests ended. `offered = dropped + sent` and
 /// `sent = ok + expected + failed + timed_out + unfinished`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Totals {
     /// Arrivals of the schedule.
     pub offered: u64,
@@ -61,6 +68,7 @@ pub struct Totals {
 /// A distribution of times. Requests that failed, timed out or were dropped are in it as censored
 /// values: slower than what is known of them.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Latency {
     /// Median.
     pub p50: Option<Quantile>,
@@ -74,6 +82,7 @@ pub struct Latency {
 
 /// One quantile.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Quantile {
     /// Milliseconds.
     pub ms: f64,

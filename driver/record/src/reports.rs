@@ -50,7 +50,7 @@ pub enum ReadError {
         source: serde_json::Error,
     },
     /// It is the data of another version.
-    #[error("{path}: written in format {found}, this program reads format {SCHEMA}")]
+    #[error("{path}: written in format {found}, this program reads formats 1 to {SCHEMA}")]
     Schema {
         /// The file.
         path: PathBuf,
@@ -118,7 +118,7 @@ pub(crate) fn read(path: &Path) -> Result<Run, ReadError> {
         source,
     };
     let Version { schema } = serde_json::from_slice(&text).map_err(json)?;
-    if schema != SCHEMA {
+    if !(1..=SCHEMA).contains(&schema) {
         return Err(ReadError::Schema {
             path: path.to_owned(),
             found: schema,

@@ -11,6 +11,7 @@ use crate::{Check, Class, EventKind, RunId, SelfCheck, Verdict};
 ///
 /// All times named `*_s` are seconds since the load started.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Run {
     /// Version of this format, see [`crate::SCHEMA`].
     pub schema: u32,
@@ -23,6 +24,7 @@ pub struct Run {
     /// Where the services ran: `local` or `k3d`.
     pub platform: String,
     /// When the load started, UTC.
+    #[cfg_attr(test, schemars(schema_with = "crate::schema::moment"))]
     pub started_at: Timestamp,
     /// From the first arrival until the last request was answered or given up, seconds.
     pub duration_s: f64,
@@ -52,6 +54,7 @@ pub struct Run {
 
 /// The scenario of a run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Scenario {
     /// Short name, e.g. `timeouts`.
     pub name: String,
@@ -80,6 +83,7 @@ impl Run {
 
 /// The machine that generated the load.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Host {
     /// Operating system, e.g. `linux`, `macos`.
     pub os: String,
@@ -93,6 +97,7 @@ pub struct Host {
 
 /// One source file as it ran.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SourceFile {
     /// Path relative to the project, with `/`. The same for each code, so that two runs can be
     /// compared by it.
@@ -103,6 +108,7 @@ pub struct SourceFile {
 
 /// A named stretch of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Phase {
     /// Name, e.g. `warmup`, `fault`.
     pub name: String,
@@ -116,6 +122,7 @@ pub struct Phase {
 
 /// A quantity over time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Series {
     /// Unique name, e.g. `offered`, `p95:local`, `in_flight`.
     pub id: String,
@@ -133,6 +140,7 @@ pub struct Series {
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Event {
     /// When, seconds; negative before the load.
     pub t_s: f64,

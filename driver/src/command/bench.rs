@@ -1,19 +1,23 @@
-//! `driver bench`: the bars of the workshop, measured here and now: edit to ready, start-up, and
-//! how long the runs take.
+//! `driver bench`: the bars, measured here and now: the load engine beside its peers, the pages, and what a
+//! participant waits for. The table goes to `reports/bench/`.
 
 use std::{
     fs,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::Instant,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use lab_record::{Entry, Reports, RunId};
 
 use super::{Ended, Place, Session, Variants};
 use crate::{
     file, host,
     interrupt::Interrupted,
     platform::{ApiSpec, Platform, StackSpec, local::RunLock},
+    report::{self, Bench, Row},
     scenario::{NAMES, built_in},
 };
 
@@ -23,46 +27,174 @@ const EDITED: &str = "lab-services/src/cases/timeouts.rs";
 /// Edits that are timed; the median is shown.
 const EDITS: usize = 5;
 
-pub(super) async fn bench(session: &Session, place: &Place) -> Result<Ended> {
+/// What to measure.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// Also a load of ten minutes, for its memory
+    #[arg(long)]
+    long: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) async fn bench(session: &Session, options: &Options) -> Result<Ended> {
     let root = session.root.as_path();
+    let place = &options.place;
     place.check_platform()?;
     let _lock = RunLock::acquire(root, "bench")?;
+    let mut bench = Bench {
+        started_at: jiff::Timestamp::now(),
+        host: host::host(),
+        rows: Vec::new(),
+    };
+    bench.rows.extend(engine(session, options.long).await?);
+    let reports = place.reports(root);
+    bench.rows.extend(pages(&reports)?);
+    bench.rows.extend(workshop(session, place).await?);
+
+    let folder = reports.root().join("bench");
+    bench
+        .write(&folder)
+        .with_context(|| format!("can't write to {}", folder.display()))?;
+    print!("{}", bench.markdown());
+    println!("{}", folder.join("index.html").display());
+    // A missed bar is said and is no failure: on a busy machine it is the machine's.
+    Ok(Ended::Well)
+}
+
+/// The load engine beside its peers, by a program of its own: the peers' server and the engine are children of
+/// it. It is built as what it measures is, in the profile of the workshop.
+async fn engine(session: &Session, long: bool) -> Result<Vec<Row>> {
+    let mut command = tokio::process::Command::new("cargo");
+    command
+        .args([
+            "bench",
+            "--quiet",
+            "--profile",
+            "lab",
+            "--package",
+            "driver",
+            "--bench",
+            "engine",
+            "--",
+        ])
+        .args(long.then_some("--long"))
+        .current_dir(&session.root)
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let child = command.spawn().context("can't start cargo")?;
+    let output = tokio::select! {
+        output = child.wait_with_output() => output?,
+        () = session.interrupt.cancelled() => bail!(Interrupted),
+    };
+    ensure!(
+        output.status.success(),
+        "the benchmark of the engine failed, see above"
+    );
+    let lines = String::from_utf8(output.stdout).context("its rows are text")?;
+    let rows = lines.lines().map(serde_json::from_str);
+    rows.collect::<Result<_, _>>()
+        .context("its rows are JSON, one a line")
+}
+
+/// Time and size of the pages, made from the newest run and from five hundred copies of it.
+fn pages(reports: &Reports) -> Result<Vec<Row>> {
+    const GROUP: &str = "Reports";
+    const RUNS: u64 = 500;
+    let newest = reports
+        .entries()
+        .into_iter()
+        .rev()
+        .find_map(|entry| match entry {
+            Entry::Run(run) => Some(*run),
+            Entry::Unreadable { .. } => None,
+        });
+    let Some(mut run) = newest else {
+        return Ok(vec![Row::figure(
+            GROUP,
+            "pages",
+            "no run yet; make demo makes some",
+        )]);
+    };
+    let folder = tempfile::tempdir().context("can't make a temporary folder")?;
+    let many = Reports::at(folder.path());
+    let mut seconds = Vec::new();
+    for second in 0..RUNS {
+        let at = run.started_at + jiff::SignedDuration::from_secs(second.cast_signed());
+        run.run_id = RunId::new(at, second);
+        report::write_data(&many, &run)?;
+        if second < EDITS as u64 {
+            let begun = Instant::now();
+            report::write_run(&many, &run)?;
+            seconds.push(begun.elapsed().as_secs_f64());
+        }
+    }
+    let size = largest_page(&many.root().join(&run.scenario.name))?;
+    let begun = Instant::now();
+    report::write_index(&many)?;
+    let index = begun.elapsed().as_secs_f64();
+    Ok(vec![
+        Row::figure(
+            GROUP,
+            format!("a report of {}", run.scenario.name),
+            millis(&seconds),
+        )
+        .bar("≤ 200 ms", median(&seconds) <= 0.2),
+        Row::figure(
+            GROUP,
+            "its size, gzipped",
+            format!("{:.0} KB", size as f64 / 1e3),
+        )
+        .bar("≤ 100 KB", size <= 100_000),
+        Row::figure(GROUP, format!("the index of {RUNS} runs"), millis(&[index])),
+    ])
+}
+
+/// Gzipped size of the report that was made in one of the folders in `scenario`.
+fn largest_page(scenario: &Path) -> Result<usize> {
+    let mut largest = 0;
+    for entry in fs::read_dir(scenario)? {
+        let page = entry?.path().join("report.html");
+        if page.exists() {
+            let output = Command::new("gzip").arg("-c").arg(&page).output();
+            largest = largest.max(output.context("can't run gzip")?.stdout.len());
+        }
+    }
+    Ok(largest)
+}
+
+/// What a participant waits for.
+async fn workshop(session: &Session, place: &Place) -> Result<Vec<Row>> {
+    const GROUP: &str = "The workshop";
     let platform = place.build(session, Variants::Taught).await?;
-    let host = host::host();
-    println!(
-        "{} {}, {} cores, kernel {}",
-        host.os, host.arch, host.cores, host.kernel
-    );
     start(session, platform.as_ref(), &spec(false)).await?;
-
     let edits = time_edits(session, place).await?;
-    println!(
-        "one-line edit → rebuilt, started, ready   {} s   (bar: 5 s)",
-        spread(&edits)
-    );
-
-    let mut plain = Vec::new();
-    let mut database = Vec::new();
+    let (mut plain, mut database) = (Vec::new(), Vec::new());
     for _ in 0..EDITS {
         plain.push(start(session, platform.as_ref(), &spec(false)).await?);
         database.push(start(session, platform.as_ref(), &spec(true)).await?);
     }
-    println!(
-        "start without a database                  {} s",
-        spread(&plain)
-    );
-    println!(
-        "start with a fresh PostgreSQL              {} s   ({:.1} × without)",
-        spread(&database),
-        median(&database) / median(&plain)
-    );
+    let times = median(&database) / median(&plain);
+    let mut rows = vec![
+        Row::figure(
+            GROUP,
+            "a one-line edit until it is rebuilt, started, ready",
+            spread(&edits),
+        )
+        .bar("≤ 5 s", median(&edits) <= 5.0),
+        Row::figure(GROUP, "start without a database", spread(&plain)),
+        Row::figure(
+            GROUP,
+            "start with a fresh PostgreSQL",
+            format!("{}, {times:.1} × without", spread(&database)),
+        ),
+    ];
     for name in NAMES {
         let length = built_in(name)?.duration().as_secs_f64();
-        println!(
-            "load of {name:10}                        {length:.0} s   (bar for the run: 30 s)"
-        );
+        let row = Row::figure(GROUP, format!("load of {name}"), format!("{length:.0} s"));
+        rows.push(row.bar("≤ 30 s", length <= 30.0));
     }
-    Ok(Ended::Well)
+    Ok(rows)
 }
 
 fn spec(database: bool) -> StackSpec {
@@ -150,9 +282,19 @@ fn median(values: &[f64]) -> f64 {
     sorted[sorted.len() / 2]
 }
 
-/// Median and range, seconds.
+/// Median and range.
 fn spread(values: &[f64]) -> String {
     let least = values.iter().copied().fold(f64::INFINITY, f64::min);
     let most = values.iter().copied().fold(0.0, f64::max);
-    format!("{:.2} ({least:.2}–{most:.2})", median(values))
+    format!("{:.2} s ({least:.2}–{most:.2})", median(values))
+}
+
+fn millis(seconds: &[f64]) -> String {
+    let least = seconds.iter().copied().fold(f64::INFINITY, f64::min) * 1e3;
+    let most = seconds.iter().copied().fold(0.0, f64::max) * 1e3;
+    let middle = median(seconds) * 1e3;
+    match seconds {
+        [_] => format!("{middle:.0} ms"),
+        _ => format!("{middle:.1} ms ({least:.1}–{most:.1})"),
+    }
 }

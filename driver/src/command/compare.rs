@@ -1,4 +1,4 @@
-//! `driver compare A B`: two runs side by side.
+//! `driver compare A B`: two runs side by side, or two groups.
 
 use std::path::Path;
 
@@ -6,15 +6,18 @@ use anyhow::{Result, bail};
 use clap::Args;
 use lab_record::{Check, Entry, Reports, Run};
 
-use super::{Ended, Place};
+use super::{
+    Ended, Place,
+    groups::{self, Groups},
+};
 use crate::{compare::Comparison, report};
 
 /// Which runs.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// The earlier run: its id, or the end of it that is unique
+    /// The earlier run: its id, or the end of it that is unique; of several, separated by commas
     a: String,
-    /// The later run
+    /// The later run, or runs
     b: String,
     #[command(flatten)]
     place: Place,
@@ -22,18 +25,25 @@ pub(super) struct Options {
 
 pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
     let reports = options.place.reports(root);
-    let (a, b) = (find(&reports, &options.a)?, find(&reports, &options.b)?);
-    if a.scenario.name != b.scenario.name {
-        bail!(
-            "{} is a run of {}, {} one of {}; only runs of one scenario can be compared",
-            a.run_id,
-            a.scenario.name,
-            b.run_id,
-            b.scenario.name
-        );
-    }
-    let path = report::write_comparison(&reports, &a, &b)?;
-    let comparison = Comparison::of(&a, &b);
+    let all = |names: &str| -> Result<Vec<Run>> {
+        let names = names.split(',').filter(|name| !name.is_empty());
+        names.map(|name| find(&reports, name)).collect()
+    };
+    let groups = Groups {
+        a: all(&options.a)?,
+        b: all(&options.b)?,
+    };
+    of_one_scenario(&groups)?;
+    let (a, b) = match (&groups.a[..], &groups.b[..]) {
+        ([a], [b]) => (a, b),
+        ([], _) | (_, []) => bail!("name a run on each side"),
+        _ => {
+            groups::show(&reports, &groups)?;
+            return Ok(Ended::Well);
+        }
+    };
+    let path = report::write_comparison(&reports, a, b)?;
+    let comparison = Comparison::of(a, b);
     println!("{}", comparison.sentence());
     for pair in &comparison.checks {
         let seen = |check: &Option<Check>| {
@@ -45,6 +55,23 @@ pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
     }
     println!("  compare  {}", path.display());
     Ok(Ended::Well)
+}
+
+fn of_one_scenario(groups: &Groups) -> Result<()> {
+    let mut runs = groups.a.iter().chain(&groups.b);
+    let Some(first) = runs.next() else {
+        return Ok(());
+    };
+    match runs.find(|run| run.scenario.name != first.scenario.name) {
+        None => Ok(()),
+        Some(other) => bail!(
+            "{} is a run of {}, {} one of {}; only runs of one scenario can be compared",
+            first.run_id,
+            first.scenario.name,
+            other.run_id,
+            other.scenario.name
+        ),
+    }
 }
 
 /// The run whose id is or ends with `name`; a path to its folder does too.

@@ -5,6 +5,7 @@ mod compare;
 mod demo;
 mod doctor;
 mod edits;
+mod groups;
 mod rerender;
 mod run;
 mod up;
@@ -47,7 +48,7 @@ enum Command {
     Run(run::Options),
     /// Run every scenario with the starter and with the reference
     Demo(demo::Options),
-    /// Compare two runs, by id or folder
+    /// Compare two runs, or two groups of runs, by ids or folders
     Compare(compare::Options),
     /// Check that starters fail, references pass and cheats fail
     Verify(verify::Options),
@@ -63,8 +64,8 @@ enum Command {
     Solve(edits::Options),
     /// Restore every starter, after saving edits, and wipe what runs
     Reset,
-    /// Measure the bars: edit to ready, start-up, length of the runs
-    Bench(Place),
+    /// Measure the bars: the load engine beside its peers, the pages, what a participant waits for
+    Bench(bench::Options),
     /// The process between the driver and its PostgreSQL
     #[command(hide = true)]
     PostgresGuard(platform::local::GuardArgs),
@@ -246,7 +247,7 @@ fn dispatch(command: Command) -> Result<Ended> {
             Command::Down => up::down(root).await,
             Command::Solve(options) => edits::solve(root, &options),
             Command::Reset => edits::reset(root).await,
-            Command::Bench(place) => bench::bench(session, &place).await,
+            Command::Bench(options) => bench::bench(session, &options).await,
             Command::PostgresGuard(_) => unreachable!("handled before the runtime starts"),
         }
     })

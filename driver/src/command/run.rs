@@ -1,4 +1,4 @@
-//! `driver run`: one run of one scenario.
+//! `driver run`: one run of one scenario, or several in turn with those of other code.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,10 @@ use clap::Args;
 use console::style;
 use lab_record::Outcome;
 
-use super::{Ended, Place, Session, Variants};
+use super::{
+    Ended, Place, Session, Variants,
+    groups::{self, Groups},
+};
 use crate::{
     code::Code,
     platform::local::RunLock,
@@ -30,6 +33,12 @@ pub(super) struct Options {
     /// Which code: mine, starter, solved
     #[arg(long, default_value = "mine")]
     code: String,
+    /// How many runs of it
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    repeat: u32,
+    /// Other code to run in turn with it, first: A B A B …; the two groups are compared
+    #[arg(long, value_name = "CODE", conflicts_with = "json")]
+    against: Option<String>,
     /// Print events.jsonl to standard output as it grows, nothing else
     #[arg(long)]
     json: bool,
@@ -53,35 +62,88 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
     options.place.check_platform()?;
     let scenario = options.place.fit(scenario);
     let code = Code::parse(&options.code, &scenario)?;
+    let against = options.against.as_deref();
+    let against = against
+        .map(|code| Code::parse(code, &scenario))
+        .transpose()?;
     let _lock = RunLock::acquire(root, &format!("{} with {code} code", scenario.name))?;
-    let variants = if matches!(code, Code::Cheat(_)) {
+    let cheats = [Some(&code), against.as_ref()]
+        .into_iter()
+        .any(|code| matches!(code, Some(Code::Cheat(_))));
+    let variants = if cheats {
         Variants::WithCheats
     } else {
         Variants::Taught
     };
     let platform = options.place.build(session, variants).await?;
-    let order = Order {
-        root,
-        scenario: &scenario,
-        code,
-        platform: platform.as_ref(),
-        reports: &options.place.reports(root),
-        interrupt: &session.interrupt,
+    let reports = options.place.reports(root);
+    let mut course = Course {
+        options: &options,
+        order: Order {
+            root,
+            scenario: &scenario,
+            code,
+            platform: platform.as_ref(),
+            reports: &reports,
+            interrupt: &session.interrupt,
+        },
+        against,
+        groups: Groups::default(),
     };
-    let mut terminal = Terminal::new(Mode::detect(options.json));
-    let ran = run_order(&order, &mut terminal).await?;
-    if !options.json {
-        show(&ran);
+    let ended = course.run().await?;
+    let several = course.groups.a.len() + course.groups.b.len() > 1;
+    if several && !options.json {
+        groups::show(&reports, &course.groups)?;
     }
-    if options.open && !ran.interrupted && has_desktop() {
-        open::that_detached(&ran.report).context("can't open the report in a browser")?;
+    Ok(ended)
+}
+
+/// The runs of one command.
+struct Course<'a> {
+    options: &'a Options,
+    order: Order<'a>,
+    against: Option<Code>,
+    groups: Groups,
+}
+
+impl Course<'_> {
+    /// All rounds. Ends early where somebody asks for the end.
+    async fn run(&mut self) -> Result<Ended> {
+        let mut ended = Ended::Well;
+        for _ in 0..self.options.repeat {
+            if let Some(other) = self.against.clone() {
+                let own = std::mem::replace(&mut self.order.code, other);
+                let ran = self.once().await?;
+                self.order.code = own;
+                if ran.interrupted {
+                    return Ok(Ended::Interrupted);
+                }
+                self.groups.a.push(ran.run);
+            }
+            let ran = self.once().await?;
+            ended = match ran.run.verdict.outcome {
+                _ if ran.interrupted => return Ok(Ended::Interrupted),
+                Outcome::Invalid => Ended::Invalid,
+                Outcome::Fail if self.options.strict && ended == Ended::Well => Ended::Failed,
+                Outcome::Fail | Outcome::Pass => ended,
+            };
+            self.groups.b.push(ran.run);
+        }
+        Ok(ended)
     }
-    Ok(match ran.run.verdict.outcome {
-        _ if ran.interrupted => Ended::Interrupted,
-        Outcome::Invalid => Ended::Invalid,
-        Outcome::Fail if options.strict => Ended::Failed,
-        Outcome::Fail | Outcome::Pass => Ended::Well,
-    })
+
+    async fn once(&self) -> Result<Ran> {
+        let mut terminal = Terminal::new(Mode::detect(self.options.json));
+        let ran = run_order(&self.order, &mut terminal).await?;
+        if !self.options.json {
+            show(&ran);
+        }
+        let last = self.options.repeat == 1 && self.against.is_none();
+        if self.options.open && last && !ran.interrupted && has_desktop() {
+            open::that_detached(&ran.report).context("can't open the report in a browser")?;
+        }
+        Ok(ran)
+    }
 }
 
 /// Prints what came of a run: the checks, the line to share, the links.

@@ -81,8 +81,13 @@ impl Comparison {
                     _ => "fell",
                 };
                 format!(
-                    "p99 of {} {direction} from {} to {}",
+                    "p99 of {}{} {direction} from {} to {}",
                     pair.name,
+                    if pair.phase == "all" {
+                        String::new()
+                    } else {
+                        format!(" in phase {}", pair.phase)
+                    },
                     quantile(pair.p99.0),
                     quantile(pair.p99.1)
                 )

@@ -15,7 +15,7 @@ fn at_least(ms: f64) -> Quantile {
 }
 
 fn change(a: Quantile, b: Quantile) -> Change {
-    Change::between(Some(a), Some(b))
+    Change::between(Some(a), Some(b), 500.0)
 }
 
 #[test]
@@ -29,6 +29,8 @@ fn a_direction_needs_a_factor_of_two() {
     };
     assert_eq!(change(exact(100.0), exact(50.0)), Change::Lower(twice));
     assert_eq!(change(exact(100.0), exact(200.0)), Change::Higher(twice));
+    // Ten times, and nobody who was promised 500 ms can tell.
+    assert_eq!(change(exact(2.0), exact(20.0)), same);
 }
 
 #[test]
@@ -47,8 +49,14 @@ fn a_lower_bound_can_only_be_the_larger() {
 
 #[test]
 fn what_has_no_value_has_no_direction() {
-    assert_eq!(Change::between(None, Some(exact(1.0))), Change::Unmeasured);
-    assert_eq!(Change::between(Some(exact(1.0)), None), Change::Unmeasured);
+    assert_eq!(
+        Change::between(None, Some(exact(1.0)), 500.0),
+        Change::Unmeasured
+    );
+    assert_eq!(
+        Change::between(Some(exact(1.0)), None, 500.0),
+        Change::Unmeasured
+    );
     for odd in [0.0, f64::NAN, f64::INFINITY] {
         assert_eq!(change(exact(odd), exact(1.0)), Change::NotDistinguishable);
     }
@@ -61,12 +69,12 @@ fn one_sentence_sums_it_up() {
     assert_eq!(
         sentence(&failing, &passing),
         "B (solved) holds where A (mine) did not: score 23 → 97, 3 checks newly pass, and p99 of \
-         local fell from ≥ 9.10 s to 4.10 ms."
+         local in phase fault fell from ≥ 9.10 s to 4.10 ms."
     );
     assert_eq!(
         sentence(&passing, &failing),
         "B (mine) does not hold where A (solved) did: score 97 → 23, 3 checks newly fail, and p99 of \
-         local rose from 4.10 ms to ≥ 9.10 s."
+         local in phase fault rose from 4.10 ms to ≥ 9.10 s."
     );
     assert_eq!(
         sentence(&passing, &passing),

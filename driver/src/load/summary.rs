@@ -71,15 +71,18 @@ impl Expectation {
     }
 }
 
-/// A time and whether it is only a lower bound.
+/// What a request tells of how long an answer takes: a time, and whether it is only a lower bound. None
+/// for a right refusal, which is no answer: a thousand refusals in a millisecond each say nothing of
+/// the one answer that took a second.
 ///
 /// A failure is no faster than giving up: its user still waits for an answer, so it counts as at
 /// least the timeout. Of an unfinished request only the time until now is known.
-pub fn observed(time: Duration, fate: Fate, timeout: Duration) -> (Duration, bool) {
+pub fn observed(time: Duration, fate: Fate, timeout: Duration) -> Option<(Duration, bool)> {
     match fate {
-        Fate::Ok | Fate::Expected => (time, false),
-        Fate::Failed | Fate::TimedOut | Fate::Dropped => (time.max(timeout), true),
-        Fate::Unfinished => (time, true),
+        Fate::Ok => Some((time, false)),
+        Fate::Expected => None,
+        Fate::Failed | Fate::TimedOut | Fate::Dropped => Some((time.max(timeout), true)),
+        Fate::Unfinished => Some((time, true)),
     }
 }
 
@@ -125,6 +128,7 @@ fn phase_stats<'a>(
     let mut counts = Totals::default();
     let mut good = 0u64;
     let mut latency = Distribution::default();
+    let mut refusals = Distribution::default();
     let mut service_time = Distribution::default();
     for sample in samples {
         let fate = expectation.fate(sample.end);
@@ -132,9 +136,14 @@ fn phase_stats<'a>(
         if fate == Fate::Ok && sample.latency() <= expectation.slo {
             good += 1;
         }
-        latency.record(observed(sample.latency(), fate, timeout));
-        if let Some(time) = sample.service_time() {
-            service_time.record(observed(time, fate, timeout));
+        match observed(sample.latency(), fate, timeout) {
+            Some(time) => latency.record(time),
+            None => refusals.record((sample.latency(), false)),
+        }
+        if let Some(time) = sample.service_time()
+            && let Some(time) = observed(time, fate, timeout)
+        {
+            service_time.record(time);
         }
     }
     PhaseStats {
@@ -142,6 +151,7 @@ fn phase_stats<'a>(
         good_share: good as f64 / counts.offered.max(1) as f64,
         counts,
         latency: latency.quantiles(),
+        refusals: refusals.quantiles(),
         service_time: service_time.quantiles(),
     }
 }

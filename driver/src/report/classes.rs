@@ -1,12 +1,18 @@
 //! The table of request classes: what became of their requests and how long they took.
 
-use lab_record::{Class, Latency, PhaseStats};
+use lab_record::{Latency, PhaseStats, Run};
 use maud::{Markup, html};
 
 use super::number::{NONE, count, duration, quantile, share};
 
 /// All classes, each over the whole run and, folded away, by phase.
-pub(crate) fn table(classes: &[Class]) -> Markup {
+pub(crate) fn table(run: &Run) -> Markup {
+    let classes = &run.classes;
+    let refusals_are = if run.schema > 1 {
+        "how long that took is said beside the count and is in no percentile of answers."
+    } else {
+        "in this run's old format the percentiles have these in them."
+    };
     html! {
         div.scroll {
             table.classes {
@@ -36,8 +42,8 @@ pub(crate) fn table(classes: &[Class]) -> Markup {
         p.note {
             "Latency counts from the intended send: it is what users feel. Service time counts from the \
              actual send: it is what a tool shows that waits for answers. Requests that failed, timed out \
-             or were dropped are in both as lower bounds, hence ≥. Good: went well within the objective, \
-             of all offered."
+             or were dropped are in both as lower bounds, hence ≥. Refused: turned away as the scenario calls \
+             right; " (refusals_are) " Good: went well within the objective, of all offered."
         }
     }
 }
@@ -53,7 +59,7 @@ fn head() -> Markup {
             }
             tr {
                 td {}
-                @for name in ["offered", "sent", "ok", "expected", "failed", "timed out", "dropped"] {
+                @for name in ["offered", "sent", "ok", "refused", "failed", "timed out", "dropped"] {
                     th.n scope="col" { (name) }
                 }
                 @for _ in 0..2 {
@@ -71,8 +77,12 @@ fn row(stats: &PhaseStats, name: &str) -> Markup {
     html! {
         tr.whole[name == "whole run"] {
             th scope="row" { (name) " " small.good { (share(stats.good_share)) " good" } }
-            @for number in [counts.offered, counts.sent, counts.ok, counts.expected] {
+            @for number in [counts.offered, counts.sent, counts.ok] {
                 td.n { (count(number)) }
+            }
+            td.n {
+                (count(counts.expected))
+                @if let Some(p99) = stats.refusals.p99 { br; small { "p99 " (quantile(Some(p99))) } }
             }
             @for number in [counts.failed, counts.timed_out, counts.dropped] {
                 td.n.bad[number > 0] { (count(number)) }

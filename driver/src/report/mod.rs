@@ -1,12 +1,14 @@
 //! Pages for people: a run, two runs beside each other, and the index of all. Each is one HTML file
 //! that needs nothing else: no script, no font, no request.
 
+mod bench;
 mod chart;
 mod checks;
 mod classes;
 mod compare;
 mod diff;
 mod facts;
+mod groups;
 mod headline;
 mod index;
 pub(crate) mod number;
@@ -16,6 +18,8 @@ mod run;
 pub(crate) mod sample;
 #[cfg(test)]
 mod tests;
+
+pub use bench::{Bench, Row};
 
 use std::{io, path::PathBuf};
 
@@ -104,6 +108,30 @@ pub fn write_baseline_comparison(
     baseline(&runs, run)
         .map(|baseline| write_comparison(reports, baseline, run))
         .transpose()
+}
+
+/// What a group of runs came to, in one line; `valid` are those of `all` that are measurements.
+pub fn group_line(all: &[Run], valid: &[Run]) -> String {
+    groups::line(all, valid)
+}
+
+/// Writes the page that compares two groups of runs of one scenario; none where one is empty.
+pub fn write_groups(
+    reports: &Reports,
+    a: &[Run],
+    b: &[Run],
+) -> Result<Option<PathBuf>, WriteError> {
+    let classes = crate::compare::groups::compare(a, b);
+    let (Some(page), Some(first), Some(last)) = (groups::page(a, b, &classes), a.first(), b.last())
+    else {
+        return Ok(None);
+    };
+    for run in a.iter().chain(b) {
+        // The names stand in links.
+        run_folder(reports, run)?;
+    }
+    let file = format!("compare/groups-{}--{}.html", first.run_id, last.run_id);
+    write(reports.root().join(file), page.into_string().as_bytes()).map(Some)
 }
 
 /// Where the comparison of two runs is, relative to the reports.

@@ -31,7 +31,7 @@ pub(crate) fn page(run: &Run) -> Markup {
             h2 { "Over time" }
             (stack(run).markup())
         }
-        section #classes { h2 { "Requests" } (classes::table(&run.classes)) }
+        section #classes { h2 { "Requests" } (classes::table(run)) }
         section #source { h2 { "The code that ran" } (facts::sources(&run.sources)) }
         section #scenario { h2 { "The scenario" } (facts::scenario(run)) }
         section #events { h2 { "Events" } (facts::events(&run.events)) }

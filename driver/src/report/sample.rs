@@ -278,6 +278,10 @@ fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
         },
         good_share: ok as f64 / offered as f64,
         service_time: latency.clone(),
+        refusals: Latency {
+            p99: exact(ms[1]).filter(|_| expected > 0),
+            ..Latency::default()
+        },
         latency,
     };
     let by_phase = phases().into_iter().map(|phase| PhaseStats {

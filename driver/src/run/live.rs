@@ -102,9 +102,9 @@ impl Live {
         matches!(expectation.fate(sample.end), Fate::Ok | Fate::Expected)
     }
 
-    /// Of all that finished in the window; a failure is no faster than giving up.
+    /// Of all that finished in the window, right refusals apart; a failure is no faster than giving up.
     fn p95_ms(&self) -> Option<f64> {
-        let times = self.recent.iter().map(|sample| {
+        let times = self.recent.iter().filter_map(|sample| {
             let class = usize::from(sample.class);
             let fate = self.expectations[class].fate(sample.end);
             observed(sample.latency(), fate, self.timeouts[class])

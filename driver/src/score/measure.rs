@@ -64,9 +64,9 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
             let class = measured.class(&latency.class)?;
             let samples: Vec<&Sample> = measured.requests(&requests).collect();
             let percentile = |samples: &[&Sample]| {
-                let times = samples
-                    .iter()
-                    .map(|sample| observed(sample.latency(), fate(class, sample), class.timeout));
+                let times = samples.iter().filter_map(|sample| {
+                    observed(sample.latency(), fate(class, sample), class.timeout)
+                });
                 let quantile = times
                     .collect::<Distribution>()
                     .percentile(latency.percentile)?;

@@ -1,6 +1,8 @@
 //! What a run that goes well leaves and says.
 
-use crate::support::{data, journal, run_of, text, turn};
+use std::{collections::BTreeMap, fs, path::Path};
+
+use crate::support::{data, driver, journal, root, run_of, text, turn};
 
 #[test]
 fn a_run_leaves_data_that_adds_up() {
@@ -40,4 +42,110 @@ fn json_on_standard_output_is_the_journal() {
     }
     let last = journal.lines().last().unwrap();
     assert_eq!(last, r#"{"line":"finished","outcome":"pass","score":100}"#);
+}
+
+/// Every file with this ending below a folder, with its bytes.
+fn files(folder: &Path, ending: &str) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(files(&path, ending));
+        } else if path.to_string_lossy().ends_with(ending) {
+            found.insert(path.display().to_string(), fs::read(&path).unwrap());
+        }
+    }
+    found
+}
+
+fn schema(name: &str) -> jsonschema::Validator {
+    let file = root().join("driver/record/schema").join(name);
+    let schema = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
+    jsonschema::validator_for(&schema).unwrap()
+}
+
+fn fits(schema: &jsonschema::Validator, text: &[u8]) {
+    let value = serde_json::from_slice(text).unwrap();
+    let errors: Vec<String> = schema
+        .iter_errors(&value)
+        .map(|error| format!("{} at {}", error, error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[test]
+fn what_runs_leave_fits_the_schemas_and_makes_their_pages_again() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    for _ in 0..2 {
+        let output = run_of("short", folder.path()).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    }
+    let (run, line) = (schema("data.schema.json"), schema("event.schema.json"));
+    for data in files(folder.path(), "data.json").values() {
+        fits(&run, data);
+    }
+    for journal in files(folder.path(), "events.jsonl").values() {
+        for text in journal
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+        {
+            fits(&line, text);
+        }
+    }
+
+    let pages = files(folder.path(), ".html");
+    // Two reports, their comparison and the index.
+    assert_eq!(pages.len(), 4, "{:?}", pages.keys());
+    for page in pages.keys() {
+        fs::remove_file(page).unwrap();
+    }
+    let output = driver(&["report", "--reports"])
+        .arg(folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let again = files(folder.path(), ".html");
+    assert!(
+        again == pages,
+        "the pages differ from those that the runs wrote"
+    );
+}
+
+#[test]
+fn runs_in_turn_make_two_groups_that_are_compared_by_the_run() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let output = run_of("short", folder.path())
+        .args(["--repeat", "2", "--against", "starter"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        said.contains("A: starter, 2 runs: 2 PASS, 0 FAIL"),
+        "{said}"
+    );
+    assert!(said.contains("B: mine, 2 runs: 2 PASS, 0 FAIL"), "{said}");
+    assert!(said.contains("too few to call it a difference"), "{said}");
+
+    let mut ids: Vec<(String, String)> = files(folder.path(), "data.json")
+        .values()
+        .map(|data| {
+            let run: serde_json::Value = serde_json::from_slice(data).unwrap();
+            let of = |key: &str| run[key].as_str().unwrap().to_owned();
+            (of("run_id"), of("code"))
+        })
+        .collect();
+    ids.sort();
+    let codes: Vec<&str> = ids.iter().map(|(_, code)| code.as_str()).collect();
+    assert_eq!(codes, ["starter", "mine", "starter", "mine"]);
+
+    let group = |from: usize| format!("{},{}", ids[from].0, ids[from + 2].0);
+    let mut compare = driver(&["compare", &group(0), &group(1), "--reports"]);
+    let output = compare.arg(folder.path()).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let page = format!("compare/groups-{}--{}.html", ids[0].0, ids[3].0);
+    assert!(text(&output).contains(&page), "{}", text(&output));
+    assert!(folder.path().join(page).is_file());
 }

@@ -26,7 +26,7 @@ pub struct Window {
     pub expected: u64,
     /// Requests that failed, timed out or were dropped.
     pub failed: u64,
-    /// Latency of the requests offered in this window.
+    /// Latency of the requests offered in this window, right refusals apart.
     pub latency: Latency,
 }
 
@@ -51,7 +51,7 @@ pub fn windows(
         let fate = expectation.fate(sample.end);
         let offered = index(sample.intended);
         windows[offered].offered += 1;
-        latencies[offered].push(observed(sample.latency(), fate, timeout));
+        latencies[offered].extend(observed(sample.latency(), fate, timeout));
         if let Some(written) = sample.written {
             windows[index(written)].sent += 1;
         }

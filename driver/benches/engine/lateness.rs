@@ -1,0 +1,66 @@
+//! How late sends leave, beside the floor: a thread that only sleeps to the same moments.
+
+use std::{
+    thread,
+    time::{Duration, Instant},
+};
+
+use driver::{
+    load::{Sample, summary::Distribution},
+    report::Row,
+};
+
+use crate::{load, median, server::Server, spread};
+
+const LENGTH: Duration = Duration::from_secs(2);
+const ROUNDS: usize = 5;
+const GROUP: &str = "Lateness of sends, p99";
+
+/// At each rate the engine's 99th percentile as a multiple of the floor's, round by round.
+pub(crate) fn against_the_floor() -> anyhow::Result<Vec<Row>> {
+    let server = Server::start()?;
+    let mut rows = Vec::new();
+    for rate in [500.0, 2_000.0, 10_000.0] {
+        eprintln!("lateness at {rate} req/s …");
+        let plan = load::plan(rate, LENGTH)?;
+        let (mut floors, mut ratios) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            let floor = p99(floor(&plan.classes[0].arrivals).into_iter());
+            let recording = load::run(&plan, &server.address)?;
+            let engine = p99(recording.samples.iter().filter_map(Sample::lateness));
+            floors.push(floor);
+            ratios.push(engine / floor);
+        }
+        let figure = format!(
+            "{}; the floor is {:.0} µs",
+            spread(&ratios, |ratio| format!("{ratio:.2} ×")),
+            median(&floors)
+        );
+        let row = Row::figure(
+            GROUP,
+            format!("at {rate} req/s, against clock_nanosleep"),
+            figure,
+        );
+        rows.push(row.bar("≤ 2 ×", median(&ratios) <= 2.0));
+    }
+    Ok(rows)
+}
+
+/// Microseconds.
+fn p99(times: impl Iterator<Item = Duration>) -> f64 {
+    let times: Distribution = times.map(|time| (time, false)).collect();
+    times
+        .percentile(99)
+        .map_or(f64::NAN, |quantile| quantile.ms * 1e3)
+}
+
+/// How late a thread wakes that sleeps to each arrival and does nothing else; the standard library sleeps
+/// with `clock_nanosleep` on Linux.
+fn floor(arrivals: &[Duration]) -> Vec<Duration> {
+    let t0 = Instant::now();
+    let wake = |at: &Duration| {
+        thread::sleep((t0 + *at).saturating_duration_since(Instant::now()));
+        t0.elapsed().saturating_sub(*at)
+    };
+    arrivals.iter().map(wake).collect()
+}

@@ -1,0 +1,137 @@
+//! The engine itself, in this process or in one of its own.
+
+use std::{
+    net::SocketAddr,
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, ensure};
+use driver::{
+    load::{
+        self, ClassPlan, Plan, Recording, Service, Targets, Template,
+        schedule::{RatePerSecond, Shape, Spacing, Stretch, arrivals},
+        summary::{self, Expectation, Span},
+    },
+    report::Row,
+};
+use hyper::Method;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use crate::server::Server;
+
+/// As many as the peers get.
+pub(crate) const CONNECTIONS: usize = 32;
+
+/// Requests at an even rate for some time.
+pub(crate) fn plan(rate: f64, length: Duration) -> anyhow::Result<Plan> {
+    let stretch = Stretch {
+        length,
+        shape: Shape::Constant(RatePerSecond::try_from(rate)?),
+    };
+    Ok(Plan {
+        run: "bench".into(),
+        classes: vec![ClassPlan {
+            name: "quick".into(),
+            service: Service::Api,
+            method: Method::GET,
+            path: Template::new("/"),
+            body: None,
+            timeout: Duration::from_secs(10),
+            max_in_flight: 100_000,
+            repeat: None,
+            arrivals: arrivals(&[stretch], Spacing::Even),
+        }],
+        connections_per_target: CONNECTIONS,
+        drain: Duration::from_secs(10),
+    })
+}
+
+/// Runs a plan to its end.
+pub(crate) fn run(plan: &Plan, address: &str) -> anyhow::Result<Recording> {
+    let address: SocketAddr = address.parse()?;
+    let (_targets, targets) = watch::channel(Targets {
+        api: vec![address.into()],
+        ..Targets::default()
+    });
+    let (live, _) = mpsc::unbounded_channel();
+    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    runtime.block_on(async {
+        let load = load::start(plan.clone(), targets, live, CancellationToken::new()).await?;
+        Ok(load.finish().await?)
+    })
+}
+
+/// The `load` process: prints how many requests were answered.
+pub(crate) fn main(address: &str, rate: &str, seconds: &str) -> anyhow::Result<()> {
+    let length = Duration::from_secs(seconds.parse()?);
+    let plan = plan(rate.parse()?, length)?;
+    let recording = run(&plan, address)?;
+    let expectations = [Expectation {
+        ok: vec![200],
+        ..Expectation::default()
+    }];
+    let phase = Span {
+        name: "all".into(),
+        from: Duration::ZERO,
+        to: length,
+    };
+    let classes = summary::classes(&plan, &expectations, &[phase], &recording.samples);
+    summary::verify_books(&plan, &recording, &classes).map_err(anyhow::Error::msg)?;
+    println!("{}", classes[0].total.counts.ok);
+    eprintln!("peak {} KiB", peak_kib()?);
+    Ok(())
+}
+
+/// The `load` process as a command.
+pub(crate) fn command(address: &str, rate: f64, seconds: u64) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["load", address, &rate.to_string(), &seconds.to_string()]);
+    Ok(command)
+}
+
+/// Memory and time of a run of ten minutes.
+pub(crate) fn ten_minutes() -> anyhow::Result<Row> {
+    const SECONDS: u64 = 600;
+    eprintln!("ten minutes at 2,000 req/s …");
+    let server = Server::start()?;
+    let begun = Instant::now();
+    let output = command(&server.address, 2_000.0, SECONDS)?.output()?;
+    let took = begun.elapsed().as_secs_f64();
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "the long run failed: {said}");
+    let answered = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let peak = said
+        .split_whitespace()
+        .rev()
+        .nth(1)
+        .and_then(|kib| kib.parse::<f64>().ok());
+    Ok(Row::figure(
+        "Ten minutes at 2,000 req/s",
+        "memory at most, and time beyond the ten minutes",
+        format!(
+            "{:.0} MiB, {:.1} s, {answered} answers",
+            peak.context("no peak was said")? / 1024.0,
+            took - SECONDS as f64,
+        ),
+    ))
+}
+
+/// The most memory that this process has had.
+fn peak_kib() -> anyhow::Result<u64> {
+    let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if let Some(line) = text.lines().find(|line| line.starts_with("VmHWM:")) {
+        return Ok(line
+            .split_whitespace()
+            .nth(1)
+            .context("a figure")?
+            .parse()?);
+    }
+    // Off Linux: what it has now, which after a run is its samples.
+    let id = std::process::id().to_string();
+    let output = Command::new("ps")
+        .args(["-o", "rss=", "-p", &id])
+        .output()?;
+    Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
+}

@@ -1,0 +1,69 @@
+//! The load engine beside its peers, on the same server and machine, in one run: CPU per request, lateness of
+//! sends, and what a stall looks like. `make bench` runs it and makes a table of the rows that it prints, one
+//! JSON object a line; progress goes to standard error.
+//!
+//! Peers are `wrk` (Debian and Homebrew have it) and `oha` (`cargo install oha`); one that is not there gets a
+//! row that says so. `--long` adds a run of ten minutes.
+
+mod lateness;
+mod load;
+mod peers;
+mod server;
+mod stall;
+
+use std::process::ExitCode;
+
+use driver::report::Row;
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let done = match words[..] {
+        // Its own child processes, so that the CPU of each part is counted apart.
+        ["server"] => server::serve(),
+        ["load", address, rate, seconds] => load::main(address, rate, seconds),
+        _ => bench(words.contains(&"--long")),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn bench(long: bool) -> anyhow::Result<()> {
+    peers::cpu_per_request()?.into_iter().for_each(print);
+    lateness::against_the_floor()?.into_iter().for_each(print);
+    stall::as_each_tells_it()?.into_iter().for_each(print);
+    if long {
+        print(load::ten_minutes()?);
+    }
+    Ok(())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for `for_each`")]
+fn print(row: Row) {
+    println!(
+        "{}",
+        serde_json::to_string(&row).expect("a row is plain text")
+    );
+}
+
+/// Median with the least and the most, each through `show`.
+fn spread(values: &[f64], show: impl Fn(f64) -> String) -> String {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    match sorted[..] {
+        [] => "nothing measured".to_owned(),
+        [only] => show(only),
+        [least, .., most] => format!("{} ({}–{})", show(median(values)), show(least), show(most)),
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}

@@ -1,0 +1,168 @@
+//! CPU per request of the engine, `wrk` and `oha`, each in a process of its own against the same server.
+
+use std::{
+    io,
+    process::{Command, Output},
+};
+
+use anyhow::{Context, ensure};
+use driver::report::Row;
+
+use crate::{load, load::CONNECTIONS, median, server::Server, spread};
+
+const SECONDS: u64 = 3;
+const RATE: f64 = 10_000.0;
+const ROUNDS: usize = 5;
+const GROUP: &str = "CPU per request";
+
+/// How to get the peers.
+const WRK: &str = "not here; apt-get install wrk, brew install wrk";
+const OHA: &str = "not here; cargo install oha";
+
+/// The engine's CPU per request as a multiple of that of each peer, round by round.
+pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
+    let server = Server::start()?;
+    let url = format!("http://{}/", server.address);
+    let (mut engine, mut wrk, mut oha) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 1..=ROUNDS {
+        eprintln!("CPU per request, round {round} of {ROUNDS} …");
+        let (output, cpu) =
+            timed(&mut load::command(&server.address, RATE, SECONDS)?)?.context("itself")?;
+        let answered: f64 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
+        engine.push(cpu / answered * 1e6);
+        if let Some((output, cpu)) = timed(&mut closed_wrk(&url, SECONDS))? {
+            wrk.push(cpu / wrk_requests(&output)? * 1e6);
+        }
+        if let Some((output, cpu)) = timed(&mut open_oha(&url, RATE, SECONDS))? {
+            oha.push(cpu / oha_requests(&output)? * 1e6);
+        }
+    }
+    let micros = |value: f64| format!("{value:.1} µs");
+    let against = |peer: &[f64]| {
+        let ratios: Vec<f64> = engine
+            .iter()
+            .zip(peer)
+            .map(|(engine, peer)| engine / peer)
+            .collect();
+        (
+            median(&ratios),
+            spread(&ratios, |ratio| format!("{ratio:.2} ×")),
+        )
+    };
+    let own = format!("the engine, open, {RATE} req/s");
+    let mut rows = vec![Row::figure(GROUP, own, spread(&engine, micros))];
+    if wrk.is_empty() {
+        rows.push(Row::figure(GROUP, "wrk", WRK));
+    } else {
+        let (ratio, figure) = against(&wrk);
+        rows.push(Row::figure(
+            GROUP,
+            "wrk, closed, as fast as it can",
+            spread(&wrk, micros),
+        ));
+        rows.push(
+            Row::figure(GROUP, "the engine against wrk", figure).bar("≤ 1.1 ×", ratio <= 1.1),
+        );
+    }
+    if oha.is_empty() {
+        rows.push(Row::figure(GROUP, "oha", OHA));
+    } else {
+        rows.push(Row::figure(
+            GROUP,
+            format!("oha, open, {RATE} req/s"),
+            spread(&oha, micros),
+        ));
+        rows.push(Row::figure(
+            GROUP,
+            "the engine against oha",
+            against(&oha).1,
+        ));
+    }
+    Ok(rows)
+}
+
+/// `wrk` with one thread: users who wait for each answer before they ask again.
+pub(crate) fn closed_wrk(url: &str, seconds: u64) -> Command {
+    let mut command = Command::new("wrk");
+    command
+        .args(["--threads=1", "--latency"])
+        .args([
+            format!("--connections={CONNECTIONS}"),
+            format!("--duration={seconds}s"),
+        ])
+        .arg(url);
+    command
+}
+
+/// `oha` at a rate.
+pub(crate) fn open_oha(url: &str, rate: f64, seconds: u64) -> Command {
+    let mut command = Command::new("oha");
+    command
+        .args(["--no-tui", "--no-color", "--output-format", "json"])
+        .args(["-c", &CONNECTIONS.to_string(), "-q", &rate.to_string()])
+        .args(["-z", &format!("{seconds}s"), url]);
+    command
+}
+
+/// Runs a command; its output and its CPU time in seconds. None where there is no such program.
+fn timed(command: &mut Command) -> anyhow::Result<Option<(Output, f64)>> {
+    // The shell's `times` knows the CPU time of its children, on every system.
+    let mut shell = Command::new("sh");
+    shell
+        .args([
+            "-c",
+            r#"command -v "$1" >/dev/null || exit 127; "$@" || exit; times >&2"#,
+            "sh",
+        ])
+        .arg(command.get_program())
+        .args(command.get_args());
+    let output = shell.output()?;
+    if output.status.code() == Some(127) {
+        return Ok(None);
+    }
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(
+        output.status.success(),
+        "{} failed: {said}",
+        command.get_program().display()
+    );
+    let children = said.lines().last().context("`times` prints two lines")?;
+    let cpu = children
+        .split_whitespace()
+        .map(seconds)
+        .sum::<Option<f64>>();
+    Ok(Some((
+        output,
+        cpu.with_context(|| format!("not a time: {children}"))?,
+    )))
+}
+
+/// From `0m1.230s`.
+fn seconds(text: &str) -> Option<f64> {
+    let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;
+    Some(minutes.parse::<f64>().ok()? * 60.0 + seconds.replace(',', ".").parse::<f64>().ok()?)
+}
+
+/// From `  123456 requests in 3.00s, 14.5MB read`.
+fn wrk_requests(output: &Output) -> anyhow::Result<f64> {
+    let text = String::from_utf8_lossy(&output.stdout);
+    let line = text.lines().find(|line| line.contains(" requests in "));
+    let count = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+    count.with_context(|| format!("wrk says no count of requests:\n{text}"))
+}
+
+fn oha_requests(output: &Output) -> anyhow::Result<f64> {
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout)?;
+    let statuses = said["statusCodeDistribution"].as_object();
+    let count = statuses.map(|of| of.values().filter_map(serde_json::Value::as_f64).sum());
+    count.context("oha says no count of answers")
+}
+
+/// What a command prints; none where there is no such program.
+pub(crate) fn output_of(command: &mut Command) -> anyhow::Result<Option<Output>> {
+    match command.output() {
+        Ok(output) => Ok(Some(output)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,36 @@
+//! What is said of several runs: how one group scatters, how two differ.
+
+use anyhow::Result;
+use lab_record::{Outcome, Reports, Run};
+
+use crate::{compare::groups, report};
+
+/// Runs of two kinds; `a` is empty where there is one kind.
+#[derive(Debug, Default)]
+pub(super) struct Groups {
+    pub(super) a: Vec<Run>,
+    pub(super) b: Vec<Run>,
+}
+
+/// Prints it, and writes the page where there are two groups. An INVALID run says nothing and is left out.
+pub(super) fn show(reports: &Reports, of: &Groups) -> Result<()> {
+    let valid = |runs: &[Run]| -> Vec<Run> {
+        let valid = runs
+            .iter()
+            .filter(|run| run.verdict.outcome != Outcome::Invalid);
+        valid.cloned().collect()
+    };
+    let (a, b) = (valid(&of.a), valid(&of.b));
+    for (name, all, valid) in [("A", &of.a, &a), ("B", &of.b, &b)] {
+        if !all.is_empty() {
+            println!("{name}: {}", report::group_line(all, valid));
+        }
+    }
+    for class in groups::compare(&a, &b) {
+        println!("  {}", class.sentence());
+    }
+    if let Some(page) = report::write_groups(reports, &a, &b)? {
+        println!("  compare  {}", page.display());
+    }
+    Ok(())
+}
