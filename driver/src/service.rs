@@ -6,10 +6,11 @@ use hyper::header::HeaderValue;
 use serde::Deserialize;
 
 /// A service of the stack.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
     /// The front door, possibly several replicas.
+    #[default]
     Api,
     /// The batch worker.
     Worker,
@@ -38,6 +39,15 @@ impl Endpoint {
             host: HeaderValue::from_str(&addr.to_string()).expect("an address is printable ASCII"),
             base: base.trim_end_matches('/').into(),
         }
+    }
+
+    /// The same of a server that is called `host`, as requests to it must say; none where that can't stand in a
+    /// header.
+    pub fn named(addr: SocketAddr, host: &str, base: &str) -> Option<Self> {
+        Some(Self {
+            host: HeaderValue::from_str(host).ok()?,
+            ..Self::behind(addr, base)
+        })
     }
 
     /// The server to connect to.

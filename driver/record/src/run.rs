@@ -21,7 +21,7 @@ pub struct Run {
     pub scenario: Scenario,
     /// Which implementation ran: `mine`, `starter`, `solved` or `cheat:<name>`.
     pub code: String,
-    /// Where the services ran: `local` or `k3d`.
+    /// Where the services ran: `local`, `k3d`, `kubernetes` for another cluster, or `target` for somebody's own.
     pub platform: String,
     /// When the load started, UTC.
     #[cfg_attr(test, schemars(schema_with = "crate::schema::moment"))]

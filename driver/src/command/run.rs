@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use console::style;
 use lab_record::Outcome;
@@ -13,7 +13,11 @@ use super::{
 };
 use crate::{
     code::Code,
-    platform::local::RunLock,
+    platform::{
+        Platform,
+        local::RunLock,
+        target::{self, TargetPlatform},
+    },
     run::{
         Order, Ran, run as run_order,
         terminal::{Mode, Terminal, print_checks, score_line},
@@ -30,6 +34,14 @@ pub(super) struct Options {
     /// A scenario file of your own
     #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     scenario_file: Option<PathBuf>,
+    /// Send the scenario's load to a running service of your own
+    #[arg(
+        long,
+        value_name = "URL",
+        requires = "scenario_file",
+        conflicts_with = "against"
+    )]
+    target: Option<String>,
     /// Which code: mine, starter, solved
     #[arg(long, default_value = "mine")]
     code: String,
@@ -75,7 +87,17 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
     } else {
         Variants::Taught
     };
-    let platform = options.place.build(session, variants).await?;
+    let platform: Box<dyn Platform> = match &options.target {
+        Some(url) => {
+            target::check(&scenario)?;
+            ensure!(
+                code == Code::Mine,
+                "--target runs the service that is there, whatever --code says; leave that out"
+            );
+            Box::new(TargetPlatform::at(url).await?)
+        }
+        None => options.place.build(session, variants).await?,
+    };
     let reports = options.place.reports(root);
     let mut course = Course {
         options: &options,

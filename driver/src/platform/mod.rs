@@ -15,12 +15,13 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub mod cluster;
 pub mod local;
+pub mod target;
 
 pub use crate::service::{Endpoint, Targets};
 
 /// Somewhere to run the services.
 pub trait Platform: Send + Sync {
-    /// Its name in reports: `local`, `k3d`, or `kubernetes` for another cluster.
+    /// Its name in reports: `local`, `k3d`, `kubernetes` for another cluster, or `target`.
     fn name(&self) -> &'static str;
 
     /// Versions of the programs of others that it runs, by their names.
@@ -43,6 +44,9 @@ pub enum Error {
     /// On this machine, as processes.
     #[error(transparent)]
     Local(#[from] local::Error),
+    /// Somebody's service.
+    #[error(transparent)]
+    Target(#[from] target::Error),
     /// On a cluster.
     #[error(transparent)]
     Cluster(#[from] cluster::Error),

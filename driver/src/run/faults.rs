@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 
 use crate::{
-    scenario::Dep,
+    platform::target,
+    scenario::{Dep, Scenario},
     service::{Endpoint, Targets},
 };
 
@@ -17,21 +18,29 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The fault plan of the dependency.
 pub(super) struct DepFaults {
     http: reqwest::Client,
-    endpoint: Endpoint,
+    /// None for a service of somebody's, whose scenarios have no faults to set.
+    endpoint: Option<Endpoint>,
 }
 
 impl DepFaults {
-    /// Of the dependency among these services.
-    pub(super) fn new(targets: &Targets) -> Result<Self> {
+    /// Of the dependency among these services. Only a scenario for a target may do without.
+    pub(super) fn new(targets: &Targets, scenario: &Scenario) -> Result<Self> {
         let endpoint = targets.dep.first().cloned();
+        ensure!(
+            endpoint.is_some() || target::check(scenario).is_ok(),
+            "the stack has no dependency"
+        );
         Ok(Self {
             http: crate::http::client(),
-            endpoint: endpoint.context("the stack has no dependency")?,
+            endpoint,
         })
     }
 
     /// Tells it how to behave from now on.
     pub(super) async fn set(&self, dep: &Dep) -> Result<()> {
+        let Some(endpoint) = &self.endpoint else {
+            return Ok(());
+        };
         let plan = json!({
             "latency_ms": dep.latency.as_millis() as u64,
             "hang_every": dep.hang_every,
@@ -41,7 +50,7 @@ impl DepFaults {
         });
         let order = self
             .http
-            .put(format!("{}/fault", self.endpoint))
+            .put(format!("{endpoint}/fault"))
             .timeout(PATIENCE)
             .json(&plan);
         let answer = order

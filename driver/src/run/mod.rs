@@ -141,7 +141,7 @@ async fn play(
     terminal: &mut Terminal,
 ) -> Result<(Played, Journal)> {
     let scenario = order.scenario;
-    let dep = DepFaults::new(&stack.targets.borrow())?;
+    let dep = DepFaults::new(&stack.targets.borrow(), scenario)?;
     dep.set(&scenario.services.dep).await?;
 
     let plan = plan::load(scenario, run_id)?;

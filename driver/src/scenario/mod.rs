@@ -171,6 +171,7 @@ pub struct Class {
     /// Unique name.
     pub name: String,
     /// Where it goes.
+    #[serde(default)]
     pub service: Service,
     /// Method and path, e.g. `GET /cases/timeouts?key={key}`.
     pub request: String,
@@ -273,6 +274,7 @@ pub enum Source {
 #[serde(deny_unknown_fields)]
 pub struct Metric {
     /// Whose.
+    #[serde(default)]
     pub service: Service,
     /// Its Prometheus name.
     pub name: String,

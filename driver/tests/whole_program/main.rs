@@ -5,3 +5,4 @@ mod cluster;
 mod faults;
 mod runs;
 mod support;
+mod target;
