@@ -20,7 +20,7 @@ pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
 pub use load::{Class, Latency, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
-pub use run::{Event, Host, Phase, Run, Scenario, Series, SourceFile};
+pub use run::{Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
 
 /// The version of the format that [`Run`] describes. Older ones are read too, newer ones refused.
 pub const SCHEMA: u32 = 2;

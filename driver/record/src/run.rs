@@ -44,6 +44,9 @@ pub struct Run {
     pub series: Vec<Series>,
     /// What happened when.
     pub events: Vec<Event>,
+    /// When the machine itself stood still, services and driver alike; none in format 1.
+    #[serde(default)]
+    pub pauses: Vec<Pause>,
     /// The measured statements, judged.
     pub checks: Vec<Check>,
     /// What the checks add up to.
@@ -118,6 +121,18 @@ pub struct Phase {
     pub end_s: f64,
     /// What is wrong during it, for people; none where nothing is.
     pub fault: Option<String>,
+}
+
+/// A stretch in which a sleep of a millisecond ended much too late, whoever was to blame.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Pause {
+    /// First moment, seconds, to a tenth.
+    pub start_s: f64,
+    /// End, seconds, to a tenth.
+    pub end_s: f64,
+    /// How late it was at worst, milliseconds.
+    pub worst_ms: f64,
 }
 
 /// A quantity over time.

@@ -63,18 +63,19 @@ pub(super) async fn bench(session: &Session, options: &Options) -> Result<Ended>
 }
 
 /// The load engine beside its peers, by a program of its own: the peers' server and the engine are children of
-/// it. It is built as what it measures is, in the profile of the workshop.
+/// it. It is built as what it measures is, in the profile of the workshop; not as a bench target, for which cargo
+/// would replace the program that runs here.
 async fn engine(session: &Session, long: bool) -> Result<Vec<Row>> {
     let mut command = tokio::process::Command::new("cargo");
     command
         .args([
-            "bench",
+            "run",
             "--quiet",
             "--profile",
             "lab",
             "--package",
             "driver",
-            "--bench",
+            "--example",
             "engine",
             "--",
         ])

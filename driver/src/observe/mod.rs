@@ -16,6 +16,7 @@ use crate::{
     service::Targets,
 };
 pub(crate) use scrape::cpu_seconds;
+pub use scrape::read_metrics;
 use scrape::{Page, Scraper};
 
 /// Time between two looks. Short against the 200 ms of the shortest thing to see (a transaction that

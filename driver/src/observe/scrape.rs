@@ -88,7 +88,11 @@ async fn page(http: &reqwest::Client, place: Place, targets: &Targets) -> Option
 
 /// The metrics of one process.
 async fn metrics(http: &reqwest::Client, endpoint: &Endpoint) -> Option<Vec<Sample>> {
-    let text = get(http, endpoint, "/metrics").await?;
+    read_metrics(&get(http, endpoint, "/metrics").await?)
+}
+
+/// The samples on a page in Prometheus' text format; none where it is not one.
+pub fn read_metrics(text: &str) -> Option<Vec<Sample>> {
     let lines = text.lines().map(|line| Ok(line.to_owned()));
     Some(Scrape::parse(lines).ok()?.samples)
 }

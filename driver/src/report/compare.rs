@@ -108,6 +108,7 @@ fn stack<'a>(a: &Run, b: &'a Run) -> Stack<'a> {
         marks: Marks {
             phases: &b.phases,
             events: &b.events,
+            pauses: &b.pauses,
         },
     }
 }

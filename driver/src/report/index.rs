@@ -45,7 +45,12 @@ const CODE: Filter = Filter {
 const PLATFORM: Filter = Filter {
     id: "platform",
     name: "Platform",
-    choices: &[("local", "local"), ("k3d", "k3d")],
+    choices: &[
+        ("local", "local"),
+        ("k3d", "k3d"),
+        ("kubernetes", "kubernetes"),
+        ("target", "target"),
+    ],
 };
 
 impl Filter {

@@ -91,6 +91,7 @@ fn stack(run: &Run) -> Stack<'_> {
         marks: Marks {
             phases: &run.phases,
             events: &run.events,
+            pauses: &run.pauses,
         },
     }
 }

@@ -139,6 +139,7 @@ fn run(id: &str, code: &str, source: &str) -> Run {
         phases: phases(),
         classes: Vec::new(),
         series: Vec::new(),
+        pauses: Vec::new(),
         events: vec![
             event(-0.8, EventKind::Note, "Stack is ready"),
             event(FAULT.start, EventKind::Fault, "Every 5th call hangs for 5 s"),

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use lab_record::{Phase, Run, RunId, SCHEMA, Series, SourceFile};
+use lab_record::{Pause, Phase, Run, RunId, SCHEMA, Series, SourceFile};
 
 use super::{Order, Played};
 use crate::{
     host,
     load::{
-        Sample,
+        HICCUP_CELL, Sample,
         summary::{self, Span, Window, windows},
     },
     scenario::{Class, Scenario},
@@ -79,6 +79,7 @@ pub(super) fn assemble(
         classes,
         series,
         events: played.events,
+        pauses: pauses(&recording.hiccups, limits.lateness),
         verdict: score::verdict(&checks, self_check.validity),
         checks,
         self_check,
@@ -111,6 +112,32 @@ fn phases(scenario: &Scenario) -> Vec<Phase> {
             fault: phase.fault.as_ref().map(|fault| fault.text.clone()),
         })
         .collect()
+}
+
+/// The stretches of cells in which the machine paused for longer than `limit`.
+fn pauses(cells: &[Duration], limit: Duration) -> Vec<Pause> {
+    let late = cells
+        .iter()
+        .enumerate()
+        .filter(|(_, worst)| **worst > limit);
+    let mut pauses: Vec<Pause> = Vec::new();
+    for (cell, worst) in late {
+        let start = HICCUP_CELL * cell as u32;
+        let (start_s, worst_ms) = (start.as_secs_f64(), worst.as_secs_f64() * 1e3);
+        let end_s = (start + HICCUP_CELL).as_secs_f64();
+        match pauses.last_mut() {
+            Some(last) if last.end_s >= start_s => {
+                last.end_s = end_s;
+                last.worst_ms = last.worst_ms.max(worst_ms);
+            }
+            _ => pauses.push(Pause {
+                start_s,
+                end_s,
+                worst_ms,
+            }),
+        }
+    }
+    pauses
 }
 
 /// What the load itself shows over time: traffic of all classes together, latency of each.
@@ -171,4 +198,22 @@ fn load_series(scenario: &Scenario, samples: &[Sample], wall: Duration) -> Vec<S
     series.retain(|series| series.id != "refused" || series.points.iter().any(|(_, y)| *y > 0.0));
     series.extend(latency);
     series
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_that_follow_each_other_are_one_pause() {
+        let ms = Duration::from_millis;
+        let cells = [1, 30, 60, 2, 26, 25].map(ms);
+        let found = pauses(&cells, ms(25));
+        let pause = |start_s, end_s, worst_ms| Pause {
+            start_s,
+            end_s,
+            worst_ms,
+        };
+        assert_eq!(found, [pause(0.1, 0.3, 60.0), pause(0.4, 0.5, 26.0)]);
+    }
 }

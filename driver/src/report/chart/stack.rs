@@ -1,13 +1,13 @@
 //! Panels above each other on one axis of time, with the phases, faults and events of the run.
 
-use lab_record::{Event, EventKind, Phase};
+use lab_record::{Event, EventKind, Pause, Phase};
 use maud::{Markup, html};
 
 use super::{
     Panel,
     scale::{TimeAxis, percent},
 };
-use crate::report::number::quantity;
+use crate::report::number::{counted, duration, quantity};
 
 /// Labels beside a plot are cut to this many characters.
 pub(super) const LONGEST_LABEL: usize = 24;
@@ -28,6 +28,8 @@ pub(crate) struct Marks<'a> {
     pub(crate) phases: &'a [Phase],
     /// What happened when.
     pub(crate) events: &'a [Event],
+    /// When the machine itself stood still.
+    pub(crate) pauses: &'a [Pause],
 }
 
 impl Stack<'_> {
@@ -37,6 +39,7 @@ impl Stack<'_> {
         let gutter = longest.unwrap_or(0).clamp(6, LONGEST_LABEL);
         html! {
             div.stack.compared[self.panels.iter().any(Panel::compares)].(format!("g{}", gutter.div_ceil(6) * 6)) {
+                (self.marks.pauses_note())
                 (self.marks.strip(self.axis))
                 @for (number, panel) in self.panels.iter().enumerate() {
                     (panel.markup(number, self.axis, &self.marks))
@@ -94,7 +97,7 @@ impl Marks<'_> {
             div.strip {
                 div.phases {
                     @for phase in self.phases {
-                        @let (left, width) = span(axis, phase);
+                        @let (left, width) = span(axis, phase.start_s, phase.end_s);
                         @let text = phase.fault.as_deref().unwrap_or_default();
                         div.phase.fault[phase.fault.is_some()]
                             style={ "left:" (percent(left)) ";width:" (percent(width)) }
@@ -117,17 +120,38 @@ impl Marks<'_> {
         }
     }
 
-    /// Shades the faults and marks where a phase begins.
+    /// What the bands of pauses are, where there are any.
+    fn pauses_note(&self) -> Markup {
+        let worst = self
+            .pauses
+            .iter()
+            .map(|pause| pause.worst_ms)
+            .fold(0.0, f64::max);
+        html! {
+            @if worst > 0.0 {
+                p.pauses {
+                    "Grey bands: the machine itself stood still, " (counted(self.pauses.len(), "time", "times"))
+                    ", for " (duration(worst)) " at most. What is slow there may be the machine's doing."
+                }
+            }
+        }
+    }
+
+    /// Shades the faults and the pauses of the machine, and marks where a phase begins.
     pub(super) fn bands(&self, axis: TimeAxis, height: f64) -> Markup {
         html! {
             @for (number, phase) in self.phases.iter().enumerate() {
-                @let (left, width) = span(axis, phase);
+                @let (left, width) = span(axis, phase.start_s, phase.end_s);
                 @if phase.fault.is_some() {
                     rect.fault x=(percent(left)) width=(percent(width)) height=(height) {}
                 }
                 @if number > 0 {
                     line.phase x1=(percent(left)) x2=(percent(left)) y2=(height) {}
                 }
+            }
+            @for pause in self.pauses {
+                @let (left, width) = span(axis, pause.start_s, pause.end_s);
+                rect.pause x=(percent(left)) width=(percent(width)) height=(height) {}
             }
         }
     }
@@ -151,9 +175,9 @@ impl Marks<'_> {
     }
 }
 
-fn span(axis: TimeAxis, phase: &Phase) -> (f64, f64) {
-    let left = axis.place(phase.start_s);
-    (left, (axis.place(phase.end_s) - left).max(0.0))
+fn span(axis: TimeAxis, start_s: f64, end_s: f64) -> (f64, f64) {
+    let left = axis.place(start_s);
+    (left, (axis.place(end_s) - left).max(0.0))
 }
 
 /// The kind as a word, also its class in the style sheet.

@@ -32,6 +32,7 @@ fn panel(lines: Vec<Line>) -> Panel {
 
 fn drawn(panel: &Panel) -> String {
     let marks = Marks {
+        pauses: &[],
         phases: &[],
         events: &[],
     };

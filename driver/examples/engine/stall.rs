@@ -28,7 +28,9 @@ const GROUP: &str = "A stall of 1 s in 6 s, p90 at 1,000 req/s";
 
 pub(crate) fn as_each_tells_it() -> anyhow::Result<Vec<Row>> {
     eprintln!("a stall, as the engine tells it …");
-    let plan = load::plan(RATE, Duration::from_secs(SECONDS))?;
+    let mut plan = load::plan(RATE, Duration::from_secs(SECONDS))?;
+    // Theory knows no cost of a thousand new connections at the end of the stall.
+    plan.connections_per_target = 1_100;
     let (recording, stall) = stalled(|server| load::run(&plan, &server.address))?;
     let theory = theory(stall);
     let times: Distribution = recording
@@ -59,7 +61,11 @@ pub(crate) fn as_each_tells_it() -> anyhow::Result<Vec<Row>> {
         rows.push(Row::figure(GROUP, name, figure));
         anyhow::Ok(())
     };
-    tell("wrk, closed", |url| closed_wrk(url, SECONDS), wrk_p90)?;
+    tell(
+        "wrk, closed",
+        |url| closed_wrk(url, SECONDS, load::CONNECTIONS),
+        wrk_p90,
+    )?;
     tell(
         "oha -q, as it comes",
         |url| open_oha(url, RATE, SECONDS),

@@ -58,7 +58,12 @@ fn spread(values: &[f64], show: impl Fn(f64) -> String) -> String {
     match sorted[..] {
         [] => "nothing measured".to_owned(),
         [only] => show(only),
-        [least, .., most] => format!("{} ({}–{})", show(median(values)), show(least), show(most)),
+        [least, .., most] => format!(
+            "{} ({} to {})",
+            show(median(values)),
+            show(least),
+            show(most)
+        ),
     }
 }
 
