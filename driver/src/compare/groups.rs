@@ -119,8 +119,14 @@ impl GroupedClass {
             "all" => self.name.clone(),
             phase => format!("{} in phase {phase}", self.name),
         };
-        let times = |value: f64| format!("{} ×", three_digits(value));
-        let estimate = times(self.ratio.estimate);
+        let times = |value: f64| match value {
+            less if less < 0.995 => format!("{} %", three_digits(less * 100.0)),
+            more => format!("{} ×", three_digits(more)),
+        };
+        let of_a = match times(self.ratio.estimate) {
+            share if share.ends_with('%') => format!("{share} of A"),
+            multiple => format!("{multiple} A"),
+        };
         let bound = if self.censored {
             ", with lower bounds among the values"
         } else {
@@ -131,7 +137,7 @@ impl GroupedClass {
         });
         if self.a.len().min(self.b.len()) < ENOUGH {
             return format!(
-                "p99 of {place}: B is {estimate} A in {} against {}, too few to call it a difference; it takes {ENOUGH} each",
+                "p99 of {place}: B is {of_a} in {} against {}, too few to call it a difference; it takes {ENOUGH} each",
                 counted(self.b.len(), "run", "runs"),
                 self.a.len(),
             );
@@ -142,7 +148,7 @@ impl GroupedClass {
             "is not distinguishable"
         };
         format!(
-            "p99 of {place} {verdict}: B is {estimate} A{interval}{bound} (p = {:.3})",
+            "p99 of {place} {verdict}: B is {of_a}{interval}{bound} (p = {:.3})",
             self.p
         )
     }
@@ -227,6 +233,33 @@ fn rank_sums(ranks: &[usize], take: usize) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_difference_is_said_in_a_sentence() {
+        let class = |a: &[f64], b: &[f64]| GroupedClass {
+            name: "local".to_owned(),
+            phase: "fault".to_owned(),
+            a: a.to_vec(),
+            b: b.to_vec(),
+            censored: false,
+            ratio: ratio(a, b),
+            p: mann_whitney(a, b),
+        };
+        let slow = [4900.0, 4910.0, 4920.0, 4930.0, 4940.0];
+        let fast = [20.0, 21.0, 22.0, 23.0, 24.0];
+        let said = class(&slow, &fast).sentence().replace('\u{a0}', " ");
+        assert_eq!(
+            said,
+            "p99 of local in phase fault differs: B is 0.447 % of A, 95 % interval 0.407 % to 0.488 % (p = 0.008)"
+        );
+        let said = class(&fast, &fast).sentence().replace('\u{a0}', " ");
+        assert!(
+            said.contains("is not distinguishable: B is 1 × A"),
+            "{said}"
+        );
+        let said = class(&slow[..2], &fast).sentence();
+        assert!(said.contains("too few to call it a difference"), "{said}");
+    }
 
     #[test]
     fn p_values_are_those_of_the_tables() {

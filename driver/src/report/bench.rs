@@ -113,7 +113,7 @@ impl Bench {
                 }
             }
             div.scroll {
-                table.checks {
+                table.bench {
                     thead {
                         tr {
                             th scope="col" { "Measured" } th.n scope="col" { "Figure" }

@@ -90,6 +90,7 @@ mod tests {
             error("at_least = \"99%\"", "more_than = \"99%\""),
             error("headline = \"bystander_p95\"", "headline = \"nothing\""),
             error("name = \"quote\"", "name = \"local\""),
+            error("duration = \"12s\"", "duration = \"9000000s\""),
         ];
         insta::assert_snapshot!(cases.join("\n---\n"));
     }

@@ -57,6 +57,19 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
     find("check", &scenario.headline, &names.checks)
 }
 
+/// Some gigabytes of samples; ten minutes at 2,000 req/s are a sixteenth of it.
+const MOST_REQUESTS: f64 = 2e7;
+
+/// No scenario sends more than this.
+fn most_requests(scenario: &Scenario) -> f64 {
+    let fastest = |class: &Class| {
+        let rates = class.rates.values().chain([&class.rate]);
+        rates.map(|rate| rate.from.max(rate.to)).fold(0.0, f64::max)
+    };
+    let per_second: f64 = scenario.classes.iter().map(fastest).sum();
+    per_second * scenario.duration().as_secs_f64()
+}
+
 fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
     let name = &scenario.name;
     let in_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -66,6 +79,8 @@ fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
         "a scenario needs a phase that lasts".to_owned()
     } else if scenario.classes.is_empty() || scenario.checks.is_empty() {
         "a scenario needs at least one class and one check".to_owned()
+    } else if most_requests(scenario) > MOST_REQUESTS {
+        "its rates and durations make more than 20 million requests, each of which the driver keeps in memory".to_owned()
     } else {
         return Ok(());
     };
