@@ -46,6 +46,8 @@ impl Panel {
                             viewBox=(format!("0 0 {PLANE} {height}")) {
                             @for line in self.lines.iter().rev() {
                                 path.line.(line.class()) d=(line.path(scale, axis, height, &self.unit)) {}
+                                @let dots = line.dots(scale, axis, height);
+                                @if !dots.is_empty() { path.line.dots.(line.class()) d=(dots) {} }
                             }
                         }
                         (self.tails(scale, axis, height))
@@ -109,9 +111,18 @@ impl Line {
                     _ => write!(path, "L{x} {y}"),
                 };
             }
-            if stroke.len() == 1 {
-                // A round cap makes a dot of it.
-                path.push_str("h0");
+        }
+        path
+    }
+
+    /// Points that stand alone; a round cap makes a dot of each.
+    fn dots(&self, scale: Scale, axis: TimeAxis, height: f64) -> String {
+        let mut path = String::new();
+        for stroke in strokes(&self.points) {
+            if let [(t, value)] = stroke[..] {
+                let x = short(axis.place(t) * PLANE);
+                let y = short(place(scale, value, height));
+                let _ = write!(path, "M{x} {y}h0");
             }
         }
         path

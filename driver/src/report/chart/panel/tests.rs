@@ -46,7 +46,7 @@ fn path(points: &[(f64, f64)], unit: &str) -> String {
 #[test]
 fn a_line_goes_where_its_points_are() {
     assert_eq!(path(&[], ""), "");
-    assert_eq!(path(&[(50.0, 5.0)], ""), "M500 50h0");
+    assert_eq!(path(&[(50.0, 5.0)], ""), "M500 50");
     assert_eq!(path(&[(0.0, 0.0), (100.0, 10.0)], ""), "M0 100L1000 0");
     assert_eq!(path(&[(0.0, 1.0), (50.0, 2.0)], "replicas"), "M0 90H500V80");
 }
