@@ -8,6 +8,9 @@ const LOGARITHMIC_SPREAD: f64 = 50.0;
 /// what is smaller stands at its foot.
 const WIDEST_SPREAD: f64 = 1e7;
 
+/// Values beyond this stand at the edge, so that no difference of two of them is infinite.
+const LARGEST: f64 = 1e300;
+
 /// The axis of values, upwards.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Scale {
@@ -32,7 +35,9 @@ pub(crate) enum Scale {
 impl Scale {
     /// The axis that shows `values`, all finite. Only times may become logarithmic.
     pub(crate) fn fit(values: impl Iterator<Item = f64> + Clone, unit: &str) -> Self {
-        let values = values.filter(|value| value.is_finite());
+        let values = values
+            .filter(|value| value.is_finite())
+            .map(|value| value.clamp(-LARGEST, LARGEST));
         let top = values.clone().fold(0.0, f64::max);
         let bottom = values.clone().fold(0.0, f64::min);
         let smallest = values
@@ -113,6 +118,7 @@ impl TimeAxis {
         } else {
             1.0
         };
+        let duration = duration.min(LARGEST);
         let slice = nice_step(duration, Self::MOST_SLICES as f64);
         let slices = (duration / slice - 1e-9).ceil().max(1.0);
         Self {
@@ -148,7 +154,8 @@ pub(crate) fn percent(place: f64) -> String {
 
 /// A step of 1, 2 or 5 times a power of ten that cuts `span` into about `parts`.
 fn nice_step(span: f64, parts: f64) -> f64 {
-    if span <= 0.0 || !span.is_finite() {
+    // What is smaller has no place value left to round to.
+    if !(1.0 / LARGEST..=2.0 * LARGEST).contains(&span) {
         return 1.0;
     }
     round_up(span / parts)
@@ -182,6 +189,38 @@ mod tests {
 
     fn linear(low: f64, high: f64, step: f64) -> Scale {
         Scale::Linear { low, high, step }
+    }
+
+    #[test]
+    fn the_strangest_values_have_a_handful_of_ticks() {
+        let strange = [
+            5e-324,
+            1e-310,
+            1e308,
+            -1e308,
+            f64::MAX,
+            f64::MIN,
+            f64::NAN,
+            0.0,
+            1.0,
+        ];
+        for a in strange {
+            for b in strange {
+                let scale = Scale::fit([a, b].into_iter(), "requests");
+                assert!(scale.ticks().len() < 20, "{a} {b}: {scale:?}");
+                assert!(
+                    !scale.place(a.min(b)).is_nan() || a.is_nan() || b.is_nan(),
+                    "{a} {b}: {scale:?}"
+                );
+                let times = Scale::fit([a, b].into_iter(), "ms");
+                assert!(times.ticks().len() < 20, "{a} {b}: {times:?}");
+            }
+            let axis = TimeAxis::fit(a);
+            assert!(
+                axis.ticks().len() < 20 && axis.slices <= TimeAxis::MOST_SLICES,
+                "{a}: {axis:?}"
+            );
+        }
     }
 
     #[test]
