@@ -1,5 +1,5 @@
 //! Runs the workshop's scenarios. Data flows one way:
-//! [`scenario`] → [`load`] and [`observe`] on a [`platform`] → [`score`] → [`report`],
+//! [`scenario`] → [`lab_load`] and [`observe`] on a [`platform`] → [`score`] → [`report`],
 //! put together by [`run`] and asked for by [`command`].
 
 pub mod code;
@@ -11,7 +11,6 @@ pub mod host;
 pub mod hpa;
 mod http;
 pub mod interrupt;
-pub mod load;
 pub mod manifest;
 pub mod observe;
 pub mod platform;
@@ -20,4 +19,3 @@ pub mod run;
 pub mod scenario;
 pub mod score;
 pub mod selfcheck;
-pub mod service;

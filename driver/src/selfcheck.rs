@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
+use lab_load::{HICCUP_CELL, Recording, Sample};
 use lab_record::{Finding, SelfCheck, Validity};
-
-use crate::load::{HICCUP_CELL, Recording, Sample};
 
 /// From which figures on a run is doubted.
 ///
@@ -60,7 +59,7 @@ impl Default for Limits {
 /// Judges a run. `books` is what [`verify_books`] says; `failures` are sentences about parts of
 /// the platform that broke by themselves.
 ///
-/// [`verify_books`]: crate::load::summary::verify_books
+/// [`verify_books`]: lab_load::summary::verify_books
 pub fn judge(
     recording: &Recording,
     books: &Result<(), String>,
@@ -296,8 +295,9 @@ fn ms(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lab_load::{Connects, End};
+
     use super::*;
-    use crate::load::{Connects, End};
 
     /// 100 sends a second for 10 seconds, late by what `lateness` says of each.
     fn recording(lateness: impl Fn(u64) -> u64) -> Recording {

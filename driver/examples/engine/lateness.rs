@@ -5,10 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use driver::{
-    load::{Sample, summary::Distribution},
-    report::Row,
-};
+use driver::report::Row;
+use lab_load::{Sample, summary::Distribution};
 
 use crate::{load, median, server::Server, spread};
 

@@ -7,15 +7,13 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use driver::{
-    load::{
-        self, ClassPlan, Plan, Recording, Service, Targets, Template,
-        schedule::{RatePerSecond, Shape, Spacing, Stretch, arrivals},
-        summary::{self, Expectation, Span},
-    },
-    report::Row,
-};
+use driver::report::Row;
 use hyper::Method;
+use lab_load::{
+    ClassPlan, Plan, Recording, Service, Targets, Template,
+    schedule::{RatePerSecond, Shape, Spacing, Stretch, arrivals},
+    summary::{self, Expectation, Span},
+};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +21,9 @@ use crate::server::Server;
 
 /// As many as the peers get.
 pub(crate) const CONNECTIONS: usize = 32;
+
+/// More than any of these loads has in flight.
+pub(crate) const UNBOUNDED: usize = 100_000;
 
 /// Requests at an even rate for some time.
 pub(crate) fn plan(rate: f64, length: Duration) -> anyhow::Result<Plan> {
@@ -39,7 +40,7 @@ pub(crate) fn plan(rate: f64, length: Duration) -> anyhow::Result<Plan> {
             path: Template::new("/"),
             body: None,
             timeout: Duration::from_secs(10),
-            max_in_flight: 100_000,
+            max_in_flight: UNBOUNDED,
             repeat: None,
             arrivals: arrivals(&[stretch], Spacing::Even),
         }],
@@ -58,15 +59,21 @@ pub(crate) fn run(plan: &Plan, address: &str) -> anyhow::Result<Recording> {
     let (live, _) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        let load = load::start(plan.clone(), targets, live, CancellationToken::new()).await?;
+        let load = lab_load::start(plan.clone(), targets, live, CancellationToken::new()).await?;
         Ok(load.finish().await?)
     })
 }
 
 /// The `load` process: prints how many requests were answered.
-pub(crate) fn main(address: &str, rate: &str, seconds: &str) -> anyhow::Result<()> {
+pub(crate) fn main(
+    address: &str,
+    rate: &str,
+    seconds: &str,
+    in_flight: &str,
+) -> anyhow::Result<()> {
     let length = Duration::from_secs(seconds.parse()?);
-    let plan = plan(rate.parse()?, length)?;
+    let mut plan = plan(rate.parse()?, length)?;
+    plan.classes[0].max_in_flight = in_flight.parse()?;
     let recording = run(&plan, address)?;
     let expectations = [Expectation {
         ok: vec![200],
@@ -85,9 +92,18 @@ pub(crate) fn main(address: &str, rate: &str, seconds: &str) -> anyhow::Result<(
 }
 
 /// The `load` process as a command.
-pub(crate) fn command(address: &str, rate: f64, seconds: u64) -> anyhow::Result<Command> {
+pub(crate) fn command(
+    address: &str,
+    rate: f64,
+    seconds: u64,
+    in_flight: usize,
+) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.args(["load", address, &rate.to_string(), &seconds.to_string()]);
+    command.args(["load", address]).args([
+        rate.to_string(),
+        seconds.to_string(),
+        in_flight.to_string(),
+    ]);
     Ok(command)
 }
 
@@ -97,7 +113,7 @@ pub(crate) fn ten_minutes() -> anyhow::Result<Row> {
     eprintln!("ten minutes at 2,000 req/s …");
     let server = Server::start()?;
     let begun = Instant::now();
-    let output = command(&server.address, 2_000.0, SECONDS)?.output()?;
+    let output = command(&server.address, 2_000.0, SECONDS, UNBOUNDED)?.output()?;
     let took = begun.elapsed().as_secs_f64();
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the long run failed: {said}");

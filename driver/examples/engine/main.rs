@@ -21,7 +21,9 @@ fn main() -> ExitCode {
     let done = match words[..] {
         // Its own child processes, so that the CPU of each part is counted apart.
         ["server"] => server::serve(),
-        ["load", address, rate, seconds] => load::main(address, rate, seconds),
+        ["load", address, rate, seconds, in_flight] => {
+            load::main(address, rate, seconds, in_flight)
+        }
         _ => bench(words.contains(&"--long")),
     };
     match done {

@@ -2,7 +2,8 @@
 //!
 //! What a request costs depends on how often its sender is woken for it, which costs more than all the rest: an
 //! engine that sends each request on time is woken to send and woken for the answer, one that sends as fast as
-//! it can never sleeps. So both of the engine's are here, each beside its like.
+//! it can never sleeps. So both of the engine's are here, each beside its like: of what is due far faster than it
+//! can send, the engine sends what its bound in flight lets through, as many at once as the peers' users are.
 
 use std::{
     io,
@@ -11,13 +12,19 @@ use std::{
 
 use anyhow::{Context, ensure};
 use driver::report::Row;
+use lab_load::schedule::RatePerSecond;
 
-use crate::{load, load::CONNECTIONS, median, server::Server, spread};
+use crate::{
+    load::{self, CONNECTIONS, UNBOUNDED},
+    median,
+    server::Server,
+    spread,
+};
 
 const SECONDS: u64 = 3;
 const RATE: f64 = 10_000.0;
-/// At this rate the engine's loop hardly ever sleeps, as that of a tool that sends as fast as it can.
-const FAST: f64 = 30_000.0;
+/// More than can be answered.
+const TOO_MANY: f64 = RatePerSecond::MAX;
 const ROUNDS: usize = 3;
 const GROUP: &str = "CPU per request";
 
@@ -30,12 +37,16 @@ pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
     let server = Server::start()?;
     let url = format!("http://{}/", server.address);
     let (mut paced, mut fast) = (Vec::new(), Vec::new());
-    let (mut wrk, mut woken, mut oha) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut wrk, mut woken) = (Vec::new(), Vec::new());
+    let (mut oha, mut oha_fast) = (Vec::new(), Vec::new());
     for round in 1..=ROUNDS {
         eprintln!("CPU per request, round {round} of {ROUNDS} …");
-        for (rate, costs) in [(RATE, &mut paced), (FAST, &mut fast)] {
-            let (output, cpu) =
-                timed(&mut load::command(&server.address, rate, SECONDS)?)?.context("itself")?;
+        for (rate, in_flight, costs) in [
+            (RATE, UNBOUNDED, &mut paced),
+            (TOO_MANY, CONNECTIONS, &mut fast),
+        ] {
+            let mut command = load::command(&server.address, rate, SECONDS, in_flight)?;
+            let (output, cpu) = timed(&mut command)?.context("itself")?;
             let answered: f64 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
             costs.push(cpu / answered * 1e6);
         }
@@ -44,8 +55,13 @@ pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
                 costs.push(cpu / wrk_requests(&output)? * 1e6);
             }
         }
-        if let Some((output, cpu)) = timed(&mut open_oha(&url, RATE, SECONDS))? {
-            oha.push(cpu / oha_requests(&output)? * 1e6);
+        for (mut command, costs) in [
+            (open_oha(&url, RATE, SECONDS), &mut oha),
+            (oha_of(&url, SECONDS), &mut oha_fast),
+        ] {
+            if let Some((output, cpu)) = timed(&mut command)? {
+                costs.push(cpu / oha_requests(&output)? * 1e6);
+            }
         }
     }
     let micros = |value: f64| format!("{value:.1} µs");
@@ -57,7 +73,7 @@ pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
         ),
         Row::figure(
             GROUP,
-            format!("the engine at {FAST} req/s"),
+            format!("the engine as fast as it can, {CONNECTIONS} at once"),
             spread(&fast, micros),
         ),
     ];
@@ -67,7 +83,7 @@ pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
         let (ratio, figure) = against(&fast, &wrk);
         rows.push(Row::figure(
             GROUP,
-            "wrk, closed, as fast as it can",
+            format!("wrk, closed, as fast as it can, {CONNECTIONS} at once"),
             spread(&wrk, micros),
         ));
         rows.push(Row::figure(
@@ -97,6 +113,16 @@ pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
             GROUP,
             "the engine on time against oha",
             against(&paced, &oha).1,
+        ));
+        rows.push(Row::figure(
+            GROUP,
+            format!("oha, closed, as fast as it can, {CONNECTIONS} at once"),
+            spread(&oha_fast, micros),
+        ));
+        rows.push(Row::figure(
+            GROUP,
+            "the engine at its fastest against oha",
+            against(&fast, &oha_fast).1,
         ));
     }
     Ok(rows)
@@ -130,10 +156,17 @@ pub(crate) fn closed_wrk(url: &str, seconds: u64, connections: usize) -> Command
 
 /// `oha` at a rate.
 pub(crate) fn open_oha(url: &str, rate: f64, seconds: u64) -> Command {
+    let mut command = oha_of(url, seconds);
+    command.args(["-q", &rate.to_string()]);
+    command
+}
+
+/// `oha` as fast as it can.
+fn oha_of(url: &str, seconds: u64) -> Command {
     let mut command = Command::new("oha");
     command
         .args(["--no-tui", "--no-color", "--output-format", "json"])
-        .args(["-c", &CONNECTIONS.to_string(), "-q", &rate.to_string()])
+        .args(["-c", &CONNECTIONS.to_string()])
         .args(["-z", &format!("{seconds}s"), url]);
     command
 }

@@ -8,10 +8,8 @@ use std::{
 };
 
 use anyhow::Context;
-use driver::{
-    load::{Sample, summary::Distribution},
-    report::Row,
-};
+use driver::report::Row;
+use lab_load::{Sample, summary::Distribution};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{

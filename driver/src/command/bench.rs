@@ -12,6 +12,8 @@ use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use lab_record::{Entry, Reports, RunId};
 
+mod identical;
+
 use super::{Ended, Place, Session, Variants};
 use crate::{
     file, host,
@@ -30,7 +32,7 @@ const EDITS: usize = 5;
 /// What to measure.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Also a load of ten minutes, for its memory
+    /// Also a load of ten minutes, for its memory, and identical runs for six, to see how many are called different
     #[arg(long)]
     long: bool,
     #[command(flatten)]
@@ -50,6 +52,11 @@ pub(super) async fn bench(session: &Session, options: &Options) -> Result<Ended>
     bench.rows.extend(engine(session, options.long).await?);
     let reports = place.reports(root);
     bench.rows.extend(pages(&reports)?);
+    if options.long {
+        bench
+            .rows
+            .extend(identical::identical(session, place).await?);
+    }
     bench.rows.extend(workshop(session, place).await?);
 
     let folder = reports.root().join("bench");

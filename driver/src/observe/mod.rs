@@ -8,13 +8,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lab_load::Targets;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    scenario::{Replicas, Scenario, Series, Source},
-    service::Targets,
-};
+use crate::scenario::{Replicas, Scenario, Series, Source};
 pub(crate) use scrape::cpu_seconds;
 pub use scrape::read_metrics;
 use scrape::{Page, Scraper};

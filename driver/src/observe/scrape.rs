@@ -5,12 +5,10 @@ use std::{
     time::Duration,
 };
 
+use lab_load::{Endpoint, Service, Targets};
 use prometheus_parse::{Sample, Scrape, Value};
 
-use crate::{
-    scenario::{Scenario, Source},
-    service::{Endpoint, Service, Targets},
-};
+use crate::scenario::{Scenario, Source};
 
 /// A look that takes longer is given up: the chart shows a gap, and the next look is on time.
 const PATIENCE: Duration = Duration::from_millis(500);

@@ -17,7 +17,7 @@ pub mod cluster;
 pub mod local;
 pub mod target;
 
-pub use crate::service::{Endpoint, Targets};
+pub use lab_load::{Endpoint, Targets};
 
 /// Somewhere to run the services.
 pub trait Platform: Send + Sync {

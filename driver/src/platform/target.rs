@@ -3,6 +3,7 @@
 
 use std::{collections::BTreeMap, io, time::Duration, time::Instant};
 
+use lab_load::Service;
 use reqwest::Url;
 use tokio::{
     net::{TcpStream, lookup_host},
@@ -14,7 +15,6 @@ use super::{
     Command, Endpoint, Platform, Replica, Stack, StackControl, StackSpec, Starting, Targets,
 };
 use crate::scenario::{Dep, Scenario, Source};
-use crate::service::Service;
 
 /// Longer than any connect that a measurement could live with.
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);

@@ -6,13 +6,13 @@ use std::{
 };
 
 use anyhow::Result;
+use lab_load::{LoadError, Recording, Sample};
 use lab_record::{EventKind, Line};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{faults::DepFaults, journal::Journal, live::Live, terminal::Terminal};
 use crate::{
-    load::{LoadError, Recording, Sample},
     platform::{Decision, Failure, Stack},
     scenario::{Phase, Scenario},
 };

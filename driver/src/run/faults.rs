@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use lab_load::{Endpoint, Targets};
 use serde_json::json;
 
 use crate::{
     platform::target,
     scenario::{Dep, Scenario},
-    service::{Endpoint, Targets},
 };
 
 /// A dependency on this machine takes the order within a millisecond; one that needs longer than

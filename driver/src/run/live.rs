@@ -2,15 +2,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use lab_load::{
+    Plan, Sample,
+    summary::{Distribution, Expectation, Fate, observed},
+};
 use lab_record::Tick;
 
-use crate::{
-    load::{
-        Plan, Sample,
-        summary::{Distribution, Expectation, Fate, observed},
-    },
-    scenario::{Class, Scenario},
-};
+use crate::scenario::{Class, Scenario};
 
 const WINDOW: Duration = Duration::from_secs(1);
 

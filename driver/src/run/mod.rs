@@ -17,6 +17,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
+use lab_load::{Plan, Recording};
 use lab_record::{EventKind, Line, Reports, Run, RunId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -24,7 +25,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     code::Code,
     interrupt::Interrupted,
-    load::{self, Plan, Recording},
     observe,
     platform::{Platform, Stack},
     report,
@@ -84,7 +84,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         )
     })?;
 
-    load::raise_open_files();
+    lab_load::raise_open_files();
     terminal.note(&format!(
         "{}: {} code on {}",
         scenario.name,
@@ -147,7 +147,7 @@ async fn play(
     let plan = plan::load(scenario, run_id)?;
     let (samples, finished) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
-    let load = load::start(
+    let load = lab_load::start(
         plan.clone(),
         stack.targets.clone(),
         samples,

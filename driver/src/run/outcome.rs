@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
+use lab_load::{
+    HICCUP_CELL, Sample,
+    summary::{self, Span, Window, windows},
+};
 use lab_record::{Pause, Phase, Run, RunId, SCHEMA, Series, SourceFile};
 
 use super::{Order, Played};
 use crate::{
     host,
-    load::{
-        HICCUP_CELL, Sample,
-        summary::{self, Span, Window, windows},
-    },
     scenario::{Class, Scenario},
     score::{self, Measured},
     selfcheck,

@@ -3,14 +3,14 @@
 use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
+use lab_load::{
+    ClassPlan, Plan, Repeat, Template,
+    schedule::{self, Shape, Spacing, Stretch},
+};
 use lab_record::RunId;
 
 use crate::{
     code::Code,
-    load::{
-        ClassPlan, Plan, Repeat, Template,
-        schedule::{self, Shape, Spacing, Stretch},
-    },
     platform::{ApiSpec, StackSpec, WorkerSpec},
     scenario::{Arrivals, Class, Phase, Scenario},
 };

@@ -10,9 +10,8 @@ mod units;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use lab_load::{Service, summary::Expectation};
 use serde::Deserialize;
-
-use crate::{load::summary::Expectation, service::Service};
 
 pub use built_in::{NAMES, built_in};
 pub use measure::{Limit, Measure, Observed, Recovery, Requests, Stat};

@@ -2,13 +2,12 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use crate::{
-    load::{
-        Sample,
-        summary::{Distribution, Fate, observed},
-    },
-    scenario::{Class, Measure, Observed, Recovery, Reference, Requests, Stat},
+use lab_load::{
+    Sample,
+    summary::{Distribution, Fate, observed},
 };
+
+use crate::scenario::{Class, Measure, Observed, Recovery, Reference, Requests, Stat};
 
 use super::Measured;
 

@@ -7,12 +7,10 @@ mod measure;
 #[cfg(test)]
 mod tests;
 
+use lab_load::Sample;
 use lab_record::{Outcome, Validity, Verdict};
 
-use crate::{
-    load::Sample,
-    scenario::{Check, Limit, Quantity, Scenario},
-};
+use crate::scenario::{Check, Limit, Quantity, Scenario};
 
 /// What the checks are judged by.
 #[derive(Clone, Copy, Debug)]

@@ -2,13 +2,11 @@
 
 use std::time::Duration;
 
+use lab_load::{End, Sample};
 use lab_record::{Check, Outcome, Series, Validity};
 
 use super::{Measured, checks, verdict};
-use crate::{
-    load::{End, Sample},
-    scenario::Scenario,
-};
+use crate::scenario::Scenario;
 
 const SCENARIO: &str = r#"
 name = "test"

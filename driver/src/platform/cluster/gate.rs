@@ -6,6 +6,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use lab_load::Endpoint;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
     kubectl::{Kubectl, Staying},
     objects::NAMESPACE,
 };
-use crate::service::Endpoint;
 
 /// For the proxy to listen; it takes a tenth of that.
 const OPENS_WITHIN: Duration = Duration::from_secs(10);

@@ -21,15 +21,16 @@ mod pool;
 mod request;
 mod sample;
 pub mod schedule;
+mod service;
 pub mod summary;
 mod template;
 mod wire;
 
-pub use crate::service::{Endpoint, Service, Targets};
 pub use hiccup::HICCUP_CELL;
 pub use machine::raise_open_files;
 pub use plan::{ClassPlan, Plan, PlanError, Repeat};
 pub use sample::{Connects, End, Ledger, Recording, Sample};
+pub use service::{Endpoint, Service, Targets};
 pub use template::Template;
 
 /// Load that could not be put on the services.

@@ -3,7 +3,7 @@
 use hyper::Method;
 
 use super::*;
-use crate::load::{Ledger, Service, Template};
+use crate::{Ledger, Service, Template};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 

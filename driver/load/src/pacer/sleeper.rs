@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-pub(in crate::load) struct Sleeper {
+pub(crate) struct Sleeper {
     /// The thread ends when this is dropped.
     deadlines: mpsc::Sender<Instant>,
     woken: Arc<Notify>,

@@ -8,15 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use driver::load::{
-    self, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service, Targets,
+use http_body_util::BodyExt as _;
+use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use lab_load::{
+    ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service, Targets,
     Template,
     schedule::{Shape, Spacing, Stretch, arrivals},
     summary::{self, Distribution, Expectation, Span},
 };
-use http_body_util::BodyExt as _;
-use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
-use hyper_util::rt::TokioIo;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket},
@@ -76,7 +76,7 @@ async fn start(plan: &Plan, address: SocketAddr) -> Result<(Running, Controls), 
     let (targets, receiver) = watch::channel(api(address));
     let (live, seen) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
-    let running = load::start(plan.clone(), receiver, live, stop.clone()).await?;
+    let running = lab_load::start(plan.clone(), receiver, live, stop.clone()).await?;
     Ok((
         running,
         Controls {

@@ -50,7 +50,7 @@ impl Requests {
             base => uri(format!("{base}{path}")),
         };
         request.headers_mut().insert(HOST, target.host().clone());
-        request
+        Box::new(request)
     }
 }
 

@@ -15,8 +15,8 @@ use tokio::{
 
 use super::wire::{Stamps, Wire};
 
-/// A request ready to go.
-pub(super) type Outgoing = Request<Full<Bytes>>;
+/// A request ready to go; boxed, because the tasks that carry one are made and moved by the thousand.
+pub(super) type Outgoing = Box<Request<Full<Bytes>>>;
 
 /// An open connection. Dropping it closes the socket, also in the middle of an exchange.
 pub(super) struct Connection {
@@ -28,7 +28,7 @@ pub(super) struct Connection {
 /// Why there is no answer.
 pub(super) enum Unanswered {
     /// The connection had been closed while idle; the request never left and may go elsewhere.
-    NotSent(Box<Outgoing>),
+    NotSent(Outgoing),
     /// The request left, or may have.
     Broken,
 }
@@ -38,7 +38,9 @@ impl Connection {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         let stamps = Rc::new(Stamps::default());
-        let (sender, connection) = http1::handshake(Wire::new(stream, Rc::clone(&stamps)))
+        let (sender, connection) = http1::Builder::new()
+            .writev(false)
+            .handshake(Wire::new(stream, Rc::clone(&stamps)))
             .await
             .map_err(io::Error::other)?;
         let task = spawn_local(async move {
@@ -56,7 +58,7 @@ impl Connection {
 
     /// Sends the request and reads the answer to its end.
     pub(super) async fn exchange(&mut self, request: Outgoing) -> Result<StatusCode, Unanswered> {
-        let response = match self.sender.try_send_request(request).await {
+        let response = match self.sender.try_send_request(*request).await {
             Ok(response) => response,
             Err(mut error) => {
                 return Err(match error.take_message() {

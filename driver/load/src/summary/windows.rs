@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab_record::Latency;
 
 use super::{Distribution, Expectation, Fate, observed};
-use crate::load::Sample;
+use crate::Sample;
 
 /// What happened to one class within one window.
 ///

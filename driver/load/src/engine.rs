@@ -197,7 +197,7 @@ async fn fly(
             flight.board(connection.stamps());
             match connection.exchange(request).await {
                 Ok(status) => return Some((status, connection)),
-                Err(Unanswered::NotSent(unsent)) => request = *unsent,
+                Err(Unanswered::NotSent(unsent)) => request = unsent,
                 Err(Unanswered::Broken) => return None,
             }
         }

@@ -14,7 +14,7 @@ const NEVER_AGAIN: Timespec = Timespec {
     tv_nsec: 0,
 };
 
-pub(in crate::load) struct TimerFd {
+pub(crate) struct TimerFd {
     fd: AsyncFd<OwnedFd>,
     /// The same moment on both clocks. `Instant` is `CLOCK_MONOTONIC` on Linux but hides its value.
     anchor: (Instant, Timespec),
