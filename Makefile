@@ -76,5 +76,5 @@ test: ## format, lints, all tests, and the guide against the project
 verify: ## starter fails, reference passes, each cheat fails; ROUNDS=10 BUSY=1 to be sure
 	@$(driver) verify $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy)
 
-bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LONG=1 adds ten minutes
+bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LONG=1 adds a quarter of an hour
 	@$(driver) bench $(if $(LONG),--long)

@@ -5,7 +5,7 @@
 //! one apart give even spacing; marks at exponential distances give a Poisson process whose
 //! intensity is the rate (the time-rescaling theorem).
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -85,6 +85,12 @@ pub struct Stretch {
 pub enum Spacing {
     /// Evenly, like a metronome.
     Even,
+    /// Many at once, these groups evenly: a timer that fires in many clients, a page that asks for
+    /// everything it shows.
+    Bursts {
+        /// How many at once.
+        of: NonZeroU32,
+    },
     /// At random and independently of each other, like many users.
     Poisson {
         /// The same seed gives the same arrivals.
@@ -103,7 +109,8 @@ pub fn arrivals(stretches: &[Stretch], spacing: Spacing) -> Vec<Duration> {
     for line in stretches.iter().flat_map(Stretch::lines) {
         let reached = passed + line.area();
         while marks.next < reached {
-            arrivals.push(start + line.moment(marks.next - passed));
+            let moment = start + line.moment(marks.next - passed);
+            arrivals.extend(std::iter::repeat_n(moment, marks.together));
             marks.advance();
         }
         passed = reached;
@@ -166,24 +173,23 @@ impl Line {
     }
 }
 
-/// The expected counts at which a request arrives.
+/// The expected counts at which requests arrive.
 struct Marks {
     next: f64,
+    /// How many arrive at each.
+    together: usize,
     random: Option<fastrand::Rng>,
 }
 
 impl Marks {
     fn new(spacing: Spacing) -> Self {
         match spacing {
-            // Half-way between whole numbers: a stretch of rate × length requests then gets
-            // exactly as many, however its end is rounded.
-            Spacing::Even => Self {
-                next: 0.5,
-                random: None,
-            },
+            Spacing::Even => Self::even(1),
+            Spacing::Bursts { of } => Self::even(of.get() as usize),
             Spacing::Poisson { seed } => {
                 let mut marks = Self {
                     next: 0.0,
+                    together: 1,
                     random: Some(fastrand::Rng::with_seed(seed)),
                 };
                 marks.advance();
@@ -192,9 +198,19 @@ impl Marks {
         }
     }
 
+    /// Half-way between multiples: a stretch of rate × length requests then gets exactly as many,
+    /// however its end is rounded.
+    fn even(together: usize) -> Self {
+        Self {
+            next: together as f64 / 2.0,
+            together,
+            random: None,
+        }
+    }
+
     fn advance(&mut self) {
         self.next += match &mut self.random {
-            None => 1.0,
+            None => self.together as f64,
             Some(random) => -(1.0 - random.f64()).ln(),
         };
     }
@@ -244,6 +260,21 @@ mod tests {
         for (n, at) in arrivals.iter().enumerate() {
             let nanos = 2_000_000 + 4_000_000 * n as u64;
             assert!(at.abs_diff(Duration::from_nanos(nanos)) <= Duration::from_nanos(1));
+        }
+    }
+
+    #[test]
+    fn bursts_arrive_at_once_and_keep_the_rate() {
+        let of = NonZeroU32::new(20).unwrap();
+        let arrivals = arrivals(&[constant(2, 100.0)], Spacing::Bursts { of });
+        assert_eq!(arrivals.len(), 200);
+        for (n, burst) in (0u64..).zip(arrivals.chunks(20)) {
+            let moment = Duration::from_millis(100 + 200 * n);
+            assert!(
+                burst
+                    .iter()
+                    .all(|at| at.abs_diff(moment) <= Duration::from_nanos(1))
+            );
         }
     }
 
@@ -307,6 +338,16 @@ mod tests {
         prop_oneof![1 => Just(0.0), 4 => 0.0..500.0].prop_map(rate)
     }
 
+    fn any_spacing() -> impl Strategy<Value = Spacing> {
+        prop_oneof![
+            Just(Spacing::Even),
+            any::<u64>().prop_map(|seed| Spacing::Poisson { seed }),
+            (1..50_u32).prop_map(|of| Spacing::Bursts {
+                of: of.try_into().unwrap()
+            }),
+        ]
+    }
+
     fn any_stretch() -> impl Strategy<Value = Stretch> {
         let length = (0u64..5_000).prop_map(Duration::from_millis);
         let shape = prop_oneof![
@@ -325,9 +366,8 @@ mod tests {
         #[test]
         fn arrivals_are_in_order_and_inside(
             stretches in proptest::collection::vec(any_stretch(), 0..6),
-            seed in proptest::option::of(any::<u64>()),
+            spacing in any_spacing(),
         ) {
-            let spacing = seed.map_or(Spacing::Even, |seed| Spacing::Poisson { seed });
             let arrivals = arrivals(&stretches, spacing);
             prop_assert!(arrivals.is_sorted());
             let end: Duration = stretches.iter().map(|stretch| stretch.length).sum();

@@ -85,6 +85,7 @@ fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassP
         .context("a request without a path")?;
     let spacing = match class.arrivals {
         Arrivals::Constant => Spacing::Even,
+        Arrivals::Burst(of) => Spacing::Bursts { of },
         Arrivals::Poisson => Spacing::Poisson {
             seed: SEED + index as u64,
         },

@@ -8,7 +8,7 @@ mod parse;
 mod sense;
 mod units;
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use lab_load::{Service, summary::Expectation};
 use serde::Deserialize;
@@ -215,6 +215,8 @@ pub enum Arrivals {
     Constant,
     /// As from many independent users; the seed is fixed, so every run has the same arrivals.
     Poisson,
+    /// So many at once, these groups evenly.
+    Burst(NonZeroU32),
 }
 
 fn ok_is_200() -> Vec<u16> {

@@ -66,6 +66,7 @@ impl Scenario {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Arrivals;
 
     const GOOD: &str = include_str!("../../scenarios/timeouts.toml");
 
@@ -84,6 +85,10 @@ mod tests {
             error("weight = 3", "wait = 3"),
             error("rate = \"30/s\"", "rate = \"-30/s\""),
             error("rate = \"30/s\"", "rate = 30"),
+            error(
+                "rate = \"30/s\"",
+                "rate = \"30/s\"\narrivals = { burst = 0 }",
+            ),
             error("timeout = \"10s\"", "timeout = \"10 parsecs\""),
             error("class = \"local\"", "class = \"locale\""),
             error("at_least = \"99%\"", "at_least = \"500ms\""),
@@ -93,6 +98,22 @@ mod tests {
             error("duration = \"12s\"", "duration = \"9000000s\""),
         ];
         insta::assert_snapshot!(cases.join("\n---\n"));
+    }
+
+    #[test]
+    fn arrivals_are_even_random_or_in_bursts() {
+        let with = |line: &str| {
+            let text = GOOD.replacen(
+                "rate = \"30/s\"",
+                &format!("rate = \"10/s..30/s\"\n{line}"),
+                1,
+            );
+            Scenario::parse("my.toml", &text).unwrap().classes[0].arrivals
+        };
+        assert_eq!(with(""), Arrivals::Constant);
+        assert_eq!(with("arrivals = \"poisson\""), Arrivals::Poisson);
+        let of = 20.try_into().unwrap();
+        assert_eq!(with("arrivals = { burst = 20 }"), Arrivals::Burst(of));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use std::{collections::HashSet, ops::Range};
 
-use super::{Arrivals, Check, Class, Dimension, Limit, Measure, Rate, Reference, Scenario};
+use super::{Check, Class, Dimension, Limit, Measure, Reference, Scenario};
 
 /// Where in the file something is wrong, and what.
 type Complaint = (Place, String);
@@ -107,12 +107,6 @@ fn check_class(class: &Class) -> Result<(), String> {
         .is_some_and(|repeat| repeat.every == 0 || repeat.lag == 0)
     {
         return Err(format!("class `{name}`: `repeat` counts requests, from 1"));
-    }
-    let mut rates = class.rates.values().chain([&class.rate]);
-    if class.arrivals == Arrivals::Poisson && rates.any(Rate::is_ramp) {
-        return Err(format!(
-            "class `{name}`: Poisson arrivals need a constant rate, not a ramp"
-        ));
     }
     Ok(())
 }
