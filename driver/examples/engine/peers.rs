@@ -28,117 +28,118 @@ const TOO_MANY: f64 = RatePerSecond::MAX;
 const ROUNDS: usize = 3;
 const GROUP: &str = "CPU per request";
 
-/// How to get the peers.
-const WRK: &str = "not here; apt-get install wrk, brew install wrk";
-const OHA: &str = "not here; cargo install oha";
+/// A tool that sends requests.
+struct Sender {
+    name: String,
+    command: Command,
+    /// The requests that its output tells of.
+    count: fn(&Output) -> anyhow::Result<f64>,
+    /// How to get it.
+    get: &'static str,
+    /// µs of CPU per request, by round.
+    costs: Vec<f64>,
+}
 
-/// The engine's CPU per request as a multiple of that of each peer, round by round.
+/// CPU per request of each, and the engine's as a multiple of that of its like, round by round.
 pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
     let server = Server::start()?;
-    let url = format!("http://{}/", server.address);
-    let (mut paced, mut fast) = (Vec::new(), Vec::new());
-    let (mut wrk, mut woken) = (Vec::new(), Vec::new());
-    let (mut oha, mut oha_fast) = (Vec::new(), Vec::new());
+    let mut senders = senders(&server.address)?;
     for round in 1..=ROUNDS {
         eprintln!("CPU per request, round {round} of {ROUNDS} …");
-        for (rate, in_flight, costs) in [
-            (RATE, UNBOUNDED, &mut paced),
-            (TOO_MANY, CONNECTIONS, &mut fast),
-        ] {
-            let mut command = load::command(&server.address, rate, SECONDS, in_flight)?;
-            let (output, cpu) = timed(&mut command)?.context("itself")?;
-            let answered: f64 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
-            costs.push(cpu / answered * 1e6);
-        }
-        for (connections, costs) in [(CONNECTIONS, &mut wrk), (1, &mut woken)] {
-            if let Some((output, cpu)) = timed(&mut closed_wrk(&url, SECONDS, connections))? {
-                costs.push(cpu / wrk_requests(&output)? * 1e6);
-            }
-        }
-        for (mut command, costs) in [
-            (open_oha(&url, RATE, SECONDS), &mut oha),
-            (oha_of(&url, SECONDS), &mut oha_fast),
-        ] {
-            if let Some((output, cpu)) = timed(&mut command)? {
-                costs.push(cpu / oha_requests(&output)? * 1e6);
+        for sender in &mut senders {
+            if let Some((output, cpu)) = timed(&sender.command)? {
+                sender.costs.push(cpu / (sender.count)(&output)? * 1e6);
             }
         }
     }
-    let micros = |value: f64| format!("{value:.1} µs");
-    let mut rows = vec![
-        Row::figure(
-            GROUP,
-            format!("the engine, each of {RATE} req/s on time"),
-            spread(&paced, micros),
-        ),
-        Row::figure(
-            GROUP,
-            format!("the engine as fast as it can, {CONNECTIONS} at once"),
-            spread(&fast, micros),
-        ),
-    ];
-    if wrk.is_empty() {
-        rows.push(Row::figure(GROUP, "wrk", WRK));
-    } else {
-        let (ratio, figure) = against(&fast, &wrk);
-        rows.push(Row::figure(
-            GROUP,
-            format!("wrk, closed, as fast as it can, {CONNECTIONS} at once"),
-            spread(&wrk, micros),
-        ));
-        rows.push(Row::figure(
-            GROUP,
-            "wrk, closed, one connection: woken for each answer",
-            spread(&woken, micros),
-        ));
-        rows.push(
-            Row::figure(GROUP, "the engine at its fastest against wrk", figure)
-                .bar("≤ 1.1 ×", ratio <= 1.1),
-        );
-        rows.push(Row::figure(
-            GROUP,
-            "the engine on time against wrk, both woken",
-            against(&paced, &woken).1,
-        ));
-    }
-    if oha.is_empty() {
-        rows.push(Row::figure(GROUP, "oha", OHA));
-    } else {
-        rows.push(Row::figure(
-            GROUP,
-            format!("oha at {RATE} req/s, some ms late"),
-            spread(&oha, micros),
-        ));
-        rows.push(Row::figure(
-            GROUP,
-            "the engine on time against oha",
-            against(&paced, &oha).1,
-        ));
-        rows.push(Row::figure(
-            GROUP,
-            format!("oha, closed, as fast as it can, {CONNECTIONS} at once"),
-            spread(&oha_fast, micros),
-        ));
-        rows.push(Row::figure(
-            GROUP,
-            "the engine at its fastest against oha",
-            against(&fast, &oha_fast).1,
-        ));
-    }
+    let mut rows: Vec<Row> = senders.iter().map(Sender::row).collect();
+    let [on_time, fast, wrk, wrk_woken, oha, oha_fast] = &senders;
+    rows.extend(fast.against(
+        wrk,
+        "the engine against wrk, both as fast as they can",
+        Some(1.1),
+    ));
+    rows.extend(fast.against(
+        oha_fast,
+        "the engine against oha, both as fast as they can",
+        None,
+    ));
+    rows.extend(on_time.against(
+        wrk_woken,
+        "the engine on time against wrk, both woken",
+        None,
+    ));
+    rows.extend(on_time.against(oha, "the engine on time against oha at the same rate", None));
     Ok(rows)
 }
 
-/// The median ratio, and all for people.
-fn against(engine: &[f64], peer: &[f64]) -> (f64, String) {
-    let ratios: Vec<f64> = engine
-        .iter()
-        .zip(peer)
-        .map(|(engine, peer)| engine / peer)
-        .collect();
-    (
-        median(&ratios),
-        spread(&ratios, |ratio| format!("{ratio:.2} ×")),
-    )
+fn senders(address: &str) -> anyhow::Result<[Sender; 6]> {
+    let url = format!("http://{address}/");
+    let engine = |name, rate, in_flight| {
+        anyhow::Ok(Sender {
+            name,
+            command: load::command(address, rate, SECONDS, in_flight)?,
+            count: |output| Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?),
+            get: "",
+            costs: Vec::new(),
+        })
+    };
+    let wrk = |name, connections| Sender {
+        name,
+        command: closed_wrk(&url, SECONDS, connections),
+        count: wrk_requests,
+        get: "not here; apt-get install wrk, brew install wrk",
+        costs: Vec::new(),
+    };
+    let oha = |name, command| Sender {
+        name,
+        command,
+        count: oha_requests,
+        get: "not here; cargo install oha",
+        costs: Vec::new(),
+    };
+    let fast = format!("as fast as it can, {CONNECTIONS} at once");
+    Ok([
+        engine(
+            format!("the engine, each of {RATE} req/s on time"),
+            RATE,
+            UNBOUNDED,
+        )?,
+        engine(format!("the engine {fast}"), TOO_MANY, CONNECTIONS)?,
+        wrk(format!("wrk, closed, {fast}"), CONNECTIONS),
+        wrk(
+            "wrk, closed, one connection: woken for each answer".to_owned(),
+            1,
+        ),
+        oha(
+            format!("oha at {RATE} req/s, some ms late"),
+            open_oha(&url, RATE, SECONDS),
+        ),
+        oha(format!("oha, closed, {fast}"), closed_oha(&url, SECONDS)),
+    ])
+}
+
+impl Sender {
+    fn row(&self) -> Row {
+        let figure = match self.costs[..] {
+            [] => self.get.to_owned(),
+            _ => spread(&self.costs, |value| format!("{value:.1} µs")),
+        };
+        Row::figure(GROUP, &self.name, figure)
+    }
+
+    /// The ratio of the costs, beside its bar; none where the peer isn't there.
+    fn against(&self, peer: &Self, name: &str, at_most: Option<f64>) -> Option<Row> {
+        let pairs = self.costs.iter().zip(&peer.costs);
+        let ratios: Vec<f64> = pairs.map(|(own, peer)| own / peer).collect();
+        let figure = spread(&ratios, |ratio| format!("{ratio:.2} ×"));
+        let row = Row::figure(GROUP, name, figure);
+        let row = match at_most {
+            Some(at_most) => row.bar(format!("≤ {at_most} ×"), median(&ratios) <= at_most),
+            None => row,
+        };
+        (!ratios.is_empty()).then_some(row)
+    }
 }
 
 /// `wrk` with one thread: users who wait for each answer before they ask again.
@@ -156,13 +157,13 @@ pub(crate) fn closed_wrk(url: &str, seconds: u64, connections: usize) -> Command
 
 /// `oha` at a rate.
 pub(crate) fn open_oha(url: &str, rate: f64, seconds: u64) -> Command {
-    let mut command = oha_of(url, seconds);
+    let mut command = closed_oha(url, seconds);
     command.args(["-q", &rate.to_string()]);
     command
 }
 
-/// `oha` as fast as it can.
-fn oha_of(url: &str, seconds: u64) -> Command {
+/// `oha` as fast as it can: users who wait for each answer.
+fn closed_oha(url: &str, seconds: u64) -> Command {
     let mut command = Command::new("oha");
     command
         .args(["--no-tui", "--no-color", "--output-format", "json"])
@@ -172,7 +173,7 @@ fn oha_of(url: &str, seconds: u64) -> Command {
 }
 
 /// Runs a command; its output and its CPU time in seconds. None where there is no such program.
-fn timed(command: &mut Command) -> anyhow::Result<Option<(Output, f64)>> {
+fn timed(command: &Command) -> anyhow::Result<Option<(Output, f64)>> {
     // The shell's `times` knows the CPU time of its children, on every system.
     let mut shell = Command::new("sh");
     shell
