@@ -12,18 +12,17 @@ use tokio::{
     runtime::{Builder, LocalOptions},
     sync::{mpsc, oneshot, watch},
     task::{coop::consume_budget, spawn_local},
-    time::{sleep, timeout, timeout_at},
+    time::{sleep, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
 use super::{
     End, Endpoint, LoadError, Plan, Recording, Sample, Service, Targets,
-    connection::{Outgoing, Unanswered},
-    flight::{Desk, Flight},
+    flight::Desk,
     machine,
     meter::Meter,
     pacer::Pacer,
-    pool::Pool,
+    pool::{Errand, Pool},
     request::Requests,
 };
 
@@ -101,7 +100,7 @@ impl Engine {
             live,
             ..
         } = orders;
-        let pool = Pool::default();
+        let pool = Rc::new(Pool::default());
         let rotation = Rotation::new(targets);
         for target in rotation.used_by(&plan) {
             timeout(
@@ -125,7 +124,7 @@ impl Engine {
             plan,
             arrivals,
             rotation,
-            pool: Rc::new(pool),
+            pool,
             desk: Rc::new(desk),
             pacer,
         })
@@ -134,12 +133,16 @@ impl Engine {
     /// Sends every arrival at its time, then waits for the answers. False where it was cut short.
     async fn dispatch_all(mut self, stop: CancellationToken) -> io::Result<(Self, bool)> {
         let mut stopped = pin!(stop.cancelled());
+        let mut now = self.desk.t0();
         for arrival in std::mem::take(&mut self.arrivals) {
             let due = self.desk.t0() + arrival.intended;
-            tokio::select! {
-                biased;
-                () = &mut stopped => return Ok((self, false)),
-                woken = self.pacer.until(due) => woken?,
+            // What was due when the clock was last read is due now.
+            if due > now {
+                tokio::select! {
+                    biased;
+                    () = &mut stopped => return Ok((self, false)),
+                    woken = self.pacer.until(due) => now = woken?,
+                }
             }
             self.dispatch(&arrival);
             // With many arrivals overdue at once, let the sends of the first ones through.
@@ -164,11 +167,12 @@ impl Engine {
         let Some(target) = self.rotation.next(class.service, &self.pool) else {
             return flight.finish(End::Broken);
         };
-        let deadline = self.desk.t0() + arrival.intended + class.timeout;
-        let request = self.requests[usize::from(arrival.class)].make(key, target);
-        let target = target.addr();
-        let pool = Rc::clone(&self.pool);
-        spawn_local(fly(pool, flight, target, request, deadline));
+        let errand = Errand {
+            flight,
+            request: self.requests[usize::from(arrival.class)].make(key, target),
+            deadline: self.desk.t0() + arrival.intended + class.timeout,
+        };
+        self.pool.send(target.addr(), errand);
     }
 
     fn finish(self, complete: bool, meter: Meter) -> Recording {
@@ -180,39 +184,6 @@ impl Engine {
             connects: self.pool.connects(),
             ..meter
         }
-    }
-}
-
-/// Carries one request to its end.
-async fn fly(
-    pool: Rc<Pool>,
-    mut flight: Flight,
-    target: SocketAddr,
-    request: Outgoing,
-    deadline: Instant,
-) {
-    let exchange = async {
-        let mut request = request;
-        while let Some(mut connection) = pool.idle(target) {
-            flight.board(connection.stamps());
-            match connection.exchange(request).await {
-                Ok(status) => return Some((status, connection)),
-                Err(Unanswered::NotSent(unsent)) => request = unsent,
-                Err(Unanswered::Broken) => return None,
-            }
-        }
-        let mut connection = pool.open(target).await.ok()?;
-        flight.board(connection.stamps());
-        let status = connection.exchange(request).await.ok()?;
-        Some((status, connection))
-    };
-    match timeout_at(deadline.into(), exchange).await {
-        Ok(Some((status, connection))) => {
-            flight.finish(End::Answered(status.as_u16()));
-            pool.give_back(target, connection).await;
-        }
-        Ok(None) => flight.finish(End::Broken),
-        Err(_) => flight.finish(End::TimedOut),
     }
 }
 

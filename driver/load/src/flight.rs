@@ -9,7 +9,7 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{End, Ledger, Sample, wire::Stamps};
+use super::{End, Ledger, Sample};
 
 /// What the dispatcher and the requests in flight share.
 pub(super) struct Desk {
@@ -34,8 +34,19 @@ pub(super) struct Flight {
     class: u16,
     key: u64,
     intended: Duration,
-    stamps: Option<Rc<Stamps>>,
+    stamps: Stamps,
     end: End,
+}
+
+/// What a connection notes of the request that it carries.
+#[derive(Default)]
+pub(super) struct Stamps {
+    /// When the kernel had taken the first bytes of the request.
+    pub(super) written: Option<Instant>,
+    /// When the first bytes of the answer were read.
+    pub(super) first_byte: Option<Instant>,
+    /// When its last bytes were.
+    pub(super) whole: Option<Instant>,
 }
 
 impl Desk {
@@ -102,7 +113,7 @@ impl Desk {
             class,
             key,
             intended,
-            stamps: None,
+            stamps: Stamps::default(),
             end: End::Unfinished,
         })
     }
@@ -138,10 +149,9 @@ impl Desk {
 }
 
 impl Flight {
-    /// Goes on board of a connection, whose stamps are this request's from now on.
-    pub(super) fn board(&mut self, stamps: &Rc<Stamps>) {
-        stamps.clear();
-        self.stamps = Some(Rc::clone(stamps));
+    /// What the connection that carries it fills in.
+    pub(super) fn stamps(&mut self) -> &mut Stamps {
+        &mut self.stamps
     }
 
     /// Ends now.
@@ -153,15 +163,12 @@ impl Flight {
 impl Drop for Flight {
     fn drop(&mut self) {
         let desk = &self.desk;
-        let stamp = |of: fn(&Stamps) -> Option<Instant>| {
-            let instant = self.stamps.as_deref().and_then(of);
-            instant.map(|instant| desk.offset(instant))
-        };
+        let offset = |stamp: Option<Instant>| stamp.map(|instant| desk.offset(instant));
         desk.record(Sample {
             intended: self.intended,
-            written: stamp(Stamps::written),
-            first_byte: stamp(Stamps::first_byte),
-            done: desk.offset(Instant::now()),
+            written: offset(self.stamps.written),
+            first_byte: offset(self.stamps.first_byte),
+            done: desk.offset(self.stamps.whole.unwrap_or_else(Instant::now)),
             key: self.key,
             class: self.class,
             end: self.end,

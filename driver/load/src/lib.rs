@@ -9,6 +9,7 @@ use std::{io, net::SocketAddr, thread, time::Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+mod answer;
 mod connection;
 mod engine;
 mod flight;
@@ -24,7 +25,6 @@ pub mod schedule;
 mod service;
 pub mod summary;
 mod template;
-mod wire;
 
 pub use hiccup::HICCUP_CELL;
 pub use machine::raise_open_files;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hyper::{Method, Uri};
+use http::{Method, uri::PathAndQuery};
 
 use super::{Service, Template};
 
@@ -97,8 +97,9 @@ impl Plan {
             {
                 return Err(PlanError::Repeat(name()));
             }
-            let path = class.path.fill(&self.key_prefix(class), 0);
-            if !path.starts_with('/') || path.parse::<Uri>().is_err() {
+            let mut path = String::new();
+            class.path.fill(&self.key_prefix(class), 0, &mut path);
+            if !is_path(&path) {
                 return Err(PlanError::Path {
                     class: name(),
                     path,
@@ -120,6 +121,12 @@ impl Plan {
     pub(super) fn key_prefix(&self, class: &ClassPlan) -> String {
         format!("{}-{}", self.run, class.name)
     }
+}
+
+/// A path and query as it is sent; a fragment, which no server is told, is none of it.
+fn is_path(text: &str) -> bool {
+    let parsed = text.parse::<PathAndQuery>();
+    text.starts_with('/') && parsed.is_ok_and(|parsed| parsed.as_str() == text)
 }
 
 impl ClassPlan {
@@ -197,6 +204,7 @@ mod tests {
         let refusal = |class: ClassPlan| plan(vec![class]).validate().unwrap_err().to_string();
         assert!(refusal(class("no-slash")).contains("`no-slash` is not a path"));
         assert!(refusal(class("/a b")).contains("`/a b`"));
+        assert!(refusal(class("/a#b")).contains("`/a#b`"));
         let mut disorder = class("/");
         disorder.arrivals = vec![Duration::from_secs(2), Duration::from_secs(1)];
         assert!(refusal(disorder).contains("order"));

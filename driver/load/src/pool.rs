@@ -1,47 +1,81 @@
-//! Idle connections by target, and the count of those that had to be opened.
+//! The connections of a run. Each has a carrier, a task that takes one request after another over it; a request goes
+//! to an idle carrier or, where there is none, to a new one.
 
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
+    collections::BTreeMap,
     io,
     net::SocketAddr,
+    pin::pin,
+    rc::Rc,
+    time::Instant,
 };
 
 use rustix::io::Errno;
+use tokio::{
+    sync::oneshot,
+    task::spawn_local,
+    time::{sleep_until, timeout_at},
+};
 
-use super::{Connects, Targets, connection::Connection};
+use super::{
+    Connects, End, Targets,
+    connection::{Connection, Unanswered},
+    flight::Flight,
+    request::Outgoing,
+};
 
-/// The connections of a run. Lives on one thread; no borrow is held across an `await`.
+/// A request and what is to be done about it.
+pub(super) struct Errand {
+    pub(super) flight: Flight,
+    pub(super) request: Outgoing,
+    pub(super) deadline: Instant,
+}
+
+/// The carriers of a run. Lives on one thread; no borrow is held across an `await`.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: RefCell<HashMap<SocketAddr, Vec<Connection>>>,
+    idle: RefCell<BTreeMap<SocketAddr, Vec<oneshot::Sender<Errand>>>>,
     connects: Cell<Connects>,
 }
 
 impl Pool {
     /// Opens `count` connections to a target before the clock starts.
-    pub(super) async fn prewarm(&self, target: SocketAddr, count: usize) -> io::Result<()> {
+    pub(super) async fn prewarm(
+        self: &Rc<Self>,
+        target: SocketAddr,
+        count: usize,
+    ) -> io::Result<()> {
+        self.idle.borrow_mut().entry(target).or_default();
         for _ in 0..count {
             let connection = Connection::open(target).await?;
-            self.idle
-                .borrow_mut()
-                .entry(target)
-                .or_default()
-                .push(connection);
             self.count(|connects| connects.before += 1);
+            spawn_local(Rc::clone(self).carry(target, connection, None));
         }
         Ok(())
     }
 
-    /// Takes an idle connection to the target, if there is one.
-    pub(super) fn idle(&self, target: SocketAddr) -> Option<Connection> {
-        let mut idle = self.idle.borrow_mut();
-        let idle = idle.entry(target).or_default();
-        std::iter::from_fn(|| idle.pop()).find(Connection::is_ready)
+    /// Sends a request to a target and puts its end on record, in a task that may begin after this has returned.
+    pub(super) fn send(self: &Rc<Self>, target: SocketAddr, mut errand: Errand) {
+        let idle = || self.idle.borrow_mut().entry(target).or_default().pop();
+        while let Some(carrier) = idle() {
+            match carrier.send(errand) {
+                Ok(()) => return,
+                Err(returned) => errand = returned,
+            }
+        }
+        let pool = Rc::clone(self);
+        spawn_local(async move {
+            match timeout_at(errand.deadline.into(), pool.open(target)).await {
+                Ok(Ok(connection)) => pool.carry(target, connection, Some(errand)).await,
+                Ok(Err(_)) => errand.flight.finish(End::Broken),
+                Err(_) => errand.flight.finish(End::TimedOut),
+            }
+        });
     }
 
     /// Opens a connection during the run.
-    pub(super) async fn open(&self, target: SocketAddr) -> io::Result<Connection> {
+    async fn open(&self, target: SocketAddr) -> io::Result<Connection> {
         let opened = Connection::open(target).await;
         self.count(|connects| match &opened {
             Ok(_) => connects.after_start += 1,
@@ -51,13 +85,52 @@ impl Pool {
         opened
     }
 
-    /// Keeps a connection for the next request, unless its target is gone.
-    pub(super) async fn give_back(&self, target: SocketAddr, mut connection: Connection) {
-        if connection.ready().await.is_ok()
-            && let Some(idle) = self.idle.borrow_mut().get_mut(&target)
-        {
-            idle.push(connection);
+    /// Carries the `first` request, if there is one, and then each that it is given, until the connection ends or
+    /// its target is gone.
+    async fn carry(
+        self: Rc<Self>,
+        target: SocketAddr,
+        mut connection: Connection,
+        mut first: Option<Errand>,
+    ) {
+        // One for all: to move it costs less than to make another.
+        let mut limit = pin!(sleep_until(Instant::now().into()));
+        loop {
+            let rested = first.is_none();
+            let next = match first.take() {
+                Some(first) => Some(first),
+                None => self.rest(target).await.ok(),
+            };
+            let Some(mut errand) = next else { return };
+            // What the other side closed meanwhile costs no request.
+            if rested && connection.is_spoilt() {
+                return self.send(target, errand);
+            }
+            limit.as_mut().reset(errand.deadline.into());
+            let stamps = errand.flight.stamps();
+            let answer = tokio::select! {
+                biased;
+                answer = connection.exchange(&errand.request, stamps) => answer,
+                () = &mut limit => return errand.flight.finish(End::TimedOut),
+            };
+            match answer {
+                Ok(status) => errand.flight.finish(End::Answered(status)),
+                Err(Unanswered::NotSent) if rested => return self.send(target, errand),
+                Err(_) => return errand.flight.finish(End::Broken),
+            }
+            if !connection.is_reusable() {
+                return;
+            }
         }
+    }
+
+    /// Puts a carrier among the idle ones, unless its target is gone.
+    fn rest(&self, target: SocketAddr) -> oneshot::Receiver<Errand> {
+        let (carrier, errand) = oneshot::channel();
+        if let Some(idle) = self.idle.borrow_mut().get_mut(&target) {
+            idle.push(carrier);
+        }
+        errand
     }
 
     /// Closes the idle connections to targets that are gone.
@@ -78,7 +151,6 @@ impl Pool {
         self.connects.set(connects);
     }
 }
-
 /// True where this machine lacked files or ports for a connection.
 fn is_ours(error: &io::Error) -> bool {
     const OURS: [Errno; 4] = [

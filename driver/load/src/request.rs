@@ -1,77 +1,61 @@
-//! Requests from the templates of a class. What all of them share is made once.
+//! Requests from the templates of a class, as the text that is sent.
 
-use bytes::Bytes;
-use http_body_util::Full;
-use hyper::{
-    Request, Uri,
-    header::{CONTENT_TYPE, HOST, HeaderValue},
-};
+use http::Method;
 
-use super::{ClassPlan, Endpoint, Template, connection::Outgoing};
+use super::{ClassPlan, Endpoint, Template};
+
+/// A request ready to go.
+pub(super) struct Outgoing {
+    pub(super) text: String,
+    /// Its answer has no body, whatever the answer says.
+    pub(super) is_head: bool,
+}
 
 /// Makes the requests of a class.
 pub(super) struct Requests {
-    blank: Request<()>,
-    path: Filling<Uri>,
-    body: Filling<Bytes>,
+    method: Method,
+    path: Template,
+    body: Option<Template>,
     key_prefix: String,
-}
-
-/// The same for every request, or made for each.
-enum Filling<T> {
-    Fixed(T),
-    Made(Template),
 }
 
 impl Requests {
     pub(super) fn new(class: &ClassPlan, key_prefix: String) -> Self {
-        let mut blank = Request::new(());
-        *blank.method_mut() = class.method.clone();
-        if class.body.is_some() {
-            let json = HeaderValue::from_static("application/json");
-            blank.headers_mut().insert(CONTENT_TYPE, json);
-        }
-        let body = class.body.clone().unwrap_or_else(|| Template::new(""));
         Self {
-            blank,
-            path: Filling::new(class.path.clone(), uri),
-            body: Filling::new(body, Bytes::from),
+            method: class.method.clone(),
+            path: class.path.clone(),
+            body: class.body.clone(),
             key_prefix,
         }
     }
 
     /// The request of `key` to a target.
     pub(super) fn make(&self, key: u64, target: &Endpoint) -> Outgoing {
-        let body = self.body.fill(&self.key_prefix, key, Bytes::from);
-        let mut request = self.blank.clone().map(|()| Full::new(body));
-        let path = self.path.fill(&self.key_prefix, key, uri);
-        *request.uri_mut() = match target.base() {
-            "" => path,
-            base => uri(format!("{base}{path}")),
-        };
-        request.headers_mut().insert(HOST, target.host().clone());
-        Box::new(request)
-    }
-}
-
-fn uri(path: String) -> Uri {
-    path.try_into()
-        .expect("the paths of a plan are checked before it runs")
-}
-
-impl<T: Clone> Filling<T> {
-    fn new(template: Template, from: fn(String) -> T) -> Self {
-        if template.is_fixed() {
-            Self::Fixed(from(template.fill("", 0)))
+        // Enough for most, so that the text grows in place.
+        let mut text = String::with_capacity(256);
+        text.push_str(self.method.as_str());
+        text.push(' ');
+        text.push_str(target.base());
+        self.path.fill(&self.key_prefix, key, &mut text);
+        text.push_str(" HTTP/1.1\r\nhost: ");
+        text.push_str(target.host());
+        text.push_str("\r\n");
+        if let Some(body) = &self.body {
+            let mut content = String::new();
+            body.fill(&self.key_prefix, key, &mut content);
+            text.push_str("content-type: application/json\r\ncontent-length: ");
+            text.push_str(&content.len().to_string());
+            text.push_str("\r\n\r\n");
+            text.push_str(&content);
+        } else if matches!(self.method, Method::POST | Method::PUT | Method::PATCH) {
+            // Where a body is usual, its absence is said (RFC 9110, section 8.6).
+            text.push_str("content-length: 0\r\n\r\n");
         } else {
-            Self::Made(template)
+            text.push_str("\r\n");
         }
-    }
-
-    fn fill(&self, key_prefix: &str, key: u64, from: fn(String) -> T) -> T {
-        match self {
-            Self::Fixed(value) => value.clone(),
-            Self::Made(template) => from(template.fill(key_prefix, key)),
+        Outgoing {
+            text,
+            is_head: self.method == Method::HEAD,
         }
     }
 }

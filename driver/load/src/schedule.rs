@@ -20,9 +20,9 @@ pub struct RatePerSecond(f64);
 pub struct RateError(f64);
 
 impl RatePerSecond {
-    /// Far above what one send loop can pace, so that a typo can't ask for a schedule that fills
+    /// Far above what one send loop can send, so that a typo can't ask for a schedule that fills
     /// the memory.
-    pub const MAX: f64 = 100_000.0;
+    pub const MAX: f64 = 1_000_000.0;
 
     /// The rate as a number.
     pub fn get(self) -> f64 {

@@ -2,7 +2,7 @@
 
 use std::{fmt, net::SocketAddr, sync::Arc};
 
-use hyper::header::HeaderValue;
+use http::HeaderValue;
 use serde::Deserialize;
 
 /// A service of the stack.
@@ -23,20 +23,16 @@ pub enum Service {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Endpoint {
     addr: SocketAddr,
-    host: HeaderValue,
+    host: Arc<str>,
     base: Arc<str>,
 }
 
 impl Endpoint {
     /// What lies behind `base` of the server at `addr`: a path as `/a/b`, or nothing.
-    ///
-    /// # Panics
-    ///
-    /// Never: an address is printable ASCII.
     pub fn behind(addr: SocketAddr, base: &str) -> Self {
         Self {
             addr,
-            host: HeaderValue::from_str(&addr.to_string()).expect("an address is printable ASCII"),
+            host: addr.to_string().into(),
             base: base.trim_end_matches('/').into(),
         }
     }
@@ -44,8 +40,9 @@ impl Endpoint {
     /// The same of a server that is called `host`, as requests to it must say; none where that can't stand in a
     /// header.
     pub fn named(addr: SocketAddr, host: &str, base: &str) -> Option<Self> {
+        HeaderValue::from_str(host).ok()?;
         Some(Self {
-            host: HeaderValue::from_str(host).ok()?,
+            host: host.into(),
             ..Self::behind(addr, base)
         })
     }
@@ -56,7 +53,7 @@ impl Endpoint {
     }
 
     /// What requests name as their host.
-    pub(crate) fn host(&self) -> &HeaderValue {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 
@@ -74,8 +71,7 @@ impl From<SocketAddr> for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let host = String::from_utf8_lossy(self.host.as_bytes());
-        write!(f, "http://{host}{}", self.base)
+        write!(f, "http://{}{}", self.host, self.base)
     }
 }
 

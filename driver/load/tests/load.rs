@@ -411,3 +411,59 @@ async fn a_connection_closed_while_idle_costs_no_request() {
     assert_eq!(ended(&recording, OK), 30);
     assert_eq!(recording.connects.after_start, 28);
 }
+
+/// A head of more than one read, then chunks that dribble in.
+#[tokio::test]
+async fn an_answer_in_pieces_keeps_its_connection() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let long = "x".repeat(20_000);
+                let head =
+                    format!("HTTP/1.1 200 OK\r\nx: {long}\r\ntransfer-encoding: chunked\r\n\r\n");
+                while stream
+                    .read(&mut [0; 1024])
+                    .await
+                    .is_ok_and(|length| length > 0)
+                {
+                    for piece in [
+                        &head[..9_000],
+                        &head[9_000..],
+                        "5\r",
+                        "\nhel",
+                        "lo\r\n0\r\n\r\n",
+                    ] {
+                        stream.write_all(piece.as_bytes()).await.unwrap();
+                        tokio::time::sleep(ms(2)).await;
+                    }
+                }
+            });
+        }
+    });
+    let recording = run(plan(class("quote", "/", 20.0, ms(500))), address).await;
+    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(recording.connects.after_start, 0);
+}
+
+/// The server says that it closes, and does not close.
+#[tokio::test]
+async fn a_connection_that_will_be_closed_carries_nothing_more() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 1024]).await;
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            let _ = stream.write_all(answer).await;
+            open.push(stream);
+        }
+    });
+    let mut plan = plan(class("quote", "/", 50.0, ms(200)));
+    plan.connections_per_target = 1;
+    let recording = run(plan, address).await;
+    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(recording.connects.after_start, 9);
+}

@@ -29,16 +29,20 @@ impl Pacer {
         Ok(Self::Sleeper(Sleeper::new()?))
     }
 
-    /// Returns at `deadline` or as soon after it as the machine can; at once if it has passed.
-    pub(super) async fn until(&mut self, deadline: Instant) -> io::Result<()> {
-        while Instant::now() < deadline {
+    /// Returns at `deadline` or as soon after it as the machine can, with the time that it is; at once if it has
+    /// passed.
+    pub(super) async fn until(&mut self, deadline: Instant) -> io::Result<Instant> {
+        loop {
+            let now = Instant::now();
+            if now >= deadline {
+                return Ok(now);
+            }
             match self {
                 #[cfg(target_os = "linux")]
                 Self::TimerFd(timer) => timer.wait(deadline).await?,
                 Self::Sleeper(sleeper) => sleeper.wait(deadline).await?,
             }
         }
-        Ok(())
     }
 }
 

@@ -1,0 +1,273 @@
+//! An HTTP/1 answer, read as it comes: its status, where it ends, and whether the connection may carry another.
+//!
+//! Pure: bytes in, progress out. What the answer says beyond that is of no interest to a load and passed over.
+//! Sections and errors are those of RFC 9112.
+
+use std::mem::MaybeUninit;
+
+use httparse::{Header, ParserConfig, Status};
+
+/// As many lines of a head, or of a trailer, as hyper and browsers put up with.
+const HEADERS: usize = 100;
+
+/// Bytes that make no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// What is known of an answer so far.
+#[derive(Debug)]
+pub(super) struct Answer {
+    /// An answer to HEAD has the length of a body and no body.
+    to_head: bool,
+    status: u16,
+    keeps_open: bool,
+    next: Next,
+}
+
+/// What the next bytes are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Head,
+    Body {
+        left: u64,
+    },
+    ChunkSize,
+    Chunk {
+        left: u64,
+    },
+    ChunkEnd,
+    Trailer,
+    /// A body of unknown length, up to the end of the stream.
+    BodyToClose,
+    Nothing,
+}
+
+impl Answer {
+    /// The answer to a request whose method is HEAD, or is not.
+    pub(super) fn awaited(to_head: bool) -> Self {
+        Self {
+            to_head,
+            status: 0,
+            keeps_open: true,
+            next: Next::Head,
+        }
+    }
+
+    /// The status of the whole answer; none before its end.
+    pub(super) fn status(&self) -> Option<u16> {
+        (self.next == Next::Nothing).then_some(self.status)
+    }
+
+    /// Whether, after the end, the connection may carry another request.
+    pub(super) fn keeps_open(&self) -> bool {
+        self.keeps_open
+    }
+
+    /// Reads on; for the number of bytes it is done with. The others must come again, with more behind them.
+    pub(super) fn read(&mut self, bytes: &[u8]) -> Result<usize, Malformed> {
+        let mut done = 0;
+        while let Some(more) = self.step(&bytes[done..])? {
+            done += more;
+        }
+        Ok(done)
+    }
+
+    /// The stream has ended. That is the end of an answer of unknown length, and of no other.
+    pub(super) fn end_of_stream(&mut self) -> Result<(), Malformed> {
+        if self.next != Next::BodyToClose {
+            return Err(Malformed);
+        }
+        self.next = Next::Nothing;
+        Ok(())
+    }
+
+    /// One step on; none where there are too few bytes for it, or the answer is whole.
+    fn step(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        let passed = |left: u64| (bytes.len() as u64).min(left);
+        match self.next {
+            Next::Nothing => Ok(None),
+            _ if bytes.is_empty() => Ok(None),
+            Next::Head => self.head(bytes),
+            Next::Body { left } => {
+                let passed = passed(left);
+                self.next = body(left - passed);
+                Ok(Some(passed as usize))
+            }
+            Next::ChunkSize => Ok(match chunk_size(bytes)? {
+                None => None,
+                Some((length, 0)) => {
+                    self.next = Next::Trailer;
+                    Some(length)
+                }
+                Some((length, left)) => {
+                    self.next = Next::Chunk { left };
+                    Some(length)
+                }
+            }),
+            Next::Chunk { left } => {
+                let passed = passed(left);
+                self.next = match left - passed {
+                    0 => Next::ChunkEnd,
+                    left => Next::Chunk { left },
+                };
+                Ok(Some(passed as usize))
+            }
+            Next::ChunkEnd => match bytes {
+                [b'\r', b'\n', ..] => {
+                    self.next = Next::ChunkSize;
+                    Ok(Some(2))
+                }
+                [b'\r'] => Ok(None),
+                _ => Err(Malformed),
+            },
+            Next::Trailer => self.trailer(bytes),
+            Next::BodyToClose => Ok(Some(bytes.len())),
+        }
+    }
+
+    fn head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        let mut headers = [const { MaybeUninit::uninit() }; HEADERS];
+        let mut head = httparse::Response::new(&mut []);
+        let parsed = ParserConfig::default().parse_response_with_uninit_headers(
+            &mut head,
+            bytes,
+            &mut headers,
+        );
+        let Status::Complete(length) = parsed.map_err(|_| Malformed)? else {
+            return Ok(None);
+        };
+        self.status = head.code.ok_or(Malformed)?;
+        self.next = match self.status {
+            // Nobody asked for another protocol.
+            101 => return Err(Malformed),
+            // The answer itself is still to come.
+            100..200 => return Ok(Some(length)),
+            _ => {
+                let fields = Fields::of(head.headers, head.version == Some(1));
+                self.keeps_open = fields.keeps_open;
+                self.framing(fields)?
+            }
+        };
+        self.keeps_open &= self.next != Next::BodyToClose;
+        Ok(Some(length))
+    }
+
+    /// Where the body ends, by section 6.3.
+    fn framing(&self, fields: Fields) -> Result<Next, Malformed> {
+        if self.to_head || matches!(self.status, 204 | 304) {
+            return Ok(Next::Nothing);
+        }
+        Ok(match (fields.coding, fields.length) {
+            // Unknown to HTTP/1.0, so the framing is taken for faulty (section 6.1).
+            (Some(_), _) if !fields.is_1_1 => return Err(Malformed),
+            (Some(Coding::Chunked), _) => Next::ChunkSize,
+            (None, Some(length)) => body(length?),
+            (Some(Coding::Other), _) | (None, None) => Next::BodyToClose,
+        })
+    }
+
+    fn trailer(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
+        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+        let parsed = httparse::parse_headers(bytes, &mut headers).map_err(|_| Malformed)?;
+        let Status::Complete((length, _)) = parsed else {
+            return Ok(None);
+        };
+        self.next = Next::Nothing;
+        Ok(Some(length))
+    }
+}
+
+fn body(left: u64) -> Next {
+    match left {
+        0 => Next::Nothing,
+        left => Next::Body { left },
+    }
+}
+
+/// The length of the line that gives a chunk's size, and the size.
+fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, u64)>, Malformed> {
+    // A line without a size would pass for the last chunk.
+    if !bytes.first().is_some_and(u8::is_ascii_hexdigit) {
+        return Err(Malformed);
+    }
+    match httparse::parse_chunk_size(bytes) {
+        Ok(Status::Complete(line)) => Ok(Some(line)),
+        Ok(Status::Partial) => Ok(None),
+        Err(_) => Err(Malformed),
+    }
+}
+
+/// The fields of a head that tell where the answer ends.
+#[derive(Clone, Copy, Debug)]
+struct Fields {
+    is_1_1: bool,
+    keeps_open: bool,
+    coding: Option<Coding>,
+    length: Option<Result<u64, Malformed>>,
+}
+
+/// The last of the transfer codings.
+#[derive(Clone, Copy, Debug)]
+enum Coding {
+    Chunked,
+    Other,
+}
+
+impl Fields {
+    fn of(headers: &[Header<'_>], is_1_1: bool) -> Self {
+        let mut fields = Self {
+            is_1_1,
+            keeps_open: is_1_1,
+            coding: None,
+            length: None,
+        };
+        for header in headers {
+            let is = |name: &str| header.name.eq_ignore_ascii_case(name);
+            if is("content-length") {
+                let length = content_length(header.value);
+                let same = fields.length.is_none_or(|other| other == length);
+                fields.length = Some(if same { length } else { Err(Malformed) });
+            } else if is("transfer-encoding") {
+                fields.coding = words(header.value).last().map(coding);
+            } else if is("connection") {
+                for word in words(header.value) {
+                    if word.eq_ignore_ascii_case(b"close") {
+                        fields.keeps_open = false;
+                    } else if word.eq_ignore_ascii_case(b"keep-alive") {
+                        fields.keeps_open = true;
+                    }
+                }
+            }
+        }
+        // Both together may be an attempt to smuggle something past a proxy; section 6.3 has the
+        // connection closed.
+        fields.keeps_open &= fields.coding.is_none() || fields.length.is_none();
+        fields
+    }
+}
+
+fn coding(last: &[u8]) -> Coding {
+    if last.eq_ignore_ascii_case(b"chunked") {
+        Coding::Chunked
+    } else {
+        Coding::Other
+    }
+}
+
+fn content_length(value: &[u8]) -> Result<u64, Malformed> {
+    let digits = str::from_utf8(value).map_err(|_| Malformed)?.trim();
+    // A sign is no digit, though numbers are parsed with one.
+    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Malformed);
+    }
+    digits.parse().map_err(|_| Malformed)
+}
+
+/// The words of a list with commas.
+fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let words = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    words.filter(|word| !word.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

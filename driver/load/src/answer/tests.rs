@@ -1,0 +1,215 @@
+use std::convert::Infallible;
+
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper_util::rt::TokioIo;
+use proptest::prelude::*;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+use super::*;
+
+/// How it ended, and how many bytes were its own.
+#[derive(Debug, PartialEq, Eq)]
+enum Seen {
+    Whole {
+        status: u16,
+        keeps_open: bool,
+        left: usize,
+    },
+    Partial,
+    Malformed,
+}
+
+/// What is seen of a stream that comes in these pieces and then ends.
+fn seen<'a>(to_head: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+    let mut answer = Answer::awaited(to_head);
+    let mut kept = Vec::new();
+    for piece in pieces {
+        kept.extend_from_slice(piece);
+        match answer.read(&kept) {
+            Ok(done) => drop(kept.drain(..done)),
+            Err(Malformed) => return Seen::Malformed,
+        }
+    }
+    if answer.status().is_none() && answer.end_of_stream().is_err() {
+        return Seen::Partial;
+    }
+    Seen::Whole {
+        status: answer.status().unwrap(),
+        keeps_open: answer.keeps_open(),
+        left: kept.len(),
+    }
+}
+
+fn of(text: &str) -> Seen {
+    seen(false, [text.as_bytes()])
+}
+
+fn whole(status: u16, keeps_open: bool) -> Seen {
+    Seen::Whole {
+        status,
+        keeps_open,
+        left: 0,
+    }
+}
+
+#[test]
+fn an_answer_ends_where_its_length_says() {
+    let text = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+    assert_eq!(of(text), whole(200, true));
+    assert_eq!(of(&text[..text.len() - 1]), Seen::Partial);
+    let more = Seen::Whole {
+        status: 200,
+        keeps_open: true,
+        left: 4,
+    };
+    assert_eq!(of(&format!("{text}HTTP")), more);
+}
+
+#[test]
+fn chunks_end_with_the_trailer() {
+    let text = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n\
+                5;name=value\r\nhello\r\n1\r\n!\r\n0\r\nsum: 7\r\n\r\n";
+    assert_eq!(of(text), whole(200, true));
+    assert_eq!(of(&text[..text.len() - 2]), Seen::Partial);
+    assert_eq!(
+        of(&text.replace("hello\r\n", "hello!\r\n")),
+        Seen::Malformed
+    );
+    assert_eq!(of(&text.replace("\n1\r", "\ng\r")), Seen::Malformed);
+}
+
+#[test]
+fn without_a_length_it_lasts_to_the_end_of_the_stream() {
+    assert_eq!(of("HTTP/1.1 200 OK\r\n\r\nhello"), whole(200, false));
+    let gzip = "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhello";
+    assert_eq!(of(gzip), whole(200, false));
+    assert_eq!(of("HTTP/1.1 200 OK\r\n"), Seen::Partial);
+    assert_eq!(of(""), Seen::Partial);
+}
+
+#[test]
+fn some_answers_have_no_body_whatever_they_say() {
+    let text = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n";
+    assert_eq!(seen(true, [text.as_bytes()]), whole(200, true));
+    assert_eq!(of(text), Seen::Partial);
+    assert_eq!(of(&text.replace("200", "304")), whole(304, true));
+    assert_eq!(of("HTTP/1.1 204 No Content\r\n\r\n"), whole(204, true));
+}
+
+#[test]
+fn what_is_said_before_the_answer_is_not_the_answer() {
+    let text =
+        "HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 503 No\r\ncontent-length: 0\r\n\r\n";
+    assert_eq!(of(text), whole(503, true));
+    assert_eq!(
+        of("HTTP/1.1 101 Switching Protocols\r\n\r\n"),
+        Seen::Malformed
+    );
+}
+
+#[test]
+fn a_connection_stays_open_as_version_and_fields_say() {
+    let keeps_open = |head: &str| of(&format!("{head}\r\ncontent-length: 0\r\n\r\n"));
+    assert_eq!(keeps_open("HTTP/1.1 200 OK"), whole(200, true));
+    assert_eq!(keeps_open("HTTP/1.0 200 OK"), whole(200, false));
+    assert_eq!(
+        keeps_open("HTTP/1.1 200 OK\r\nConnection: x, Close"),
+        whole(200, false)
+    );
+    assert_eq!(
+        keeps_open("HTTP/1.0 200 OK\r\nconnection: Keep-Alive"),
+        whole(200, true)
+    );
+    let both =
+        "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
+    assert_eq!(of(both), whole(200, false));
+}
+
+#[test]
+fn lengths_that_are_none_are_refused() {
+    let with = |length: &str| of(&format!("HTTP/1.1 200 OK\r\n{length}\r\n\r\n0"));
+    assert_eq!(with("content-length: +1"), Seen::Malformed);
+    assert_eq!(with("content-length: "), Seen::Malformed);
+    assert_eq!(
+        with("content-length: 1\r\ncontent-length: 2"),
+        Seen::Malformed
+    );
+    assert_eq!(
+        with("content-length: 99999999999999999999999"),
+        Seen::Malformed
+    );
+    assert_eq!(
+        with("content-length: 1\r\ncontent-length: 1"),
+        whole(200, true)
+    );
+    assert_eq!(with("content-length: 18446744073709551615"), Seen::Partial);
+}
+
+/// A client that knows nothing of us, given the same stream: the status, where it took the answer for whole.
+fn as_hyper_sees_it(stream: &[u8]) -> Option<u16> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (near, mut far) = tokio::io::duplex(1 << 20);
+        let (mut sender, connection) = http1::handshake(TokioIo::new(near)).await.unwrap();
+        let connection = tokio::spawn(connection);
+        let request = Request::get("/").header("host", "x");
+        let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap());
+        let serve = async {
+            let _ = far.read(&mut [0; 1024]).await;
+            let _ = far.write_all(stream).await;
+            drop(far);
+            Ok::<_, Infallible>(())
+        };
+        let (response, _) = tokio::join!(response, serve);
+        let response = response.ok()?;
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await;
+        connection.abort();
+        body.is_ok().then_some(status)
+    })
+}
+
+/// Streams that are answers, nearly.
+fn streams() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        "HTTP/1\\.[01] (200|204|304|404|100|103|503) [A-Za-z ]{0,8}\r\n",
+        "(content-length|Content-Length): [0-9]{1,2}\r\n",
+        "transfer-encoding: (chunked|gzip|gzip, chunked)\r\n",
+        "connection: (close|keep-alive)\r\n",
+        "[a-z]{1,6}: [ -~]{0,12}\r\n",
+        Just("\r\n".to_owned()),
+        "[0-9a-f]{1,2}(;[a-z]{1,3})?\r\n",
+        Just("0\r\n\r\n".to_owned()),
+        "[ -~]{0,20}",
+    ];
+    let head = "HTTP/1\\.[01] (200|204|304|404|503) OK\r\n";
+    (head, prop::collection::vec(piece, 0..12))
+        .prop_map(|(head, pieces)| (head + &pieces.concat()).into_bytes())
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_comes_is_too_strange(
+        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20),
+        to_head: bool,
+    ) {
+        seen(to_head, pieces.iter().map(Vec::as_slice));
+    }
+
+    #[test]
+    fn how_it_is_cut_makes_no_difference(stream in streams(), length in 1_usize..9) {
+        prop_assert_eq!(seen(false, stream.chunks(length)), seen(false, [stream.as_slice()]));
+    }
+
+    #[test]
+    fn hyper_sees_the_same(stream in streams()) {
+        let ours = match seen(false, [stream.as_slice()]) {
+            Seen::Whole { status, .. } => Some(status),
+            Seen::Partial | Seen::Malformed => None,
+        };
+        prop_assert_eq!(ours, as_hyper_sees_it(&stream), "{}", stream.escape_ascii());
+    }
+}
