@@ -20,7 +20,7 @@ pub(crate) fn against_the_floor() -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
     for rate in [500.0, 2_000.0, 10_000.0] {
         eprintln!("lateness at {rate} req/s …");
-        let plan = load::plan(rate, LENGTH)?;
+        let plan = load::plan(rate, LENGTH, 1)?;
         let (mut floors, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let floor = p99(floor(&plan.classes[0].arrivals).into_iter());

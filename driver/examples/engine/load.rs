@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    num::NonZeroU32,
     process::Command,
     time::{Duration, Instant},
 };
@@ -19,18 +20,17 @@ use tokio_util::sync::CancellationToken;
 
 use crate::server::Server;
 
-/// As many as the peers get.
-pub(crate) const CONNECTIONS: usize = 32;
+/// As many as the peers get, where it is not said otherwise.
+pub(crate) const CONNECTIONS: u32 = 32;
 
-/// More than any of these loads has in flight.
-pub(crate) const UNBOUNDED: usize = 100_000;
-
-/// Requests at an even rate for some time.
-pub(crate) fn plan(rate: f64, length: Duration) -> anyhow::Result<Plan> {
+/// Requests at a rate for some time: one at once, without a bound, or bursts of several, which then are the bound in
+/// flight, too.
+pub(crate) fn plan(rate: f64, length: Duration, at_once: u32) -> anyhow::Result<Plan> {
     let stretch = Stretch {
         length,
         shape: Shape::Constant(RatePerSecond::try_from(rate)?),
     };
+    let of = NonZeroU32::new(at_once).context("none at once")?;
     Ok(Plan {
         run: "bench".into(),
         classes: vec![ClassPlan {
@@ -40,11 +40,14 @@ pub(crate) fn plan(rate: f64, length: Duration) -> anyhow::Result<Plan> {
             path: Template::new("/"),
             body: None,
             timeout: Duration::from_secs(10),
-            max_in_flight: UNBOUNDED,
+            max_in_flight: match at_once {
+                1 => usize::MAX,
+                bound => bound as usize,
+            },
             repeat: None,
-            arrivals: arrivals(&[stretch], Spacing::Even),
+            arrivals: arrivals(&[stretch], Spacing::Bursts { of }),
         }],
-        connections_per_target: CONNECTIONS,
+        connections_per_target: at_once.max(CONNECTIONS) as usize,
         drain: Duration::from_secs(10),
     })
 }
@@ -65,15 +68,9 @@ pub(crate) fn run(plan: &Plan, address: &str) -> anyhow::Result<Recording> {
 }
 
 /// The `load` process: prints how many requests were answered.
-pub(crate) fn main(
-    address: &str,
-    rate: &str,
-    seconds: &str,
-    in_flight: &str,
-) -> anyhow::Result<()> {
+pub(crate) fn main(address: &str, rate: &str, seconds: &str, at_once: &str) -> anyhow::Result<()> {
     let length = Duration::from_secs(seconds.parse()?);
-    let mut plan = plan(rate.parse()?, length)?;
-    plan.classes[0].max_in_flight = in_flight.parse()?;
+    let plan = plan(rate.parse()?, length, at_once.parse()?)?;
     let recording = run(&plan, address)?;
     let expectations = [Expectation {
         ok: vec![200],
@@ -96,13 +93,13 @@ pub(crate) fn command(
     address: &str,
     rate: f64,
     seconds: u64,
-    in_flight: usize,
+    at_once: u32,
 ) -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["load", address]).args([
         rate.to_string(),
         seconds.to_string(),
-        in_flight.to_string(),
+        at_once.to_string(),
     ]);
     Ok(command)
 }
@@ -113,7 +110,7 @@ pub(crate) fn ten_minutes() -> anyhow::Result<Row> {
     eprintln!("ten minutes at 2,000 req/s …");
     let server = Server::start()?;
     let begun = Instant::now();
-    let output = command(&server.address, 2_000.0, SECONDS, UNBOUNDED)?.output()?;
+    let output = command(&server.address, 2_000.0, SECONDS, 1)?.output()?;
     let took = begun.elapsed().as_secs_f64();
     let said = String::from_utf8_lossy(&output.stderr);
     ensure!(output.status.success(), "the long run failed: {said}");

@@ -21,9 +21,7 @@ fn main() -> ExitCode {
     let done = match words[..] {
         // Its own child processes, so that the CPU of each part is counted apart.
         ["server"] => server::serve(),
-        ["load", address, rate, seconds, in_flight] => {
-            load::main(address, rate, seconds, in_flight)
-        }
+        ["load", address, rate, seconds, at_once] => load::main(address, rate, seconds, at_once),
         _ => bench(words.contains(&"--long")),
     };
     match done {

@@ -2,8 +2,9 @@
 //!
 //! What a request costs depends on how often its sender is woken for it, which costs more than all the rest: an
 //! engine that sends each request on time is woken to send and woken for the answer, one that sends as fast as
-//! it can never sleeps. So both of the engine's are here, each beside its like: of what is due far faster than it
-//! can send, the engine sends what its bound in flight lets through, as many at once as the peers' users are.
+//! it can never sleeps. So both of the engine's are here, each beside its like. To be as fast as it can, it is offered
+//! far more than it can send, in bursts of as many as the peers have users, which is its bound in flight, too; what
+//! exceeds that is dropped, which costs it a little more than the peers, who never plan what they can't send.
 
 use std::{
     io,
@@ -12,25 +13,26 @@ use std::{
 
 use anyhow::{Context, ensure};
 use driver::report::Row;
-use lab_load::schedule::RatePerSecond;
 
 use crate::{
-    load::{self, CONNECTIONS, UNBOUNDED},
+    load::{self, CONNECTIONS},
     median,
     server::Server,
     spread,
 };
 
-const SECONDS: u64 = 3;
+const SECONDS: u64 = 2;
 const RATE: f64 = 10_000.0;
 /// More than can be answered.
-const TOO_MANY: f64 = RatePerSecond::MAX;
-const ROUNDS: usize = 3;
+const TOO_MANY: f64 = 200_000.0;
+/// Users of the peers; requests at once of the engine.
+const AT_ONCE: [u32; 2] = [32, 100];
+const ROUNDS: usize = 7;
 const GROUP: &str = "CPU per request";
 
 /// A tool that sends requests.
 struct Sender {
-    name: String,
+    name: &'static str,
     command: Command,
     /// The requests that its output tells of.
     count: fn(&Output) -> anyhow::Result<f64>,
@@ -40,92 +42,134 @@ struct Sender {
     costs: Vec<f64>,
 }
 
+/// The engine and its peers doing the same, as far as they can.
+struct Contest {
+    name: String,
+    engine: Sender,
+    wrk: Sender,
+    oha: Sender,
+    /// The bar of the engine's cost as a multiple of wrk's.
+    at_most: Option<f64>,
+}
+
 /// CPU per request of each, and the engine's as a multiple of that of its like, round by round.
 pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
     let server = Server::start()?;
-    let mut senders = senders(&server.address)?;
+    let address = &server.address;
+    let mut contests = vec![on_time(address)?];
+    for at_once in AT_ONCE {
+        contests.push(as_fast_as_it_can(address, at_once)?);
+    }
     for round in 1..=ROUNDS {
         eprintln!("CPU per request, round {round} of {ROUNDS} …");
-        for sender in &mut senders {
-            if let Some((output, cpu)) = timed(&sender.command)? {
-                sender.costs.push(cpu / (sender.count)(&output)? * 1e6);
-            }
+        for Contest {
+            engine, wrk, oha, ..
+        } in &mut contests
+        {
+            engine.send()?;
+            wrk.send()?;
+            oha.send()?;
         }
     }
-    let mut rows: Vec<Row> = senders.iter().map(Sender::row).collect();
-    let [on_time, fast, wrk, wrk_woken, oha, oha_fast] = &senders;
-    rows.extend(fast.against(
-        wrk,
-        "the engine against wrk, both as fast as they can",
-        Some(1.1),
-    ));
-    rows.extend(fast.against(
-        oha_fast,
-        "the engine against oha, both as fast as they can",
-        None,
-    ));
-    rows.extend(on_time.against(
-        wrk_woken,
-        "the engine on time against wrk, both woken",
-        None,
-    ));
-    rows.extend(on_time.against(oha, "the engine on time against oha at the same rate", None));
-    Ok(rows)
+    Ok(contests.iter().flat_map(Contest::rows).collect())
 }
 
-fn senders(address: &str) -> anyhow::Result<[Sender; 6]> {
-    let url = format!("http://{address}/");
-    let engine = |name, rate, in_flight| {
-        anyhow::Ok(Sender {
-            name,
-            command: load::command(address, rate, SECONDS, in_flight)?,
-            count: |output| Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?),
-            get: "",
-            costs: Vec::new(),
-        })
-    };
-    let wrk = |name, connections| Sender {
+/// Woken for each request, which `wrk` only is with one user, who waits for each answer.
+fn on_time(address: &str) -> anyhow::Result<Contest> {
+    let url = url(address);
+    let command = load::command(address, RATE, SECONDS, 1)?;
+    Ok(Contest {
+        name: format!("{RATE} req/s on time"),
+        engine: engine("the engine", command),
+        wrk: wrk(
+            "wrk, one user, woken for each answer",
+            closed_wrk(&url, SECONDS, 1),
+        ),
+        oha: oha(
+            "oha at that rate, some ms late",
+            open_oha(&url, RATE, SECONDS),
+        ),
+        at_most: None,
+    })
+}
+
+fn as_fast_as_it_can(address: &str, at_once: u32) -> anyhow::Result<Contest> {
+    let url = url(address);
+    let command = load::command(address, TOO_MANY, SECONDS, at_once)?;
+    Ok(Contest {
+        name: format!("as fast as it can, {at_once} at once"),
+        engine: engine("the engine", command),
+        wrk: wrk("wrk", closed_wrk(&url, SECONDS, at_once)),
+        oha: oha("oha", closed_oha(&url, SECONDS, at_once)),
+        at_most: Some(1.1),
+    })
+}
+
+fn url(address: &str) -> String {
+    format!("http://{address}/")
+}
+
+fn engine(name: &'static str, command: Command) -> Sender {
+    Sender {
         name,
-        command: closed_wrk(&url, SECONDS, connections),
+        command,
+        count: |output| Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?),
+        get: "",
+        costs: Vec::new(),
+    }
+}
+
+fn wrk(name: &'static str, command: Command) -> Sender {
+    Sender {
+        name,
+        command,
         count: wrk_requests,
         get: "not here; apt-get install wrk, brew install wrk",
         costs: Vec::new(),
-    };
-    let oha = |name, command| Sender {
+    }
+}
+
+fn oha(name: &'static str, command: Command) -> Sender {
+    Sender {
         name,
         command,
         count: oha_requests,
         get: "not here; cargo install oha",
         costs: Vec::new(),
-    };
-    let fast = format!("as fast as it can, {CONNECTIONS} at once");
-    Ok([
-        engine(
-            format!("the engine, each of {RATE} req/s on time"),
-            RATE,
-            UNBOUNDED,
-        )?,
-        engine(format!("the engine {fast}"), TOO_MANY, CONNECTIONS)?,
-        wrk(format!("wrk, closed, {fast}"), CONNECTIONS),
-        wrk(
-            "wrk, closed, one connection: woken for each answer".to_owned(),
-            1,
-        ),
-        oha(
-            format!("oha at {RATE} req/s, some ms late"),
-            open_oha(&url, RATE, SECONDS),
-        ),
-        oha(format!("oha, closed, {fast}"), closed_oha(&url, SECONDS)),
-    ])
+    }
+}
+
+impl Contest {
+    fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for sender in [&self.engine, &self.wrk, &self.oha] {
+            let name = format!("{}: {}", self.name, sender.name);
+            rows.push(Row::figure(GROUP, name, sender.figure()));
+        }
+        let name = format!("{}: the engine against", self.name);
+        rows.extend(
+            self.engine
+                .against(&self.wrk, &format!("{name} wrk"), self.at_most),
+        );
+        rows.extend(self.engine.against(&self.oha, &format!("{name} oha"), None));
+        rows
+    }
 }
 
 impl Sender {
-    fn row(&self) -> Row {
-        let figure = match self.costs[..] {
+    /// Sends for a round, if the tool is there.
+    fn send(&mut self) -> anyhow::Result<()> {
+        if let Some((output, cpu)) = timed(&self.command)? {
+            self.costs.push(cpu / (self.count)(&output)? * 1e6);
+        }
+        Ok(())
+    }
+
+    fn figure(&self) -> String {
+        match self.costs[..] {
             [] => self.get.to_owned(),
             _ => spread(&self.costs, |value| format!("{value:.1} µs")),
-        };
-        Row::figure(GROUP, &self.name, figure)
+        }
     }
 
     /// The ratio of the costs, beside its bar; none where the peer isn't there.
@@ -143,7 +187,7 @@ impl Sender {
 }
 
 /// `wrk` with one thread: users who wait for each answer before they ask again.
-pub(crate) fn closed_wrk(url: &str, seconds: u64, connections: usize) -> Command {
+pub(crate) fn closed_wrk(url: &str, seconds: u64, connections: u32) -> Command {
     let mut command = Command::new("wrk");
     command
         .args(["--threads=1", "--latency"])
@@ -157,17 +201,17 @@ pub(crate) fn closed_wrk(url: &str, seconds: u64, connections: usize) -> Command
 
 /// `oha` at a rate.
 pub(crate) fn open_oha(url: &str, rate: f64, seconds: u64) -> Command {
-    let mut command = closed_oha(url, seconds);
+    let mut command = closed_oha(url, seconds, CONNECTIONS);
     command.args(["-q", &rate.to_string()]);
     command
 }
 
 /// `oha` as fast as it can: users who wait for each answer.
-fn closed_oha(url: &str, seconds: u64) -> Command {
+fn closed_oha(url: &str, seconds: u64, connections: u32) -> Command {
     let mut command = Command::new("oha");
     command
         .args(["--no-tui", "--no-color", "--output-format", "json"])
-        .args(["-c", &CONNECTIONS.to_string()])
+        .args(["-c", &connections.to_string()])
         .args(["-z", &format!("{seconds}s"), url]);
     command
 }

@@ -26,7 +26,7 @@ const GROUP: &str = "A stall of 1 s in 6 s, p90 at 1,000 req/s";
 
 pub(crate) fn as_each_tells_it() -> anyhow::Result<Vec<Row>> {
     eprintln!("a stall, as the engine tells it …");
-    let mut plan = load::plan(RATE, Duration::from_secs(SECONDS))?;
+    let mut plan = load::plan(RATE, Duration::from_secs(SECONDS), 1)?;
     // Theory knows no cost of a thousand new connections at the end of the stall.
     plan.connections_per_target = 1_100;
     let (recording, stall) = stalled(|server| load::run(&plan, &server.address))?;
