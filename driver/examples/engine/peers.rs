@@ -55,10 +55,9 @@ struct Contest {
 /// CPU per request of each, and the engine's as a multiple of that of its like, round by round.
 pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
     let server = Server::start()?;
-    let address = &server.address;
-    let mut contests = vec![on_time(address)?];
+    let mut contests = vec![on_time(&server)?];
     for at_once in AT_ONCE {
-        contests.push(as_fast_as_it_can(address, at_once)?);
+        contests.push(as_fast_as_it_can(&server, at_once)?);
     }
     for round in 1..=ROUNDS {
         eprintln!("CPU per request, round {round} of {ROUNDS} …");
@@ -75,9 +74,9 @@ pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
 }
 
 /// Woken for each request, which `wrk` only is with one user, who waits for each answer.
-fn on_time(address: &str) -> anyhow::Result<Contest> {
-    let url = url(address);
-    let command = load::command(address, RATE, SECONDS, 1)?;
+fn on_time(server: &Server) -> anyhow::Result<Contest> {
+    let url = server.url();
+    let command = load::command(&server.address, RATE, SECONDS, 1)?;
     Ok(Contest {
         name: format!("{RATE} req/s on time"),
         engine: engine("the engine", command),
@@ -93,9 +92,9 @@ fn on_time(address: &str) -> anyhow::Result<Contest> {
     })
 }
 
-fn as_fast_as_it_can(address: &str, at_once: u32) -> anyhow::Result<Contest> {
-    let url = url(address);
-    let command = load::command(address, TOO_MANY, SECONDS, at_once)?;
+fn as_fast_as_it_can(server: &Server, at_once: u32) -> anyhow::Result<Contest> {
+    let url = server.url();
+    let command = load::command(&server.address, TOO_MANY, SECONDS, at_once)?;
     Ok(Contest {
         name: format!("as fast as it can, {at_once} at once"),
         engine: engine("the engine", command),
@@ -103,10 +102,6 @@ fn as_fast_as_it_can(address: &str, at_once: u32) -> anyhow::Result<Contest> {
         oha: oha("oha", closed_oha(&url, SECONDS, at_once)),
         at_most: Some(1.1),
     })
-}
-
-fn url(address: &str) -> String {
-    format!("http://{address}/")
 }
 
 fn engine(name: &'static str, command: Command) -> Sender {

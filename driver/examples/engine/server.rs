@@ -35,6 +35,10 @@ impl Server {
         })
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

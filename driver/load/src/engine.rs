@@ -133,7 +133,7 @@ impl Engine {
     /// Sends every arrival at its time, then waits for the answers. False where it was cut short.
     async fn dispatch_all(mut self, stop: CancellationToken) -> io::Result<(Self, bool)> {
         let mut stopped = pin!(stop.cancelled());
-        let mut now = self.desk.t0();
+        let mut now = Instant::now();
         for arrival in std::mem::take(&mut self.arrivals) {
             let due = self.desk.t0() + arrival.intended;
             // What was due when the clock was last read is due now.

@@ -167,6 +167,22 @@ async fn stamps_are_in_order_and_whole_bodies_are_waited_for() {
     assert!(recording.wall >= ms(390));
 }
 
+#[tokio::test]
+async fn nothing_leaves_before_its_time() {
+    let (arrived, mut arrivals) = mpsc::unbounded_channel();
+    let address = serve(move |_| {
+        arrived.send(Instant::now()).unwrap();
+        async { "ok".into() }
+    });
+    let plan = plan(class("quote", "/", 100.0, ms(200)));
+    let (running, _controls) = start(&plan, address).await.unwrap();
+    let t0 = running.t0();
+    running.finish().await.unwrap();
+    for intended in &plan.classes[0].arrivals {
+        assert!(arrivals.recv().await.unwrap() >= t0 + *intended);
+    }
+}
+
 /// The test of coordinated omission. A third of 3 s of arrivals meets a stall of 1 s and waits for
 /// its end: between 0 and 1 s, evenly. So 10 % of all wait longer than 0.7 s. A closed loop, or
 /// one that counts from the actual send, would show a millisecond.
