@@ -174,7 +174,8 @@ async fn nothing_leaves_before_its_time() {
         arrived.send(Instant::now()).unwrap();
         async { "ok".into() }
     });
-    let plan = plan(class("quote", "/", 100.0, ms(200)));
+    let mut plan = plan(class("quote", "/", 100.0, ms(200)));
+    plan.classes[0].arrivals[0] = Duration::ZERO;
     let (running, _controls) = start(&plan, address).await.unwrap();
     let t0 = running.t0();
     running.finish().await.unwrap();
