@@ -51,20 +51,12 @@ fn print(row: Row) {
     );
 }
 
-/// Median with the least and the most, each through `show`.
-fn spread(values: &[f64], show: impl Fn(f64) -> String) -> String {
-    let mut sorted = values.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    match sorted[..] {
-        [] => "nothing measured".to_owned(),
-        [only] => show(only),
-        [least, .., most] => format!(
-            "{} ({} to {})",
-            show(median(values)),
-            show(least),
-            show(most)
-        ),
-    }
+/// Median with the least and the most, as `1.23 × (1.11–1.40)`.
+fn spread(values: &[f64], digits: usize, unit: &str) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = values.iter().copied().fold(0.0, f64::max);
+    let middle = median(values);
+    format!("{middle:.digits$} {unit} ({least:.digits$}–{most:.digits$})")
 }
 
 fn median(values: &[f64]) -> f64 {

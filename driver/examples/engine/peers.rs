@@ -78,7 +78,7 @@ fn on_time(server: &Server) -> anyhow::Result<Contest> {
     let url = server.url();
     let command = load::command(&server.address, RATE, SECONDS, 1)?;
     Ok(Contest {
-        name: format!("{RATE} req/s on time"),
+        name: "10,000 req/s on time".to_owned(),
         engine: engine("the engine", command),
         wrk: wrk(
             "wrk, one user, woken for each answer",
@@ -163,7 +163,7 @@ impl Sender {
     fn figure(&self) -> String {
         match self.costs[..] {
             [] => self.get.to_owned(),
-            _ => spread(&self.costs, |value| format!("{value:.1} µs")),
+            _ => spread(&self.costs, 1, "µs"),
         }
     }
 
@@ -171,7 +171,7 @@ impl Sender {
     fn against(&self, peer: &Self, name: &str, at_most: Option<f64>) -> Option<Row> {
         let pairs = self.costs.iter().zip(&peer.costs);
         let ratios: Vec<f64> = pairs.map(|(own, peer)| own / peer).collect();
-        let figure = spread(&ratios, |ratio| format!("{ratio:.2} ×"));
+        let figure = spread(&ratios, 2, "×");
         let row = Row::figure(GROUP, name, figure);
         let row = match at_most {
             Some(at_most) => row.bar(format!("≤ {at_most} ×"), median(&ratios) <= at_most),

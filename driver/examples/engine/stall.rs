@@ -88,7 +88,7 @@ impl Teller {
             _ => format!(
                 "{:.1} ms, of theory {}",
                 median(&self.told),
-                spread(&self.ratios, |ratio| format!("{ratio:.3} ×"))
+                spread(&self.ratios, 3, "×")
             ),
         };
         Row::figure(GROUP, self.name, figure)
