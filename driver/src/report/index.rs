@@ -226,7 +226,8 @@ fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Ma
     let verdict = run.verdict.outcome.name();
     html! {
         tr.(VERDICT.class(verdict)).(CODE.class(&run.code)).(PLATFORM.class(&run.platform)) {
-            td { time datetime=(run.started_at) { (utc(run.started_at).trim_end_matches(" UTC")) } }
+            // On a phone the column of links is beyond the edge.
+            td { a href=[report(root, run)] { time datetime=(run.started_at) { (utc(run.started_at).trim_end_matches(" UTC")) } } }
             td { (run.code) }
             td { (run.platform) }
             td {
@@ -251,16 +252,23 @@ fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Ma
 
 /// Links to what is there: a page that was never written gets none.
 fn links(root: &Path, run: &Run, all: &[&Run]) -> Markup {
-    let folder = format!("{}/{}", run.scenario.name, run.run_id);
-    let report = format!("{folder}/report.html");
     let comparison = baseline(all.iter().copied(), run)
         .map(|oldest| comparison_file(oldest, run))
         .filter(|file| root.join(file).is_file());
     html! {
-        @if root.join(&report).is_file() { a href=(report) { "report" } " " }
+        @if let Some(report) = report(root, run) { a href=(report) { "report" } " " }
         @if let Some(comparison) = comparison { a href=(comparison) title="with the oldest run of this scenario and platform" { "compare" } " " }
-        a href={ (folder) "/data.json" } { "data" }
+        a href={ (folder(run)) "/data.json" } { "data" }
     }
+}
+
+fn report(root: &Path, run: &Run) -> Option<String> {
+    let report = format!("{}/report.html", folder(run));
+    root.join(&report).is_file().then_some(report)
+}
+
+fn folder(run: &Run) -> String {
+    format!("{}/{}", run.scenario.name, run.run_id)
 }
 
 fn unreadable_list(root: &Path, unreadable: &[(PathBuf, String)]) -> Markup {

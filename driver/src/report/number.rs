@@ -17,8 +17,18 @@ pub(crate) fn quantity(value: f64, unit: &str) -> String {
         "ms" => duration(value),
         "s" => duration(value * 1000.0),
         "" => three_digits(value),
-        unit => format!("{}{NO_BREAK}{unit}", three_digits(value)),
+        unit => {
+            let number = three_digits(value);
+            let unit = if number == "1" { one(unit) } else { unit };
+            format!("{number}{NO_BREAK}{unit}")
+        }
     }
+}
+
+/// A unit that is a plural, such as `requests`, for one of it.
+fn one(unit: &str) -> &str {
+    let is_word = unit.bytes().all(|byte| byte.is_ascii_alphabetic());
+    unit.strip_suffix('s').filter(|_| is_word).unwrap_or(unit)
 }
 
 /// A time, given in milliseconds.
@@ -155,6 +165,20 @@ mod tests {
         ];
         for (value, text) in cases {
             assert_eq!(three_digits(value), text);
+        }
+    }
+
+    #[test]
+    fn one_of_something_is_no_plural() {
+        let cases = [
+            (1.0, "requests", "1 request"),
+            (1.04, "slots", "1.04 slots"),
+            (2.0, "calls", "2 calls"),
+            (1.0, "req/s", "1 req/s"),
+            (1.0, "× 20 ms", "1 × 20 ms"),
+        ];
+        for (value, unit, text) in cases {
+            assert_eq!(quantity(value, unit).replace(NO_BREAK, " "), text);
         }
     }
 
