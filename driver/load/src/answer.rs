@@ -144,7 +144,7 @@ impl Answer {
             100..200 => return Ok(Some(length)),
             _ => {
                 let fields = Fields::of(head.headers, head.version == Some(1));
-                self.keeps_open = fields.keeps_open;
+                self.keeps_open = fields.keeps_open();
                 self.framing(fields)?
             }
         };
@@ -201,7 +201,8 @@ fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, u64)>, Malformed> {
 #[derive(Clone, Copy, Debug)]
 struct Fields {
     is_1_1: bool,
-    keeps_open: bool,
+    keep_alive: bool,
+    close: bool,
     coding: Option<Coding>,
     length: Option<Result<u64, Malformed>>,
 }
@@ -217,7 +218,8 @@ impl Fields {
     fn of(headers: &[Header<'_>], is_1_1: bool) -> Self {
         let mut fields = Self {
             is_1_1,
-            keeps_open: is_1_1,
+            keep_alive: false,
+            close: false,
             coding: None,
             length: None,
         };
@@ -228,21 +230,22 @@ impl Fields {
                 let same = fields.length.is_none_or(|other| other == length);
                 fields.length = Some(if same { length } else { Err(Malformed) });
             } else if is("transfer-encoding") {
-                fields.coding = words(header.value).last().map(coding);
+                fields.coding = Some(words(header.value).last().map_or(Coding::Other, coding));
             } else if is("connection") {
                 for word in words(header.value) {
-                    if word.eq_ignore_ascii_case(b"close") {
-                        fields.keeps_open = false;
-                    } else if word.eq_ignore_ascii_case(b"keep-alive") {
-                        fields.keeps_open = true;
-                    }
+                    fields.close |= word.eq_ignore_ascii_case(b"close");
+                    fields.keep_alive |= word.eq_ignore_ascii_case(b"keep-alive");
                 }
             }
         }
-        // Both together may be an attempt to smuggle something past a proxy; section 6.3 has the
-        // connection closed.
-        fields.keeps_open &= fields.coding.is_none() || fields.length.is_none();
         fields
+    }
+
+    /// By section 9.3; and closed where both length and coding are given, which may be an attempt to smuggle
+    /// something past a proxy (section 6.3).
+    fn keeps_open(self) -> bool {
+        let ambiguous = self.coding.is_some() && self.length.is_some();
+        !self.close && !ambiguous && (self.is_1_1 || self.keep_alive)
     }
 }
 

@@ -4,7 +4,7 @@
 //! headers, which took a quarter of what `wrk` needs for everything. Here the request is a text, and of the answer
 //! remains what [`Answer`] keeps.
 
-use std::{io, net::SocketAddr, time::Instant};
+use std::{future::poll_fn, io, net::SocketAddr, time::Instant};
 
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -20,8 +20,8 @@ use super::{
 /// Room for what is read at once; a body passes through, a head must fit.
 const ROOM: usize = 8 * 1024;
 
-/// The longest head, somewhat longer than hyper and browsers put up with.
-const LONGEST_HEAD: usize = 64 * ROOM;
+/// The longest head: as much as servers put up with, and more.
+const LONGEST_HEAD: usize = 8 * ROOM;
 
 /// An open connection. Dropping it closes the socket, also in the middle of an exchange.
 pub(super) struct Connection {
@@ -86,10 +86,11 @@ impl Connection {
             }
             let length = self.stream.read(&mut self.room[kept..]).await?;
             let now = Instant::now();
-            stamps.first_byte.get_or_insert(now);
             let filled = kept + length;
             if length == 0 {
                 answer.end_of_stream()?;
+            } else {
+                stamps.first_byte.get_or_insert(now);
             }
             let done = answer.read(&self.room[..filled])?;
             self.room.copy_within(done..filled, 0);
@@ -98,6 +99,8 @@ impl Connection {
                 stamps.whole = Some(now);
                 // More than was asked for is no answer to the next request.
                 self.reusable = answer.keeps_open() && kept == 0;
+                self.room.truncate(ROOM);
+                self.room.shrink_to_fit();
                 return Ok(status);
             }
         }
@@ -116,16 +119,51 @@ impl Connection {
         self.reusable
     }
 
-    /// True where the other side has closed it, or said what nobody asked for. That costs no system call: where the
-    /// event loop has seen nothing come, there is nothing.
+    /// True where the other side has closed it, or said what nobody asked for, as far as the event loop has seen.
     pub(super) fn is_spoilt(&self) -> bool {
         let seen = self.stream.try_read(&mut [0]);
         !seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    /// Waits until it is, and takes nothing from it.
+    pub(super) async fn spoilt(&self) {
+        loop {
+            // An error is the end, too.
+            let _ = poll_fn(|cx| self.stream.poll_read_ready(cx)).await;
+            if self.is_spoilt() {
+                return;
+            }
+        }
     }
 }
 
 impl From<Malformed> for io::Error {
     fn from(_: Malformed) -> Self {
         io::ErrorKind::InvalidData.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::net::{Shutdown, shutdown};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_kernel_did_not_take_was_not_sent() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut connection = Connection::open(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        shutdown(&connection.stream, Shutdown::Write).unwrap();
+        let request = Outgoing {
+            text: "GET / HTTP/1.1\r\n\r\n".to_owned(),
+            is_head: false,
+        };
+        let mut stamps = Stamps::default();
+        let answer = connection.exchange(&request, &mut stamps).await;
+        assert!(matches!(answer, Err(Unanswered::NotSent)));
+        assert!(stamps.written.is_none() && !connection.is_reusable());
     }
 }

@@ -102,6 +102,7 @@ impl Engine {
         } = orders;
         let pool = Rc::new(Pool::default());
         let rotation = Rotation::new(targets);
+        pool.follow(&rotation.targets);
         for target in rotation.used_by(&plan) {
             timeout(
                 PREWARM_LIMIT,
@@ -144,7 +145,7 @@ impl Engine {
                     woken = self.pacer.until(due) => now = woken?,
                 }
             }
-            self.dispatch(&arrival);
+            self.dispatch(&arrival, now);
             // With many arrivals overdue at once, let the sends of the first ones through.
             consume_budget().await;
         }
@@ -155,7 +156,7 @@ impl Engine {
         Ok((self, complete))
     }
 
-    fn dispatch(&mut self, arrival: &Arrival) {
+    fn dispatch(&mut self, arrival: &Arrival, now: Instant) {
         let class = &self.plan.classes[usize::from(arrival.class)];
         let key = class.key_of(arrival.n);
         let Some(flight) =
@@ -164,13 +165,18 @@ impl Engine {
         else {
             return;
         };
+        let deadline = self.desk.t0() + arrival.intended + class.timeout;
+        // So late that its user has gone.
+        if now >= deadline {
+            return flight.finish(End::TimedOut);
+        }
         let Some(target) = self.rotation.next(class.service, &self.pool) else {
             return flight.finish(End::Broken);
         };
         let errand = Errand {
             flight,
             request: self.requests[usize::from(arrival.class)].make(key, target),
-            deadline: self.desk.t0() + arrival.intended + class.timeout,
+            deadline,
         };
         self.pool.send(target.addr(), errand);
     }
@@ -247,7 +253,7 @@ impl Rotation {
         // A sender that is gone leaves the last targets in force.
         if self.receiver.has_changed().unwrap_or(false) {
             self.targets = self.receiver.borrow_and_update().clone();
-            pool.retain(&self.targets);
+            pool.follow(&self.targets);
         }
         let replicas = self.targets.of(service);
         let turn = &mut self.turns[service as usize];

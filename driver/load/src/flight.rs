@@ -43,7 +43,7 @@ pub(super) struct Flight {
 pub(super) struct Stamps {
     /// When the kernel had taken the first bytes of the request.
     pub(super) written: Option<Instant>,
-    /// When the first bytes of the answer were read.
+    /// When the first bytes of the answer were read, or of what was said before it (1xx).
     pub(super) first_byte: Option<Instant>,
     /// When its last bytes were.
     pub(super) whole: Option<Instant>,

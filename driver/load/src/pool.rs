@@ -14,7 +14,7 @@ use std::{
 use rustix::io::Errno;
 use tokio::{
     sync::oneshot,
-    task::spawn_local,
+    task::{coop::unconstrained, spawn_local},
     time::{sleep_until, timeout_at},
 };
 
@@ -46,7 +46,6 @@ impl Pool {
         target: SocketAddr,
         count: usize,
     ) -> io::Result<()> {
-        self.idle.borrow_mut().entry(target).or_default();
         for _ in 0..count {
             let connection = Connection::open(target).await?;
             self.count(|connects| connects.before += 1);
@@ -57,7 +56,7 @@ impl Pool {
 
     /// Sends a request to a target and puts its end on record, in a task that may begin after this has returned.
     pub(super) fn send(self: &Rc<Self>, target: SocketAddr, mut errand: Errand) {
-        let idle = || self.idle.borrow_mut().entry(target).or_default().pop();
+        let idle = || self.idle.borrow_mut().get_mut(&target)?.pop();
         while let Some(carrier) = idle() {
             match carrier.send(errand) {
                 Ok(()) => return,
@@ -97,12 +96,12 @@ impl Pool {
         let mut limit = pin!(sleep_until(Instant::now().into()));
         loop {
             let rested = first.is_none();
-            let next = match first.take() {
-                Some(first) => Some(first),
-                None => self.rest(target).await.ok(),
+            let next = if rested {
+                self.rest(target, &connection).await
+            } else {
+                first.take()
             };
             let Some(mut errand) = next else { return };
-            // What the other side closed meanwhile costs no request.
             if rested && connection.is_spoilt() {
                 return self.send(target, errand);
             }
@@ -111,7 +110,8 @@ impl Pool {
             let answer = tokio::select! {
                 biased;
                 answer = connection.exchange(&errand.request, stamps) => answer,
-                () = &mut limit => return errand.flight.finish(End::TimedOut),
+                // An answer that pours in may use up the task's budget, and must not put off its end.
+                () = unconstrained(limit.as_mut()) => return errand.flight.finish(End::TimedOut),
             };
             match answer {
                 Ok(status) => errand.flight.finish(End::Answered(status)),
@@ -124,20 +124,24 @@ impl Pool {
         }
     }
 
-    /// Puts a carrier among the idle ones, unless its target is gone.
-    fn rest(&self, target: SocketAddr) -> oneshot::Receiver<Errand> {
+    /// Waits among the idle carriers for the next request; none where the target is gone or the connection is spoilt.
+    async fn rest(&self, target: SocketAddr, connection: &Connection) -> Option<Errand> {
         let (carrier, errand) = oneshot::channel();
-        if let Some(idle) = self.idle.borrow_mut().get_mut(&target) {
-            idle.push(carrier);
+        self.idle.borrow_mut().get_mut(&target)?.push(carrier);
+        tokio::select! {
+            biased;
+            errand = errand => errand.ok(),
+            () = connection.spoilt() => None,
         }
-        errand
     }
 
-    /// Closes the idle connections to targets that are gone.
-    pub(super) fn retain(&self, targets: &Targets) {
-        self.idle
-            .borrow_mut()
-            .retain(|address, _| targets.contains(*address));
+    /// Makes room for idle connections to these targets, and closes those to others.
+    pub(super) fn follow(&self, targets: &Targets) {
+        let mut idle = self.idle.borrow_mut();
+        idle.retain(|address, _| targets.addresses().any(|other| other == *address));
+        for address in targets.addresses() {
+            idle.entry(address).or_default();
+        }
     }
 
     /// Attempts so far.

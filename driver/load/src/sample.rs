@@ -9,7 +9,7 @@ pub struct Sample {
     pub intended: Duration,
     /// When its first bytes had been handed to the kernel.
     pub written: Option<Duration>,
-    /// When the first bytes of the answer were read, or the end of the stream in their place.
+    /// When the first bytes of the answer were read, or of what was said before it (1xx).
     pub first_byte: Option<Duration>,
     /// When it was answered whole, given up or dropped.
     pub done: Duration,

@@ -96,11 +96,9 @@ impl Targets {
         }
     }
 
-    /// True where any service is reached through the server at `addr`.
-    pub fn contains(&self, addr: SocketAddr) -> bool {
-        [&self.api, &self.worker, &self.dep]
-            .into_iter()
-            .flatten()
-            .any(|endpoint| endpoint.addr == addr)
+    /// The servers through which the services are reached.
+    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+        let services = [&self.api, &self.worker, &self.dep];
+        services.into_iter().flatten().map(Endpoint::addr)
     }
 }

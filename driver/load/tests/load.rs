@@ -4,7 +4,9 @@ use std::{
     collections::HashMap,
     convert::Infallible,
     future::Future,
+    io::{Read as _, Write as _},
     net::SocketAddr,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -259,11 +261,19 @@ async fn a_target_that_is_down_is_named_before_the_start() {
 async fn connections_that_break_are_failures_on_record() {
     let listener = listen();
     let address = listener.local_addr().unwrap();
+    let (received, mut requests) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
+            let received = received.clone();
             tokio::spawn(async move {
                 // Hangs up once the request has come.
-                let _ = stream.read(&mut [0; 1024]).await;
+                if stream
+                    .read(&mut [0; 1024])
+                    .await
+                    .is_ok_and(|length| length > 0)
+                {
+                    received.send(()).unwrap();
+                }
             });
         }
     });
@@ -271,6 +281,20 @@ async fn connections_that_break_are_failures_on_record() {
     assert_eq!(ended(&recording, End::Broken), 30);
     let sent = recording.samples.iter().filter(|s| s.written.is_some());
     assert_eq!(sent.count(), 30);
+    // What may have left is never sent again.
+    let received = std::iter::from_fn(|| requests.try_recv().ok());
+    assert_eq!(received.count(), 30);
+    assert_eq!(recording.connects.after_start, 28);
+}
+
+#[tokio::test]
+async fn what_is_too_late_to_be_waited_for_is_not_sent() {
+    let address = serve(|_| async { "ok".into() });
+    let mut class = class("quote", "/", 100.0, ms(300));
+    class.timeout = Duration::ZERO;
+    let recording = run(plan(class), address).await;
+    assert_eq!(ended(&recording, End::TimedOut), 30);
+    assert!(recording.samples.iter().all(|s| s.written.is_none()));
 }
 
 /// Trying again and again would add load of the driver's own making.
@@ -424,9 +448,37 @@ async fn a_connection_closed_while_idle_costs_no_request() {
             });
         }
     });
-    let recording = run(plan(class("quote", "/", 50.0, ms(600))), address).await;
-    assert_eq!(ended(&recording, OK), 30);
-    assert_eq!(recording.connects.after_start, 28);
+    // Far apart: the answer is there somewhat before the end of the connection.
+    let recording = run(plan(class("quote", "/", 10.0, ms(1000))), address).await;
+    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(recording.connects.after_start, 8);
+}
+
+/// It comes faster than it is read, and never ends.
+#[tokio::test]
+async fn an_answer_without_end_is_given_up_in_time() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let listener = listener.into_std().unwrap();
+        listener.set_nonblocking(false).unwrap();
+        while let Ok((mut stream, _)) = listener.accept() {
+            thread::spawn(move || {
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+                while stream.write_all(&vec![b'x'; 64 * 1024]).is_ok() {}
+            });
+        }
+    });
+    let mut class = class("quote", "/", 20.0, ms(100));
+    class.timeout = ms(300);
+    let recording = run(plan(class), address).await;
+    assert_eq!(ended(&recording, End::TimedOut), 2);
+    for sample in &recording.samples {
+        assert!(sample.first_byte.is_some());
+        // A second and more would be the end of the wait, and not of the request.
+        assert!(sample.latency() < ms(5000), "{:?}", sample.latency());
+    }
 }
 
 /// A head of more than one read, then chunks that dribble in.
@@ -459,7 +511,10 @@ async fn an_answer_in_pieces_keeps_its_connection() {
             });
         }
     });
-    let recording = run(plan(class("quote", "/", 20.0, ms(500))), address).await;
+    let mut plan = plan(class("quote", "/", 20.0, ms(500)));
+    // One for each, should the machine pause.
+    plan.connections_per_target = 10;
+    let recording = run(plan, address).await;
     assert_eq!(ended(&recording, OK), 10);
     assert_eq!(recording.connects.after_start, 0);
 }

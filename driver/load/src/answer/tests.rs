@@ -1,7 +1,7 @@
 use std::convert::Infallible;
 
 use http_body_util::{BodyExt as _, Empty};
-use hyper::{Request, body::Bytes, client::conn::http1};
+use hyper::{Method, Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
 use proptest::prelude::*;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -124,6 +124,10 @@ fn a_connection_stays_open_as_version_and_fields_say() {
         keeps_open("HTTP/1.0 200 OK\r\nconnection: Keep-Alive"),
         whole(200, true)
     );
+    assert_eq!(
+        keeps_open("HTTP/1.1 200 OK\r\nconnection: close\r\nconnection: keep-alive"),
+        whole(200, false)
+    );
     let both =
         "HTTP/1.1 200 OK\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n";
     assert_eq!(of(both), whole(200, false));
@@ -150,7 +154,7 @@ fn lengths_that_are_none_are_refused() {
 }
 
 /// A client that knows nothing of us, given the same stream: the status, where it took the answer for whole.
-fn as_hyper_sees_it(stream: &[u8]) -> Option<u16> {
+fn as_hyper_sees_it(to_head: bool, stream: &[u8]) -> Option<u16> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .unwrap();
@@ -158,7 +162,8 @@ fn as_hyper_sees_it(stream: &[u8]) -> Option<u16> {
         let (near, mut far) = tokio::io::duplex(1 << 20);
         let (mut sender, connection) = http1::handshake(TokioIo::new(near)).await.unwrap();
         let connection = tokio::spawn(connection);
-        let request = Request::get("/").header("host", "x");
+        let method = if to_head { Method::HEAD } else { Method::GET };
+        let request = Request::builder().method(method).header("host", "x");
         let response = sender.send_request(request.body(Empty::<Bytes>::new()).unwrap());
         let serve = async {
             let _ = far.read(&mut [0; 1024]).await;
@@ -180,7 +185,7 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         "HTTP/1\\.[01] (200|204|304|404|100|103|503) [A-Za-z ]{0,8}\r\n",
         "(content-length|Content-Length): [0-9]{1,2}\r\n",
-        "transfer-encoding: (chunked|gzip|gzip, chunked)\r\n",
+        "transfer-encoding: (|chunked|gzip|gzip, chunked)\r\n",
         "connection: (close|keep-alive)\r\n",
         "[a-z]{1,6}: [ -~]{0,12}\r\n",
         Just("\r\n".to_owned()),
@@ -188,7 +193,8 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
         Just("0\r\n\r\n".to_owned()),
         "[ -~]{0,20}",
     ];
-    let head = "HTTP/1\\.[01] (200|204|304|404|503) OK\r\n";
+    let head =
+        "(HTTP/1\\.1 10[023] [a-z]{0,4}\r\n\r\n){0,2}HTTP/1\\.[01] (200|204|304|404|503) OK\r\n";
     (head, prop::collection::vec(piece, 0..12))
         .prop_map(|(head, pieces)| (head + &pieces.concat()).into_bytes())
 }
@@ -196,10 +202,13 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
 proptest! {
     #[test]
     fn nothing_that_comes_is_too_strange(
+        begins in streams(),
         pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20),
         to_head: bool,
     ) {
         seen(to_head, pieces.iter().map(Vec::as_slice));
+        let more = pieces.iter().map(Vec::as_slice);
+        seen(to_head, std::iter::once(begins.as_slice()).chain(more));
     }
 
     #[test]
@@ -208,11 +217,11 @@ proptest! {
     }
 
     #[test]
-    fn hyper_sees_the_same(stream in streams()) {
-        let ours = match seen(false, [stream.as_slice()]) {
+    fn hyper_sees_the_same(stream in streams(), to_head: bool) {
+        let ours = match seen(to_head, [stream.as_slice()]) {
             Seen::Whole { status, .. } => Some(status),
             Seen::Partial | Seen::Malformed => None,
         };
-        prop_assert_eq!(ours, as_hyper_sees_it(&stream), "{}", stream.escape_ascii());
+        prop_assert_eq!(ours, as_hyper_sees_it(to_head, &stream), "{}", stream.escape_ascii());
     }
 }
