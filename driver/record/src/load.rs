@@ -51,7 +51,7 @@ pub struct Totals {
     pub offered: u64,
     /// Never sent, because the bound on requests in flight was reached.
     pub dropped: u64,
-    /// Written to a connection.
+    /// All others: written to a connection, or given up for want of one.
     pub sent: u64,
     /// Answered as wished.
     pub ok: u64,
