@@ -159,10 +159,13 @@ impl Engine {
     fn dispatch(&mut self, arrival: &Arrival, now: Instant) {
         let class = &self.plan.classes[usize::from(arrival.class)];
         let key = class.key_of(arrival.n);
-        let Some(flight) =
-            self.desk
-                .admit(arrival.class, key, arrival.intended, class.max_in_flight)
-        else {
+        let Some(flight) = self.desk.admit(
+            arrival.class,
+            key,
+            arrival.intended,
+            now,
+            class.max_in_flight,
+        ) else {
             return;
         };
         let deadline = self.desk.t0() + arrival.intended + class.timeout;

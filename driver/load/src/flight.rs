@@ -82,12 +82,13 @@ impl Desk {
         self.t0
     }
 
-    /// Takes in an arrival. Over the bound it is dropped, and on record as such.
+    /// Takes in an arrival, `now`. Over the bound it is dropped, and on record as such.
     pub(super) fn admit(
         self: &Rc<Self>,
         class: u16,
         key: u64,
         intended: Duration,
+        now: Instant,
         max_in_flight: usize,
     ) -> Option<Flight> {
         let mut classes = self.classes.borrow_mut();
@@ -99,7 +100,7 @@ impl Desk {
                 intended,
                 written: None,
                 first_byte: None,
-                done: self.t0.elapsed(),
+                done: self.offset(now),
                 key,
                 class,
                 end: End::Dropped,

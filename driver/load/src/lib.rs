@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 mod answer;
+mod berth;
 mod connection;
 mod engine;
 mod flight;

@@ -13,13 +13,13 @@ use std::{
 
 use rustix::io::Errno;
 use tokio::{
-    sync::oneshot,
     task::{coop::unconstrained, spawn_local},
     time::{sleep_until, timeout_at},
 };
 
 use super::{
     Connects, End, Targets,
+    berth::{Berth, Caller},
     connection::{Connection, Unanswered},
     flight::Flight,
     request::Outgoing,
@@ -35,7 +35,7 @@ pub(super) struct Errand {
 /// The carriers of a run. Lives on one thread; no borrow is held across an `await`.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: RefCell<BTreeMap<SocketAddr, Vec<oneshot::Sender<Errand>>>>,
+    idle: RefCell<BTreeMap<SocketAddr, Vec<Caller<Errand>>>>,
     connects: Cell<Connects>,
 }
 
@@ -58,7 +58,7 @@ impl Pool {
     pub(super) fn send(self: &Rc<Self>, target: SocketAddr, mut errand: Errand) {
         let idle = || self.idle.borrow_mut().get_mut(&target)?.pop();
         while let Some(carrier) = idle() {
-            match carrier.send(errand) {
+            match carrier.call(errand) {
                 Ok(()) => return,
                 Err(returned) => errand = returned,
             }
@@ -92,12 +92,13 @@ impl Pool {
         mut connection: Connection,
         mut first: Option<Errand>,
     ) {
+        let berth = Berth::new();
         // One for all: to move it costs less than to make another.
         let mut limit = pin!(sleep_until(Instant::now().into()));
         loop {
             let rested = first.is_none();
             let next = if rested {
-                self.rest(target, &connection).await
+                self.rest(target, &connection, &berth).await
             } else {
                 first.take()
             };
@@ -125,12 +126,19 @@ impl Pool {
     }
 
     /// Waits among the idle carriers for the next request; none where the target is gone or the connection is spoilt.
-    async fn rest(&self, target: SocketAddr, connection: &Connection) -> Option<Errand> {
-        let (carrier, errand) = oneshot::channel();
-        self.idle.borrow_mut().get_mut(&target)?.push(carrier);
+    async fn rest(
+        &self,
+        target: SocketAddr,
+        connection: &Connection,
+        berth: &Berth<Errand>,
+    ) -> Option<Errand> {
+        self.idle
+            .borrow_mut()
+            .get_mut(&target)?
+            .push(berth.caller());
         tokio::select! {
             biased;
-            errand = errand => errand.ok(),
+            errand = berth.next() => errand,
             () = connection.spoilt() => None,
         }
     }
