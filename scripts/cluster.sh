@@ -127,14 +127,14 @@ start_cluster() {
 }
 
 apply() {
-    for file in namespace dep worker postgres api-service api-deploy api-hpa; do
+    for file in namespace dep worker postgres auditor api-service api-deploy api-hpa; do
         sed "s|image: lab:0.1.0|image: $image|" "deploy/k8s/$file.yaml" | $kubectl apply --filename=- ||
             fail "deploy/k8s/$file.yaml was refused, see above"
     done
 }
 
 wait_for_services() {
-    for name in statefulset/postgres deployment/dep deployment/worker deployment/api; do
+    for name in statefulset/postgres deployment/auditor deployment/dep deployment/worker deployment/api; do
         $kubectl --namespace lab rollout status "$name" --timeout=180s ||
             fail "$name is not ready; 'kubectl --context $context -n lab get pods,events' says more"
     done
@@ -166,7 +166,7 @@ dev() {
     [ -n "${LAB_IMAGE:-}" ] || sh scripts/image.sh
     loaded=$(date +%s)
     apply >/dev/null
-    $kubectl --namespace lab rollout restart deployment/dep deployment/worker deployment/api >/dev/null
+    $kubectl --namespace lab rollout restart deployment/dep deployment/worker deployment/auditor deployment/api >/dev/null
     wait_for_services
     now=$(date +%s)
     echo "dev: $((now - begun)) s: image $((loaded - begun)) s, restart $((now - loaded)) s"

@@ -46,7 +46,6 @@ check "bystander" "$api/cases/local"
 check "step 1, quote" "$api/cases/timeouts?key=1"
 check "step 2, payment" --header 'content-type: application/json' \
     --data "{\"key\":\"smoke-$$-$(date +%s)\",\"account\":1,\"amount\":1}" "$api/cases/tx"
-check "step 2, database" "$api/debug/dbstats"
 check "step 3, batch" --header 'content-type: application/json' \
     --data '{"fast":1,"slow":0}' "$worker/batches?wait=true"
 check "step 4, CPU work" "$api/cases/autoscale?cpu_ms=5"

@@ -2,6 +2,7 @@
 //! [`scenario`] → [`lab_load`] and [`observe`] on a [`platform`] → [`score`] → [`report`],
 //! put together by [`run`] and asked for by [`command`].
 
+pub mod books;
 pub mod code;
 pub mod command;
 pub mod compare;
@@ -18,4 +19,5 @@ pub mod report;
 pub mod run;
 pub mod scenario;
 pub mod score;
+mod secret;
 pub mod selfcheck;

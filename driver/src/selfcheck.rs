@@ -313,6 +313,7 @@ mod tests {
                 key: n,
                 class: 0,
                 end: End::Answered(200),
+                attempt: 0,
             }
         };
         Recording {

@@ -23,17 +23,19 @@ CREATE TABLE audit (
     paid        BIGINT NOT NULL DEFAULT 0
 );
 
-CREATE FUNCTION audit_debit() RETURNS trigger LANGUAGE plpgsql AS $$
+-- They book with the rights of the owner, since who changes a row has none on the audit.
+CREATE FUNCTION audit_debit() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
     INSERT INTO audit (debited) VALUES (OLD.balance - NEW.balance);
     RETURN NULL;
 END $$;
 
-CREATE FUNCTION audit_payment() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION audit_payment() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
 BEGIN
-    INSERT INTO audit (paid) VALUES (NEW.amount);
+    INSERT INTO audit (paid) VALUES (coalesce(NEW.amount, 0) - coalesce(OLD.amount, 0));
     RETURN NULL;
 END $$;
 
 CREATE TRIGGER audit AFTER UPDATE ON accounts FOR EACH ROW EXECUTE FUNCTION audit_debit();
-CREATE TRIGGER audit AFTER INSERT ON payments FOR EACH ROW EXECUTE FUNCTION audit_payment();
+CREATE TRIGGER audit AFTER INSERT OR DELETE OR UPDATE OF amount ON payments
+    FOR EACH ROW EXECUTE FUNCTION audit_payment();

@@ -1,4 +1,4 @@
-//! The database of `api`: a small pool for the cases that counts who waits, and a connection of its own for looking on.
+//! The database of `api`: a small pool for the cases that counts who waits. Its tables are the auditor's.
 
 use std::str::FromStr;
 use std::sync::Arc;
@@ -6,19 +6,18 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgPool, Postgres, SqlSafeStr, Transaction};
+use sqlx::{PgPool, Postgres, Transaction};
 use tokio::sync::watch;
 
 use crate::failure::Failure;
 
 /// The server itself ends a transaction that was left open this long. A cancelled `begin` of sqlx 0.9.0 leaves one
 /// (launchbadge/sqlx issues 4385 and 4393), and so does a process that dies on the wrong side of a network.
-const IDLE_IN_TRANSACTION: &str = "5s";
+pub(crate) const IDLE_IN_TRANSACTION: &str = "5s";
 
-/// How long the migration waits between attempts while the database is out of reach.
+/// How long the first look waits between attempts while the database is out of reach.
 const RETRY: Duration = Duration::from_millis(250);
 
 /// How large the pool is and how long a case may wait for a connection.
@@ -35,35 +34,26 @@ type Readiness = Option<String>;
 #[derive(Clone, Debug)]
 pub struct Database {
     pool: PgPool,
-    observer: PgPool,
     waiting: Arc<AtomicI64>,
     readiness: watch::Receiver<Readiness>,
-    application: Arc<str>,
 }
 
 impl Database {
-    /// Connects in the background, and brings the tables up to date there.
+    /// Connects in the background, and waits there for the auditor's tables.
     pub(crate) fn open(url: &str, size: PoolSize) -> Result<Self> {
-        let application = format!("lab-api-{:08x}", fastrand::u32(..));
-        let base = connect_options(url)?
-            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)]);
+        let options = connect_options(url)?
+            .options([("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION)])
+            .application_name("lab-api");
         let pool = PgPoolOptions::new()
             .max_connections(size.connections)
             .acquire_timeout(size.acquire_timeout)
-            .connect_lazy_with(base.clone().application_name(&application));
-        let observer = PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(Duration::from_secs(2))
-            .connect_lazy_with(base.application_name("lab-observer"));
-        let (report, readiness) =
-            watch::channel(Some("the database is not migrated yet".to_owned()));
-        tokio::spawn(migrate_until_done(observer.clone(), report));
+            .connect_lazy_with(options);
+        let (report, readiness) = watch::channel(Some("the database was not seen yet".to_owned()));
+        tokio::spawn(look_until_there(pool.clone(), report));
         Ok(Self {
             pool,
-            observer,
             waiting: Arc::default(),
             readiness,
-            application: application.into(),
         })
     }
 
@@ -91,15 +81,6 @@ impl Database {
         &self.pool
     }
 
-    pub(crate) fn observer(&self) -> &PgPool {
-        &self.observer
-    }
-
-    /// The name of the pool's connections in `pg_stat_activity`; unique to this process.
-    pub(crate) fn application(&self) -> &str {
-        &self.application
-    }
-
     /// How many wait for a connection.
     pub(crate) fn waiting(&self) -> i64 {
         self.waiting.load(Ordering::Relaxed)
@@ -123,7 +104,7 @@ impl Drop for Waiting<'_> {
 }
 
 /// Reads a URL. The message never shows it, because it may hold a password.
-fn connect_options(url: &str) -> Result<PgConnectOptions> {
+pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions> {
     const SHAPE: &str =
         "--database-url is not one of Postgres, as in postgres://user:password@host:5432/database";
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
@@ -131,25 +112,13 @@ fn connect_options(url: &str) -> Result<PgConnectOptions> {
     PgConnectOptions::from_str(url).context(SHAPE)
 }
 
-async fn migrate_until_done(pool: PgPool, report: watch::Sender<Readiness>) {
-    let migrator = migrator();
-    while let Err(error) = migrator.run(&pool).await {
+async fn look_until_there(pool: PgPool, report: watch::Sender<Readiness>) {
+    let look = || sqlx::query("SELECT FROM accounts, payments LIMIT 1").execute(&pool);
+    while let Err(error) = look().await {
         tracing::warn!(%error, "the database is not ready");
         report.send_replace(Some(format!("the database is not ready: {error}")));
         tokio::time::sleep(RETRY).await;
     }
     tracing::info!("database ready");
     report.send_replace(None);
-}
-
-/// The migrations, embedded. Built by hand: sqlx's macro for it would compile sqlx a second time.
-fn migrator() -> Migrator {
-    let ledger = include_str!("../migrations/0001_ledger.sql").into_sql_str();
-    Migrator::with_migrations(vec![Migration::new(
-        1,
-        "ledger".into(),
-        MigrationType::Simple,
-        ledger,
-        false,
-    )])
 }

@@ -1,9 +1,11 @@
-//! The services of the workshop: `api` and `worker` serve requests, `dep` is what they depend on.
+//! The services of the workshop: `api` and `worker` serve requests, `dep` is what they depend on, `auditor` keeps the
+//! ledger that payments go into.
 //!
-//! Start in [`cases`], the files that participants edit. [`api`], [`worker`] and [`dep`] are one service each;
+//! Start in [`cases`], the files that participants edit. [`api`], [`worker`], [`dep`] and [`auditor`] are one service each;
 //! the rest is what they share.
 
 pub mod api;
+pub mod auditor;
 pub mod cases;
 pub mod cgroup;
 pub mod code;

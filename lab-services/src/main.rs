@@ -1,10 +1,10 @@
-//! `lab api`, `lab worker` and `lab dep`: one binary, one service a subcommand.
+//! `lab api`, `lab worker`, `lab dep` and `lab auditor`: one binary, one service a subcommand.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use lab_services::logs::LogArgs;
-use lab_services::{api, dep, logs, worker};
+use lab_services::{api, auditor, dep, logs, worker};
 
 /// The services of the workshop.
 #[derive(Parser)]
@@ -24,6 +24,8 @@ enum Service {
     Worker(worker::WorkerArgs),
     /// The dependency of the others, with faults that can be set while it runs.
     Dep(dep::DepArgs),
+    /// The owner of the ledger, who looks at what is done with it.
+    Auditor(auditor::AuditorArgs),
 }
 
 #[tokio::main]
@@ -34,6 +36,7 @@ async fn main() -> ExitCode {
         Service::Api(args) => api::run(args).await,
         Service::Worker(args) => worker::run(args).await,
         Service::Dep(args) => dep::run(args).await,
+        Service::Auditor(args) => auditor::run(args).await,
     };
     match served {
         Ok(()) => ExitCode::SUCCESS,

@@ -45,6 +45,8 @@ pub(crate) fn plan(rate: f64, length: Duration, at_once: u32) -> anyhow::Result<
                 bound => bound as usize,
             },
             repeat: None,
+            again: None,
+            keeps_answers: false,
             arrivals: arrivals(&[stretch], Spacing::Bursts { of }),
         }],
         connections_per_target: at_once.max(CONNECTIONS) as usize,
@@ -60,9 +62,11 @@ pub(crate) fn run(plan: &Plan, address: &str) -> anyhow::Result<Recording> {
         ..Targets::default()
     });
     let (live, _) = mpsc::unbounded_channel();
+    let (told, _) = mpsc::unbounded_channel();
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     runtime.block_on(async {
-        let load = lab_load::start(plan.clone(), targets, live, CancellationToken::new()).await?;
+        let load =
+            lab_load::start(plan.clone(), targets, live, told, CancellationToken::new()).await?;
         Ok(load.finish().await?)
     })
 }

@@ -1,6 +1,6 @@
 //! An HTTP/1 answer, read as it comes: its status, where it ends, and whether the connection may carry another.
 //!
-//! Pure: bytes in, progress out. What the answer says beyond that is of no interest to a load and passed over.
+//! Pure: bytes in, progress out. What the answer says beyond that is passed over, unless somebody wants its body.
 //! Sections and errors are those of RFC 9112.
 
 use std::mem::MaybeUninit;
@@ -14,11 +14,16 @@ const HEADERS: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
+/// As much of a body as is kept where somebody wants to read it.
+const MOST_KEPT: usize = 4096;
+
 /// What is known of an answer so far.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// An answer to HEAD has the length of a body and no body.
     to_head: bool,
+    /// The body so far, where it is wanted.
+    body: Option<Vec<u8>>,
     status: u16,
     keeps_open: bool,
     next: Next,
@@ -47,10 +52,21 @@ impl Answer {
     pub(super) fn awaited(to_head: bool) -> Self {
         Self {
             to_head,
+            body: None,
             status: 0,
             keeps_open: true,
             next: Next::Head,
         }
+    }
+
+    /// Keeps the first few kilobytes of the body.
+    pub(super) fn keep_body(&mut self) {
+        self.body = Some(Vec::new());
+    }
+
+    /// What was kept of the body.
+    pub(super) fn into_body(self) -> Vec<u8> {
+        self.body.unwrap_or_default()
     }
 
     /// The status of the whole answer; none before its end.
@@ -91,7 +107,7 @@ impl Answer {
             Next::Body { left } => {
                 let passed = passed(left);
                 self.next = body(left - passed);
-                Ok(Some(passed as usize))
+                Ok(Some(self.keep(&bytes[..passed as usize])))
             }
             Next::ChunkSize => Ok(match chunk_size(bytes)? {
                 None => None,
@@ -110,7 +126,7 @@ impl Answer {
                     0 => Next::ChunkEnd,
                     left => Next::Chunk { left },
                 };
-                Ok(Some(passed as usize))
+                Ok(Some(self.keep(&bytes[..passed as usize])))
             }
             Next::ChunkEnd => match bytes {
                 [b'\r', b'\n', ..] => {
@@ -121,8 +137,17 @@ impl Answer {
                 _ => Err(Malformed),
             },
             Next::Trailer => self.trailer(bytes),
-            Next::BodyToClose => Ok(Some(bytes.len())),
+            Next::BodyToClose => Ok(Some(self.keep(bytes))),
         }
+    }
+
+    /// Passes over a piece of the body, for its length.
+    fn keep(&mut self, piece: &[u8]) -> usize {
+        if let Some(body) = &mut self.body {
+            let room = MOST_KEPT - body.len();
+            body.extend_from_slice(&piece[..piece.len().min(room)]);
+        }
+        piece.len()
     }
 
     fn head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {

@@ -30,6 +30,13 @@ pub(super) struct Connection {
     reusable: bool,
 }
 
+/// A whole answer.
+pub(super) struct Answered {
+    pub(super) status: u16,
+    /// Its beginning, where the request wants it kept; else empty.
+    pub(super) body: Vec<u8>,
+}
+
 /// Why there is no answer.
 pub(super) enum Unanswered {
     /// The connection had been closed while idle; the request never left and may go elsewhere.
@@ -49,13 +56,13 @@ impl Connection {
         })
     }
 
-    /// Sends the request and reads the answer to its end; for the status. What a server says before it has read the
-    /// request is heard after.
+    /// Sends the request and reads the answer to its end. What a server says before it has read the request is heard
+    /// after.
     pub(super) async fn exchange(
         &mut self,
         request: &Outgoing,
         stamps: &mut Stamps,
-    ) -> Result<u16, Unanswered> {
+    ) -> Result<Answered, Unanswered> {
         self.reusable = false;
         self.send(request.text.as_bytes(), stamps)
             .await
@@ -66,7 +73,10 @@ impl Connection {
                     Unanswered::NotSent
                 }
             })?;
-        let answer = Answer::awaited(request.is_head);
+        let mut answer = Answer::awaited(request.is_head);
+        if request.keeps_answer {
+            answer.keep_body();
+        }
         self.receive(answer, stamps)
             .await
             .map_err(|_| Unanswered::Broken)
@@ -78,7 +88,7 @@ impl Connection {
         self.stream.write_all(&request[length..]).await
     }
 
-    async fn receive(&mut self, mut answer: Answer, stamps: &mut Stamps) -> io::Result<u16> {
+    async fn receive(&mut self, mut answer: Answer, stamps: &mut Stamps) -> io::Result<Answered> {
         let mut kept = 0;
         loop {
             if kept == self.room.len() {
@@ -101,7 +111,8 @@ impl Connection {
                 self.reusable = answer.keeps_open() && kept == 0;
                 self.room.truncate(ROOM);
                 self.room.shrink_to_fit();
-                return Ok(status);
+                let body = answer.into_body();
+                return Ok(Answered { status, body });
             }
         }
     }
@@ -160,6 +171,7 @@ mod tests {
         let request = Outgoing {
             text: "GET / HTTP/1.1\r\n\r\n".to_owned(),
             is_head: false,
+            keeps_answer: false,
         };
         let mut stamps = Stamps::default();
         let answer = connection.exchange(&request, &mut stamps).await;

@@ -17,8 +17,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, Endpoint, LoadError, Plan, Recording, Sample, Service, Targets,
-    flight::Desk,
+    End, Endpoint, LoadError, Plan, Recording, Sample, Service, Targets, Told,
+    flight::{Arrival, Desk},
     machine,
     meter::Meter,
     pacer::Pacer,
@@ -41,6 +41,7 @@ pub(super) struct Orders {
     pub(super) plan: Plan,
     pub(super) targets: watch::Receiver<Targets>,
     pub(super) live: mpsc::UnboundedSender<Sample>,
+    pub(super) told: mpsc::UnboundedSender<Told>,
     pub(super) stop: CancellationToken,
 }
 
@@ -98,6 +99,7 @@ impl Engine {
             plan,
             targets,
             live,
+            told,
             ..
         } = orders;
         let pool = Rc::new(Pool::default());
@@ -114,8 +116,7 @@ impl Engine {
         }
         let arrivals = arrivals(&plan);
         let pacer = Pacer::new()?;
-        let planned = plan.classes.iter().map(|class| class.arrivals.len() as u64);
-        let desk = Desk::new(Instant::now() + LEAD_IN, planned, live);
+        let desk = Desk::new(Instant::now() + LEAD_IN, &plan.classes, live, told);
         Ok(Self {
             requests: plan
                 .classes
@@ -135,17 +136,37 @@ impl Engine {
     async fn dispatch_all(mut self, stop: CancellationToken) -> io::Result<(Self, bool)> {
         let mut stopped = pin!(stop.cancelled());
         let mut now = Instant::now();
-        for arrival in std::mem::take(&mut self.arrivals) {
+        let mut planned = std::mem::take(&mut self.arrivals).into_iter().peekable();
+        loop {
+            let again = self.desk.next_again();
+            let is_again = match (planned.peek(), &again) {
+                (None, None) => break,
+                (Some(planned), Some(again)) => again.intended < planned.intended,
+                (planned, _) => planned.is_none(),
+            };
+            let next = if is_again {
+                again
+            } else {
+                planned.peek().copied()
+            };
+            let Some(arrival) = next else { break };
             let due = self.desk.t0() + arrival.intended;
             // What was due when the clock was last read is due now.
             if due > now {
                 tokio::select! {
                     biased;
                     () = &mut stopped => return Ok((self, false)),
+                    // Its turn may come first.
+                    () = self.desk.one_waits.notified() => continue,
                     woken = self.pacer.until(due) => now = woken?,
                 }
             }
-            self.dispatch(&arrival, now);
+            if is_again {
+                self.desk.take_again();
+            } else {
+                planned.next();
+            }
+            self.dispatch(arrival, now);
             // With many arrivals overdue at once, let the sends of the first ones through.
             consume_budget().await;
         }
@@ -156,16 +177,9 @@ impl Engine {
         Ok((self, complete))
     }
 
-    fn dispatch(&mut self, arrival: &Arrival, now: Instant) {
+    fn dispatch(&mut self, arrival: Arrival, now: Instant) {
         let class = &self.plan.classes[usize::from(arrival.class)];
-        let key = class.key_of(arrival.n);
-        let Some(flight) = self.desk.admit(
-            arrival.class,
-            key,
-            arrival.intended,
-            now,
-            class.max_in_flight,
-        ) else {
+        let Some(flight) = self.desk.admit(arrival, now, class.max_in_flight) else {
             return;
         };
         let deadline = self.desk.t0() + arrival.intended + class.timeout;
@@ -178,7 +192,7 @@ impl Engine {
         };
         let errand = Errand {
             flight,
-            request: self.requests[usize::from(arrival.class)].make(key, target),
+            request: self.requests[usize::from(arrival.class)].make(arrival.key, target),
             deadline,
         };
         self.pool.send(target.addr(), errand);
@@ -196,13 +210,6 @@ impl Engine {
     }
 }
 
-/// One arrival of the merged schedule.
-struct Arrival {
-    intended: Duration,
-    class: u16,
-    n: u64,
-}
-
 /// The arrivals of all classes, in order of time.
 fn arrivals(plan: &Plan) -> Vec<Arrival> {
     let mut arrivals: Vec<Arrival> = (0u16..)
@@ -213,7 +220,8 @@ fn arrivals(plan: &Plan) -> Vec<Arrival> {
                 .map(move |(n, intended)| Arrival {
                     intended: *intended,
                     class,
-                    n,
+                    key: of.key_of(n),
+                    attempt: 0,
                 })
         })
         .collect();
@@ -225,7 +233,7 @@ fn arrivals(plan: &Plan) -> Vec<Arrival> {
 struct Rotation {
     receiver: watch::Receiver<Targets>,
     targets: Targets,
-    turns: [usize; 3],
+    turns: [usize; 4],
 }
 
 impl Rotation {
@@ -234,7 +242,7 @@ impl Rotation {
         Self {
             receiver,
             targets,
-            turns: [0; 3],
+            turns: [0; 4],
         }
     }
 

@@ -3,13 +3,14 @@
 
 use std::{
     cell::{Cell, RefCell},
+    collections::VecDeque,
     rc::Rc,
     time::{Duration, Instant},
 };
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{End, Ledger, Sample};
+use super::{Again, ClassPlan, End, Ledger, Sample, Told};
 
 /// What the dispatcher and the requests in flight share.
 pub(super) struct Desk {
@@ -19,21 +20,36 @@ pub(super) struct Desk {
     landed: Notify,
     samples: RefCell<Vec<Sample>>,
     live: mpsc::UnboundedSender<Sample>,
+    told: mpsc::UnboundedSender<Told>,
+    /// Clients that will ask again, and a word when there is one more.
+    waiting: RefCell<VecDeque<Arrival>>,
+    pub(super) one_waits: Notify,
 }
 
-#[derive(Clone, Copy, Default)]
 struct ClassDesk {
     ledger: Ledger,
     in_flight: usize,
+    again: Option<Again>,
+    /// When nobody asks any more.
+    last_arrival: Duration,
+    keeps_answers: bool,
+}
+
+/// A request that is due.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Arrival {
+    pub(super) intended: Duration,
+    pub(super) class: u16,
+    pub(super) key: u64,
+    /// How often its client has asked before.
+    pub(super) attempt: u8,
 }
 
 /// One request from its intended send to its end. Dropped without [`Flight::finish`], it is on
 /// record as unfinished.
 pub(super) struct Flight {
     desk: Rc<Desk>,
-    class: u16,
-    key: u64,
-    intended: Duration,
+    arrival: Arrival,
     stamps: Stamps,
     end: End,
 }
@@ -50,21 +66,14 @@ pub(super) struct Stamps {
 }
 
 impl Desk {
-    /// A desk for classes of `planned` arrivals each.
+    /// A desk for the classes of a plan.
     pub(super) fn new(
         t0: Instant,
-        planned: impl Iterator<Item = u64>,
+        classes: &[ClassPlan],
         live: mpsc::UnboundedSender<Sample>,
+        told: mpsc::UnboundedSender<Told>,
     ) -> Self {
-        let classes: Vec<_> = planned
-            .map(|planned| ClassDesk {
-                ledger: Ledger {
-                    planned,
-                    ..Ledger::default()
-                },
-                ..ClassDesk::default()
-            })
-            .collect();
+        let classes: Vec<_> = classes.iter().map(ClassDesk::new).collect();
         let planned: u64 = classes.iter().map(|class| class.ledger.planned).sum();
         Self {
             t0,
@@ -74,6 +83,9 @@ impl Desk {
             // Room for all, so that no reallocation delays a send.
             samples: RefCell::new(Vec::with_capacity(planned as usize)),
             live,
+            told,
+            waiting: RefCell::default(),
+            one_waits: Notify::new(),
         }
     }
 
@@ -85,25 +97,25 @@ impl Desk {
     /// Takes in an arrival, `now`. Over the bound it is dropped, and on record as such.
     pub(super) fn admit(
         self: &Rc<Self>,
-        class: u16,
-        key: u64,
-        intended: Duration,
+        arrival: Arrival,
         now: Instant,
         max_in_flight: usize,
     ) -> Option<Flight> {
         let mut classes = self.classes.borrow_mut();
-        let desk = &mut classes[usize::from(class)];
+        let desk = &mut classes[usize::from(arrival.class)];
         desk.ledger.offered += 1;
+        desk.ledger.again += u64::from(arrival.attempt > 0);
         if desk.in_flight >= max_in_flight {
             desk.ledger.dropped += 1;
             self.record(Sample {
-                intended,
+                intended: arrival.intended,
                 written: None,
                 first_byte: None,
                 done: self.offset(now),
-                key,
-                class,
+                key: arrival.key,
+                class: arrival.class,
                 end: End::Dropped,
+                attempt: arrival.attempt,
             });
             return None;
         }
@@ -111,9 +123,7 @@ impl Desk {
         self.in_flight.set(self.in_flight.get() + 1);
         Some(Flight {
             desk: Rc::clone(self),
-            class,
-            key,
-            intended,
+            arrival,
             stamps: Stamps::default(),
             end: End::Unfinished,
         })
@@ -135,6 +145,24 @@ impl Desk {
     /// Hands over everything on record.
     pub(super) fn take_samples(&self) -> Vec<Sample> {
         self.samples.take()
+    }
+
+    /// When the next client asks again, and its request.
+    pub(super) fn next_again(&self) -> Option<Arrival> {
+        self.waiting.borrow().front().copied()
+    }
+
+    /// Takes that request; it is due now.
+    pub(super) fn take_again(&self) -> Option<Arrival> {
+        self.waiting.borrow_mut().pop_front()
+    }
+
+    /// Puts a client that asks again into its place in the line.
+    fn ask_again(&self, arrival: Arrival) {
+        let mut waiting = self.waiting.borrow_mut();
+        let place = waiting.partition_point(|other| other.intended <= arrival.intended);
+        waiting.insert(place, arrival);
+        self.one_waits.notify_one();
     }
 
     fn record(&self, sample: Sample) {
@@ -159,22 +187,85 @@ impl Flight {
     pub(super) fn finish(mut self, end: End) {
         self.end = end;
     }
+
+    /// Ends with an answer.
+    pub(super) fn answered(self, status: u16, body: Vec<u8>) {
+        let Arrival { class, key, .. } = self.arrival;
+        if self.desk.classes.borrow()[usize::from(class)].keeps_answers {
+            let at = self.done();
+            // Nobody has to listen.
+            let _ = self.desk.told.send(Told {
+                class,
+                key,
+                at,
+                status,
+                body,
+            });
+        }
+        self.finish(End::Answered(status));
+    }
+
+    fn done(&self) -> Duration {
+        self.desk
+            .offset(self.stamps.whole.unwrap_or_else(Instant::now))
+    }
+}
+
+impl ClassDesk {
+    fn new(class: &ClassPlan) -> Self {
+        Self {
+            ledger: Ledger {
+                planned: class.arrivals.len() as u64,
+                ..Ledger::default()
+            },
+            in_flight: 0,
+            again: class.again.clone(),
+            last_arrival: class.arrivals.last().copied().unwrap_or_default(),
+            keeps_answers: class.keeps_answers,
+        }
+    }
+
+    /// The next attempt of a client whose last one ended like this.
+    fn again(&self, arrival: Arrival, end: End, done: Duration) -> Option<Arrival> {
+        let again = self.again.as_ref()?;
+        let wants = match end {
+            End::Broken | End::TimedOut => true,
+            End::Answered(status) => again.statuses.contains(&status),
+            End::Dropped | End::Unfinished => false,
+        };
+        let intended = done + again.after;
+        let asks = wants && arrival.attempt < again.times && intended < self.last_arrival;
+        asks.then_some(Arrival {
+            intended,
+            attempt: arrival.attempt + 1,
+            ..arrival
+        })
+    }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
         let desk = &self.desk;
         let offset = |stamp: Option<Instant>| stamp.map(|instant| desk.offset(instant));
+        let (arrival, end, done) = (self.arrival, self.end, self.done());
         desk.record(Sample {
-            intended: self.intended,
+            intended: arrival.intended,
             written: offset(self.stamps.written),
             first_byte: offset(self.stamps.first_byte),
-            done: desk.offset(self.stamps.whole.unwrap_or_else(Instant::now)),
-            key: self.key,
-            class: self.class,
-            end: self.end,
+            done,
+            key: arrival.key,
+            class: arrival.class,
+            end,
+            attempt: arrival.attempt,
         });
-        desk.classes.borrow_mut()[usize::from(self.class)].in_flight -= 1;
+        let again = {
+            let class = &mut desk.classes.borrow_mut()[usize::from(arrival.class)];
+            class.in_flight -= 1;
+            class.again(arrival, end, done)
+        };
+        if let Some(arrival) = again {
+            desk.ask_again(arrival);
+        }
         desk.in_flight.set(desk.in_flight.get() - 1);
         if desk.in_flight.get() == 0 {
             desk.landed.notify_one();

@@ -29,8 +29,8 @@ mod template;
 
 pub use hiccup::HICCUP_CELL;
 pub use machine::raise_open_files;
-pub use plan::{ClassPlan, Plan, PlanError, Repeat};
-pub use sample::{Connects, End, Ledger, Recording, Sample};
+pub use plan::{Again, ClassPlan, Plan, PlanError, Repeat};
+pub use sample::{Connects, End, Ledger, Recording, Sample, Told};
 pub use service::{Endpoint, Service, Targets};
 pub use template::Template;
 
@@ -69,12 +69,14 @@ pub struct Running {
 /// The start, [`Running::t0`], is the zero of every offset; it lies a little ahead when this
 /// returns. Requests go round the `targets` that are ready at their time. Every sample is sent to
 /// `live` as its request ends; a receiver that polls a few times a second (`try_recv`) costs the
-/// send loop next to nothing, one that waits (`recv`) a wake-up for each. `stop` ends the load
-/// early; what is then in flight is on record as unfinished.
+/// send loop next to nothing, one that waits (`recv`) a wake-up for each. What classes that keep
+/// their answers were told goes to `told` before the sample does. `stop` ends the load early; what
+/// is then in flight is on record as unfinished.
 pub async fn start(
     plan: Plan,
     targets: watch::Receiver<Targets>,
     live: mpsc::UnboundedSender<Sample>,
+    told: mpsc::UnboundedSender<Told>,
     stop: CancellationToken,
 ) -> Result<Running, LoadError> {
     plan.validate()?;
@@ -83,6 +85,7 @@ pub async fn start(
         plan,
         targets,
         live,
+        told,
         stop: stop.clone(),
     };
     let stop = stop.drop_guard();

@@ -41,6 +41,10 @@ pub struct ClassPlan {
     pub max_in_flight: usize,
     /// Retries by the client, none where each request has a key of its own.
     pub repeat: Option<Repeat>,
+    /// Which clients ask again; none where nobody does.
+    pub again: Option<Again>,
+    /// Whether what the answers say is wanted, as [`Told`](super::Told).
+    pub keeps_answers: bool,
     /// When requests arrive, in order, from the start of the run.
     pub arrivals: Vec<Duration>,
 }
@@ -53,6 +57,18 @@ pub struct Repeat {
     pub every: u64,
     /// Distance from a request to its retry, in requests.
     pub lag: u64,
+}
+
+/// A client that had no answer, or one that invites it, asks again with the same key, number and account. What it asks
+/// then is one more arrival, beside the schedule, which no answer can move.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Again {
+    /// From the end of an attempt to the next one. None is made after the last arrival of the class.
+    pub after: Duration,
+    /// How often, at most.
+    pub times: u8,
+    /// Statuses that invite it; having no answer always does.
+    pub statuses: Vec<u16>,
 }
 
 /// A plan that can't be run.
@@ -117,8 +133,8 @@ impl Plan {
             .max()
     }
 
-    /// What every key of a class begins with.
-    pub(super) fn key_prefix(&self, class: &ClassPlan) -> String {
+    /// What every key of a class begins with; `-` and the key's number follow.
+    pub fn key_prefix(&self, class: &ClassPlan) -> String {
         format!("{}-{}", self.run, class.name)
     }
 }
@@ -166,6 +182,8 @@ mod tests {
             timeout: Duration::from_secs(1),
             max_in_flight: 1,
             repeat: None,
+            again: None,
+            keeps_answers: false,
             arrivals: Vec::new(),
         }
     }

@@ -115,7 +115,7 @@ impl Pool {
                 () = unconstrained(limit.as_mut()) => return errand.flight.finish(End::TimedOut),
             };
             match answer {
-                Ok(status) => errand.flight.finish(End::Answered(status)),
+                Ok(answer) => errand.flight.answered(answer.status, answer.body),
                 Err(Unanswered::NotSent) if rested => return self.send(target, errand),
                 Err(_) => return errand.flight.finish(End::Broken),
             }
@@ -163,6 +163,7 @@ impl Pool {
         self.connects.set(connects);
     }
 }
+
 /// True where this machine lacked files or ports for a connection.
 fn is_ours(error: &io::Error) -> bool {
     const OURS: [Errno; 4] = [

@@ -9,6 +9,8 @@ pub(super) struct Outgoing {
     pub(super) text: String,
     /// Its answer has no body, whatever the answer says.
     pub(super) is_head: bool,
+    /// Somebody wants to read the answer.
+    pub(super) keeps_answer: bool,
 }
 
 /// Makes the requests of a class.
@@ -17,6 +19,7 @@ pub(super) struct Requests {
     path: Template,
     body: Option<Template>,
     key_prefix: String,
+    keeps_answer: bool,
 }
 
 impl Requests {
@@ -26,6 +29,7 @@ impl Requests {
             path: class.path.clone(),
             body: class.body.clone(),
             key_prefix,
+            keeps_answer: class.keeps_answers,
         }
     }
 
@@ -56,6 +60,7 @@ impl Requests {
         Outgoing {
             text,
             is_head: self.method == Method::HEAD,
+            keeps_answer: self.keeps_answer,
         }
     }
 }

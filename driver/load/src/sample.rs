@@ -19,6 +19,23 @@ pub struct Sample {
     pub class: u16,
     /// How it ended.
     pub end: End,
+    /// How often its client had asked before: 0 for an arrival of the schedule.
+    pub attempt: u8,
+}
+
+/// What a client was told, where the plan wants to know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// Index of the class in the plan.
+    pub class: u16,
+    /// Number of the key within the class.
+    pub key: u64,
+    /// When the answer was whole, from the start.
+    pub at: Duration,
+    /// Its status.
+    pub status: u16,
+    /// The first kilobytes of its body.
+    pub body: Vec<u8>,
 }
 
 /// How a request ended.
@@ -88,6 +105,8 @@ pub struct Ledger {
     pub offered: u64,
     /// Of these, never sent.
     pub dropped: u64,
+    /// Of those offered, the ones beside the plan: clients that asked again.
+    pub again: u64,
 }
 
 /// Attempts to open a connection.

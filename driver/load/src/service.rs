@@ -16,6 +16,8 @@ pub enum Service {
     Worker,
     /// The dependency of the api.
     Dep,
+    /// The owner of the ledger.
+    Auditor,
 }
 
 /// Where a replica takes requests over HTTP: an address of this network and, behind a proxy, the path
@@ -84,6 +86,8 @@ pub struct Targets {
     pub worker: Vec<Endpoint>,
     /// Replicas of the dependency.
     pub dep: Vec<Endpoint>,
+    /// The auditor, where there is a ledger.
+    pub auditor: Vec<Endpoint>,
 }
 
 impl Targets {
@@ -93,12 +97,13 @@ impl Targets {
             Service::Api => &self.api,
             Service::Worker => &self.worker,
             Service::Dep => &self.dep,
+            Service::Auditor => &self.auditor,
         }
     }
 
     /// The servers through which the services are reached.
     pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
-        let services = [&self.api, &self.worker, &self.dep];
+        let services = [&self.api, &self.worker, &self.dep, &self.auditor];
         services.into_iter().flatten().map(Endpoint::addr)
     }
 }

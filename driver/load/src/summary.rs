@@ -215,7 +215,12 @@ pub fn verify_books(plan: &Plan, recording: &Recording, classes: &[Class]) -> Re
             balance(
                 plan,
                 &[
-                    ("planned", ledger.planned, "offered", ledger.offered),
+                    (
+                        "planned",
+                        ledger.planned,
+                        "offered by the plan",
+                        ledger.offered - ledger.again,
+                    ),
                     (
                         "unfinished",
                         total.unfinished,

@@ -58,6 +58,13 @@ impl Template {
         &self.source
     }
 
+    /// The text for request `n` of a class whose keys begin with `prefix`.
+    pub fn text(&self, prefix: &str, n: u64) -> String {
+        let mut text = String::new();
+        self.fill(prefix, n, &mut text);
+        text
+    }
+
     /// Adds the text for request `n`, whose key is `prefix`, `-` and `n`.
     pub(super) fn fill(&self, prefix: &str, n: u64, text: &mut String) {
         for piece in &self.pieces {
@@ -76,17 +83,11 @@ impl Template {
 mod tests {
     use super::*;
 
-    fn filled(template: &Template, prefix: &str, n: u64) -> String {
-        let mut text = String::new();
-        template.fill(prefix, n, &mut text);
-        text
-    }
-
     #[test]
     fn places_are_filled_and_json_stays() {
         let template = Template::new(r#"{"key":"{key}","account":{account},"n":{n},"x":{}}"#);
         assert_eq!(
-            filled(&template, "run-buy", 12_034),
+            template.text("run-buy", 12_034),
             r#"{"key":"run-buy-12034","account":34,"n":12034,"x":{}}"#
         );
     }
@@ -94,6 +95,6 @@ mod tests {
     #[test]
     fn a_text_without_places_is_always_the_same() {
         let template = Template::new(r#"{"fast":1}"#);
-        assert_eq!(filled(&template, "run", 3), r#"{"fast":1}"#);
+        assert_eq!(template.text("run", 3), r#"{"fast":1}"#);
     }
 }

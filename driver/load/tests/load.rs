@@ -14,8 +14,8 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_load::{
-    ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service, Targets,
-    Template,
+    Again, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service, Targets,
+    Template, Told,
     schedule::{Shape, Spacing, Stretch, arrivals},
     summary::{self, Distribution, Expectation, Span},
 };
@@ -47,6 +47,8 @@ fn class(name: &str, path: &str, rate: f64, length: Duration) -> ClassPlan {
         timeout: ms(10_000),
         max_in_flight: 10_000,
         repeat: None,
+        again: None,
+        keeps_answers: false,
         arrivals: arrivals(&[stretch], Spacing::Even),
     }
 }
@@ -71,19 +73,22 @@ fn api(address: SocketAddr) -> Targets {
 struct Controls {
     targets: watch::Sender<Targets>,
     seen: mpsc::UnboundedReceiver<Sample>,
+    told: mpsc::UnboundedReceiver<Told>,
     stop: CancellationToken,
 }
 
 async fn start(plan: &Plan, address: SocketAddr) -> Result<(Running, Controls), LoadError> {
     let (targets, receiver) = watch::channel(api(address));
     let (live, seen) = mpsc::unbounded_channel();
+    let (tell, told) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
-    let running = lab_load::start(plan.clone(), receiver, live, stop.clone()).await?;
+    let running = lab_load::start(plan.clone(), receiver, live, tell, stop.clone()).await?;
     Ok((
         running,
         Controls {
             targets,
             seen,
+            told,
             stop,
         },
     ))
@@ -538,4 +543,110 @@ async fn a_connection_that_will_be_closed_carries_nothing_more() {
     let recording = run(plan, address).await;
     assert_eq!(ended(&recording, OK), 10);
     assert_eq!(recording.connects.after_start, 9);
+}
+
+/// Cuts the connection on the first request of every fifth key, and answers all others with their query. It has heard
+/// each request once when its answer comes.
+fn forgetful() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
+    let (hear, heard) = mpsc::unbounded_channel();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let known = std::sync::Arc::new(std::sync::Mutex::new(std::collections::HashSet::new()));
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, hear, known) = (stream.unwrap(), hear.clone(), known.clone());
+            thread::spawn(move || {
+                let mut request = [0; 1024];
+                while let Ok(length @ 1..) = stream.read(&mut request) {
+                    let text = String::from_utf8_lossy(&request[..length]);
+                    let query = text.split([' ', '?']).nth(2).unwrap().to_owned();
+                    let key: u64 = query.rsplit('-').next().unwrap().parse().unwrap();
+                    let _ = hear.send(query.clone());
+                    if key.is_multiple_of(5) && known.lock().unwrap().insert(key) {
+                        return;
+                    }
+                    let answer = format!(
+                        "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{query}",
+                        query.len()
+                    );
+                    stream.write_all(answer.as_bytes()).unwrap();
+                }
+            });
+        }
+    });
+    (address, heard)
+}
+
+#[tokio::test]
+async fn a_client_without_an_answer_asks_again_until_it_has_one() {
+    let (address, mut heard) = forgetful();
+    let mut class = class("buy", "/tx?{key}", 100.0, ms(1000));
+    class.again = Some(Again {
+        after: ms(150),
+        times: 3,
+        statuses: Vec::new(),
+    });
+    class.keeps_answers = true;
+    let plan = plan(class);
+    let (running, mut controls) = start(&plan, address).await.unwrap();
+    let recording = running.finish().await.unwrap();
+    check_books(&plan, &recording);
+
+    let again: Vec<&Sample> = recording.samples.iter().filter(|s| s.attempt > 0).collect();
+    // 20 keys of 100 are cut off, and those of the last 150 ms have no time left to ask again.
+    assert!((14..=17).contains(&again.len()), "{}", again.len());
+    assert_eq!(recording.ledger[0].again, again.len() as u64);
+    assert_eq!(recording.ledger[0].planned, 100);
+    for sample in again {
+        assert_eq!((sample.attempt, sample.end), (1, OK));
+        let first = recording
+            .samples
+            .iter()
+            .find(|s| s.key == sample.key)
+            .unwrap();
+        assert_eq!(first.end, End::Broken);
+        assert_eq!(
+            sample.intended.abs_diff(first.done),
+            ms(150),
+            "from the end of the last one"
+        );
+        assert!(sample.written.unwrap() >= sample.intended, "never early");
+    }
+    let told: Vec<Told> = std::iter::from_fn(|| controls.told.try_recv().ok()).collect();
+    assert_eq!(told.len(), ended(&recording, OK));
+    for told in &told {
+        assert_eq!(told.body, format!("test-buy-{}", told.key).as_bytes());
+    }
+    let mut asked: HashMap<String, u32> = HashMap::new();
+    while let Ok(query) = heard.try_recv() {
+        *asked.entry(query).or_default() += 1;
+    }
+    assert!(asked.values().all(|times| *times <= 2));
+}
+
+#[tokio::test]
+async fn nobody_asks_more_often_than_the_plan_says_nor_after_its_end() {
+    let address = serve(|_| async { "no".into() });
+    let mut class = class("buy", "/", 20.0, ms(1000));
+    class.again = Some(Again {
+        after: ms(20),
+        times: 2,
+        statuses: vec![200],
+    });
+    let recording = run(plan(class), address).await;
+    let attempts = |attempt| {
+        recording
+            .samples
+            .iter()
+            .filter(|s| s.attempt == attempt)
+            .count()
+    };
+    assert_eq!(attempts(0), 20);
+    assert!(
+        attempts(1) >= 15 && attempts(2) >= 15,
+        "but for the last ones"
+    );
+    assert_eq!(attempts(3), 0);
+    let last = ms(950);
+    assert!(recording.samples.iter().all(|s| s.intended <= last));
 }

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) enum Place {
     /// `/metrics` of all replicas of a service.
     Metrics(Service),
-    /// `/debug/dbstats` of the api.
+    /// `/debug/dbstats` of the auditor.
     Dbstats,
 }
 
@@ -77,7 +77,7 @@ async fn page(http: &reqwest::Client, place: Place, targets: &Targets) -> Option
             Some(Page::Metrics(samples))
         }
         Place::Dbstats => {
-            let endpoint = targets.of(Service::Api).first()?;
+            let endpoint = targets.of(Service::Auditor).first()?;
             let text = get(http, endpoint, "/debug/dbstats").await?;
             serde_json::from_str(&text).ok().map(Page::Json)
         }

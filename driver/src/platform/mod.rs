@@ -55,7 +55,7 @@ pub enum Error {
     SupervisorGone,
 }
 
-/// What to start. The dependency is part of every stack.
+/// What to start. The dependency is part of every stack, and the auditor of every one with a database.
 #[derive(Clone, Debug)]
 pub struct StackSpec {
     /// Which implementation: `mine`, `starter`, `solved` or `cheat:<name>`.
@@ -116,6 +116,8 @@ pub struct ApiSpec {
     pub manifests: Option<ApiManifests>,
     /// Whether it gets a database.
     pub database: bool,
+    /// Whether the run will kill it: where no signal reaches it, it must take an order to crash.
+    pub crashable: bool,
 }
 
 impl Default for ApiSpec {
@@ -129,6 +131,7 @@ impl Default for ApiSpec {
             cpu_quota: None,
             manifests: None,
             database: false,
+            crashable: false,
         }
     }
 }
@@ -209,6 +212,8 @@ pub enum Change {
     Ready,
     /// Takes no new requests any more; it was asked to stop or it crashed.
     Stopped,
+    /// Killed in the middle of its work, as the scenario wants it.
+    Killed,
 }
 
 impl fmt::Display for Change {
@@ -217,6 +222,7 @@ impl fmt::Display for Change {
             Self::Started => "started",
             Self::Ready => "is ready",
             Self::Stopped => "stopped",
+            Self::Killed => "was killed (SIGKILL)",
         })
     }
 }
@@ -261,6 +267,11 @@ impl StackControl {
         let _ = self.commands.send(Command::ScaleApi(replicas));
     }
 
+    /// Kills a replica of the api in the middle of its work, and starts another in its place.
+    pub fn crash_api(&self) {
+        let _ = self.commands.send(Command::CrashApi);
+    }
+
     /// Stops every service, gracefully for a bounded time, and removes what the stack left behind.
     pub async fn stop(self) -> Result<(), Error> {
         let (done, stopped) = oneshot::channel();
@@ -275,5 +286,6 @@ impl StackControl {
 #[derive(Debug)]
 pub(crate) enum Command {
     ScaleApi(u32),
+    CrashApi,
     Stop(oneshot::Sender<Result<(), Error>>),
 }

@@ -41,6 +41,8 @@ pub(super) struct Course<'a> {
     pub(super) journal: Journal,
     pub(super) terminal: &'a mut Terminal,
     pub(super) interrupt: &'a CancellationToken,
+    /// When the api is to be killed, in the phase that has begun.
+    pub(super) crash_at: Option<Duration>,
 }
 
 impl Course<'_> {
@@ -57,6 +59,8 @@ impl Course<'_> {
             let until_phase = next_phase
                 .unwrap_or(Duration::MAX)
                 .saturating_sub(self.t0.elapsed());
+            let until_crash = self.crash_at.unwrap_or(Duration::MAX);
+            let until_crash = until_crash.saturating_sub(self.t0.elapsed());
             tokio::select! {
                 biased;
                 () = self.interrupt.cancelled() => return Ok(End::Interrupted),
@@ -69,10 +73,12 @@ impl Course<'_> {
                 }),
                 () = tokio::time::sleep(until_phase), if next_phase.is_some() => {
                     let (phase, start, _) = phases.next().expect("peeked");
+                    self.crash_at = phase.crash.map(|crash| start + crash.after);
                     if let Err(error) = self.begin(phase, start).await {
                         return Ok(End::Broken(format!("{error:#}")));
                     }
                 }
+                () = tokio::time::sleep(until_crash), if self.crash_at.is_some() => self.crash()?,
                 Some(decision) = self.decided.recv() => self.scale(&decision)?,
                 Some(event) = self.stack.events.recv() => {
                     let at = seconds_since(self.t0, event.at);
@@ -109,6 +115,15 @@ impl Course<'_> {
             .phase(&phase.name, start.as_secs_f64(), phase.duration);
         self.event(EventKind::Phase, &phase.name)?;
         fault.map_or(Ok(()), |fault| self.event(EventKind::Fault, &fault.text))
+    }
+
+    fn crash(&mut self) -> Result<()> {
+        self.crash_at = None;
+        self.stack.control.crash_api();
+        self.event(
+            EventKind::Fault,
+            "the api is killed in the middle of its work",
+        )
     }
 
     fn scale(&mut self, decision: &Decision) -> Result<()> {

@@ -48,7 +48,8 @@ impl Live {
 
     /// Takes in a finished request.
     pub(super) fn add(&mut self, sample: Sample) {
-        self.finished += 1;
+        // Who asks again is no arrival of the plan.
+        self.finished += u64::from(sample.attempt == 0);
         self.recent.push_back(sample);
     }
 

@@ -23,6 +23,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    books::{Bookkeeper, Books},
     code::Code,
     interrupt::Interrupted,
     observe,
@@ -125,6 +126,7 @@ struct Played {
     plan: Plan,
     started_at: Timestamp,
     recording: Recording,
+    books: Books,
     series: Vec<lab_record::Series>,
     events: Vec<lab_record::Event>,
     /// Why the run is no measurement, where it isn't.
@@ -146,11 +148,13 @@ async fn play(
 
     let plan = plan::load(scenario, run_id)?;
     let (samples, finished) = mpsc::unbounded_channel();
+    let (tell, told) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
     let load = lab_load::start(
         plan.clone(),
         stack.targets.clone(),
         samples,
+        tell,
         stop_load.clone(),
     )
     .await?;
@@ -172,6 +176,8 @@ async fn play(
         journal.event(0.0, EventKind::Scaling, scaling)?;
     }
 
+    let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
+    let bookkeeping = tokio::spawn(bookkeeper.keep(told));
     let stop_observing = CancellationToken::new();
     let (decisions, emulated) = mpsc::unbounded_channel();
     let (asked_for, desired) = watch::channel(stack.replicas.borrow().len() as u32);
@@ -203,6 +209,7 @@ async fn play(
         journal,
         terminal,
         interrupt: order.interrupt,
+        crash_at: None,
     };
     let end = course.until_the_end(load.as_mut()).await?;
     let (broken, interrupted) = course.close(&end)?;
@@ -213,6 +220,7 @@ async fn play(
         stop_load.cancel();
         load.await?
     };
+    let books = bookkeeping.await.context("the bookkeeper ended early")?;
     stop_observing.cancel();
     let series = observer.await.context("the collector ended early")?;
     scaling.await.context("the autoscaler ended early")?;
@@ -220,6 +228,7 @@ async fn play(
         plan,
         started_at,
         recording,
+        books,
         series,
         events: journal.take_events(),
         broken,

@@ -49,6 +49,7 @@ pub(super) fn assemble(
         scenario,
         samples: &samples,
         series: &played.series,
+        books: &played.books,
     };
     let checks = score::checks(&measured);
     let mut versions = host::versions(order.root);

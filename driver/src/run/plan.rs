@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use lab_load::{
-    ClassPlan, Plan, Repeat, Template,
+    Again, ClassPlan, Plan, Repeat, Template,
     schedule::{self, Shape, Spacing, Stretch},
 };
 use lab_record::RunId;
@@ -43,6 +43,7 @@ pub(super) fn stack(
         cpu_quota: manifests.and_then(Manifests::cpu_limit),
         manifests: manifests.map(Manifests::files),
         database: api.database,
+        crashable: scenario.phases.iter().any(|phase| phase.crash.is_some()),
         port: 0,
     });
     let worker = services.worker.as_ref().map(|worker| WorkerSpec {
@@ -107,6 +108,12 @@ fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassP
             every: repeat.every.into(),
             lag: repeat.lag.into(),
         }),
+        again: class.again.as_ref().map(|again| Again {
+            after: again.after,
+            times: again.times,
+            statuses: again.statuses.clone(),
+        }),
+        keeps_answers: class.receipts,
         arrivals: schedule::arrivals(&stretches, spacing),
     })
 }

@@ -17,6 +17,15 @@ pub enum Measure {
     OkCount(Requests),
     /// Number of different keys among the requests answered with a wished status.
     DistinctOk(Requests),
+    /// Keys asked for that had a wished answer in the end, however often their clients had to ask, as a share of all.
+    SettledShare(Requests),
+    /// Wished answers whose receipt is not the one in the provider's own book for that key. Phases are those of the
+    /// answer.
+    WrongReceipts(Requests),
+    /// Keys with more than one wished answer that does not say `replayed`, and keys asked for once whose answer does.
+    WrongReplays(Requests),
+    /// Payments on which clients, ledger and provider disagree.
+    Ledger(Comparison),
     /// A percentile of the latency from the intended send.
     Latency(Latency),
     /// Time from the end of a phase until the class is good again and stays so.
@@ -40,6 +49,32 @@ pub struct Requests {
     /// The phases of their intended send; all where none is named.
     #[serde(default)]
     pub phases: Vec<Reference>,
+}
+
+/// A comparison of the ledger with another book.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Comparison {
+    /// The class whose requests are the payments.
+    pub class: Reference,
+    /// What to count.
+    pub count: Disagreement,
+}
+
+/// How the ledger can disagree with what clients were told and with what the provider charged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Disagreement {
+    /// A client was told that it is paid, and who looked right after found nothing in the ledger.
+    NotAtOnce,
+    /// A client was told that it is paid, and in the end the ledger has no such payment, or another receipt.
+    Lost,
+    /// Recorded, but the provider never charged it, or gave another receipt.
+    Uncharged,
+    /// Recorded, but no client asked for it, or for something else.
+    Unasked,
+    /// Charged by the provider, and in the end not recorded.
+    Unrecorded,
 }
 
 /// A percentile of latency.
@@ -168,10 +203,13 @@ impl Measure {
     /// What its value counts.
     pub fn dimension(&self) -> Dimension {
         match self {
-            Self::GoodShare(_) | Self::OkShare(_) => Dimension::Share,
+            Self::GoodShare(_) | Self::OkShare(_) | Self::SettledShare(_) => Dimension::Share,
             Self::Latency(_) | Self::Recovery(_) => Dimension::Time,
             Self::OkCount(_)
             | Self::DistinctOk(_)
+            | Self::WrongReceipts(_)
+            | Self::WrongReplays(_)
+            | Self::Ledger(_)
             | Self::Series(_)
             | Self::Ratio(_)
             | Self::Value(_) => Dimension::Count,

@@ -14,7 +14,7 @@ use lab_load::{Service, summary::Expectation};
 use serde::Deserialize;
 
 pub use built_in::{NAMES, built_in};
-pub use measure::{Limit, Measure, Observed, Recovery, Requests, Stat};
+pub use measure::{Comparison, Disagreement, Limit, Measure, Observed, Recovery, Requests, Stat};
 pub use parse::ScenarioError;
 pub use units::{Dimension, Quantity, Rate};
 
@@ -151,6 +151,17 @@ pub struct Phase {
     pub on_cluster: Option<Duration>,
     /// What is wrong during it.
     pub fault: Option<Fault>,
+    /// A crash of the api in the middle of it.
+    pub crash: Option<Crash>,
+}
+
+/// A replica of the api is killed in the middle of its work, and started again at once.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Crash {
+    /// When, from the start of the phase.
+    #[serde(deserialize_with = "units::duration")]
+    pub after: Duration,
 }
 
 /// A fault that lasts for a phase.
@@ -204,6 +215,11 @@ pub struct Class {
     pub max_in_flight: u32,
     /// A client's retries: every so many requests one repeats an earlier key.
     pub repeat: Option<Repeat>,
+    /// Whether a client that had no answer asks again.
+    pub again: Option<Again>,
+    /// True where a wished answer is JSON with the provider's `receipt` for the request's key.
+    #[serde(default)]
+    pub receipts: bool,
 }
 
 /// How arrivals are spread over time.
@@ -238,6 +254,20 @@ pub struct Repeat {
     pub lag: u32,
 }
 
+/// A client that had no answer asks again with the same key, beside the rate.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Again {
+    /// From the end of one attempt to the next.
+    #[serde(deserialize_with = "units::duration")]
+    pub after: Duration,
+    /// How often, at most.
+    pub times: u8,
+    /// Statuses that count as no answer here.
+    #[serde(default)]
+    pub statuses: Vec<u16>,
+}
+
 /// Something observed over time.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -264,7 +294,7 @@ pub enum Source {
     Metric(Metric),
     /// A counter's growth per second, summed over the replicas.
     Rate(Metric),
-    /// A field of `/debug/dbstats`, e.g. `activity.idle_in_transaction`.
+    /// A field of the auditor's `/debug/dbstats`, e.g. `activity.idle_in_transaction`.
     Dbstats(String),
     /// Replicas of the api.
     Replicas(Replicas),

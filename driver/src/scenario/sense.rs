@@ -142,6 +142,7 @@ fn check_limit(check: &Check) -> Result<(), String> {
 struct Names<'a> {
     phases: Vec<&'a str>,
     classes: Vec<&'a str>,
+    receipts: Vec<&'a str>,
     series: Vec<&'a str>,
     checks: Vec<&'a str>,
 }
@@ -159,6 +160,12 @@ impl<'a> Names<'a> {
                 .iter()
                 .map(|class| class.name.as_str())
                 .collect(),
+            receipts: scenario
+                .classes
+                .iter()
+                .filter(|class| class.receipts)
+                .map(|class| class.name.as_str())
+                .collect(),
             series: scenario
                 .series
                 .iter()
@@ -172,6 +179,19 @@ impl<'a> Names<'a> {
         }
     }
 
+    /// A class whose answers carry receipts.
+    fn with_receipts(&self, name: &Reference) -> Result<(), Complaint> {
+        find("class", name, &self.classes)?;
+        if self.receipts.contains(&name.get_ref().as_str()) {
+            return Ok(());
+        }
+        let message = format!(
+            "the class `{}` needs `receipts = true` for this",
+            name.get_ref()
+        );
+        complain(Place::At(name.span()), message)
+    }
+
     fn phase(&self, name: &Reference) -> Result<(), Complaint> {
         find("phase", name, &self.phases)
     }
@@ -182,13 +202,22 @@ impl<'a> Names<'a> {
             Measure::GoodShare(requests)
             | Measure::OkShare(requests)
             | Measure::OkCount(requests)
-            | Measure::DistinctOk(requests) => {
+            | Measure::DistinctOk(requests)
+            | Measure::SettledShare(requests) => {
                 find("class", &requests.class, &self.classes)?;
                 requests
                     .phases
                     .iter()
                     .try_for_each(|phase| self.phase(phase))
             }
+            Measure::WrongReceipts(requests) | Measure::WrongReplays(requests) => {
+                self.with_receipts(&requests.class)?;
+                requests
+                    .phases
+                    .iter()
+                    .try_for_each(|phase| self.phase(phase))
+            }
+            Measure::Ledger(comparison) => self.with_receipts(&comparison.class),
             Measure::Latency(latency) => {
                 find("class", &latency.class, &self.classes)?;
                 if !(1..=100).contains(&latency.percentile) {

@@ -9,7 +9,7 @@ use lab_load::{
 
 use crate::scenario::{Class, Measure, Observed, Recovery, Reference, Requests, Stat};
 
-use super::Measured;
+use super::{Measured, records};
 
 /// Time is cut into windows of this length to see when a class is well again.
 const RECOVERY_WINDOW: Duration = Duration::from_millis(500);
@@ -27,7 +27,7 @@ pub(super) struct Value {
 }
 
 impl Value {
-    fn exact(value: f64) -> Self {
+    pub(super) fn exact(value: f64) -> Self {
         Self {
             value,
             censored: false,
@@ -55,6 +55,10 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
             let keys: HashSet<u64> = ok.map(|sample| sample.key).collect();
             Some(Value::exact(keys.len() as f64))
         }
+        Measure::SettledShare(requests) => records::settled_share(measured, requests),
+        Measure::WrongReceipts(requests) => records::wrong_receipts(measured, requests),
+        Measure::WrongReplays(requests) => Some(records::wrong_replays(measured, requests)),
+        Measure::Ledger(comparison) => records::disagreements(measured, comparison),
         Measure::Latency(latency) => {
             let requests = Requests {
                 class: latency.class.clone(),
@@ -110,7 +114,7 @@ fn fate(class: &Class, sample: &Sample) -> Fate {
     class.expectation().fate(sample.end)
 }
 
-fn is_ok(class: &Class, sample: &Sample) -> bool {
+pub(super) fn is_ok(class: &Class, sample: &Sample) -> bool {
     fate(class, sample) == Fate::Ok
 }
 
@@ -204,7 +208,7 @@ fn statistic(measured: &Measured, observed: &Observed) -> Option<f64> {
 }
 
 impl<'a> Measured<'a> {
-    fn class(&self, name: &Reference) -> Option<&'a Class> {
+    pub(super) fn class(&self, name: &Reference) -> Option<&'a Class> {
         self.scenario
             .classes
             .iter()
@@ -217,12 +221,15 @@ impl<'a> Measured<'a> {
         Some((start, end))
     }
 
-    fn spans(&self, phases: &[Reference]) -> Vec<(Duration, Duration)> {
+    pub(super) fn spans(&self, phases: &[Reference]) -> Vec<(Duration, Duration)> {
         phases.iter().filter_map(|phase| self.span(phase)).collect()
     }
 
     /// The requests of a class whose intended send lies in the phases, in order of it.
-    fn requests(&self, requests: &Requests) -> impl Iterator<Item = &'a Sample> + use<'a> {
+    pub(super) fn requests(
+        &self,
+        requests: &Requests,
+    ) -> impl Iterator<Item = &'a Sample> + use<'a> {
         let class = self
             .scenario
             .classes

@@ -3,6 +3,7 @@
 
 mod grade;
 mod measure;
+mod records;
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +11,10 @@ mod tests;
 use lab_load::Sample;
 use lab_record::{Outcome, Validity, Verdict};
 
-use crate::scenario::{Check, Limit, Quantity, Scenario};
+use crate::{
+    books::Books,
+    scenario::{Check, Limit, Quantity, Scenario},
+};
 
 /// What the checks are judged by.
 #[derive(Clone, Copy, Debug)]
@@ -21,6 +25,8 @@ pub struct Measured<'a> {
     pub samples: &'a [Sample],
     /// What was observed besides.
     pub series: &'a [lab_record::Series],
+    /// What provider, ledger and clients have on record.
+    pub books: &'a Books,
 }
 
 /// A score below this is a failure, a passing one is never below it; so that no failed run ever

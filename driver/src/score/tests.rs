@@ -6,7 +6,7 @@ use lab_load::{End, Sample};
 use lab_record::{Check, Outcome, Series, Validity};
 
 use super::{Measured, checks, verdict};
-use crate::scenario::Scenario;
+use crate::{books::Books, scenario::Scenario};
 
 const SCENARIO: &str = r#"
 name = "test"
@@ -94,6 +94,7 @@ fn requests(how: impl Fn(u64) -> (u64, End)) -> Vec<Sample> {
                 key: n,
                 class: 0,
                 end,
+                attempt: 0,
             }
         })
         .collect()
@@ -113,6 +114,7 @@ fn judge(samples: &[Sample], queue: &[(f64, f64)]) -> Vec<Check> {
         scenario: &scenario,
         samples,
         series: &series,
+        books: &Books::default(),
     })
 }
 

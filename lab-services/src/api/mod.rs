@@ -1,7 +1,7 @@
 //! The front service: quotes, payments, CPU work and their bystander, under one admission limit.
 
 mod admission;
-mod dbstats;
+mod pool;
 mod routes;
 
 use std::sync::Arc;
@@ -60,6 +60,9 @@ pub struct ApiArgs {
         value_name = "MILLICORES"
     )]
     cpu_quota_millicores: u32,
+    /// Let `POST /debug/crash` end this process as a crash would, for a driver that can't send it a signal.
+    #[arg(long, env = "LAB_CRASHABLE")]
+    crashable: bool,
 }
 
 /// The bounds on which a scenario turns.
@@ -103,7 +106,7 @@ pub async fn run(args: ApiArgs) -> Result<()> {
     serve(
         &args.listen,
         8080,
-        routes::routes(api, sizes.admission_slots),
+        routes::routes(api, sizes.admission_slots, args.crashable),
     )
     .await
 }

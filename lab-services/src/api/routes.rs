@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::admission::Admission;
-use super::dbstats::{DbStats, dbstats};
+use super::pool::PoolMetrics;
 use super::{Api, Database};
 use crate::cases::{self, Ask};
 use crate::deadline::{self, Deadline};
@@ -28,11 +28,14 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The most CPU time that one request may ask for.
 const MAX_CPU_MS: u64 = 1000;
 
-pub(super) fn routes(api: Api, slots: u32) -> Router {
+pub(super) fn routes(api: Api, slots: u32, crashable: bool) -> Router {
     let admission = Admission::new(slots);
     let mut registry = Registry::default();
     admission.register(&mut registry);
     registry.register_collector(Box::new(CpuMetrics(Arc::clone(&api.cpu))));
+    if let Some(database) = &api.database {
+        registry.register_collector(Box::new(PoolMetrics(database.clone())));
+    }
 
     let cases = Router::new()
         .route("/cases/timeouts", get(timeouts))
@@ -40,12 +43,18 @@ pub(super) fn routes(api: Api, slots: u32) -> Router {
         .route("/cases/tx", post(tx))
         .route("/cases/autoscale", get(autoscale))
         .with_state(api.clone());
-    let upkeep = Router::new()
+    let mut upkeep = Router::new()
         .route("/healthz", get("ok"))
         .route("/readyz", get(ready))
-        .route("/debug/dbstats", get(debug_dbstats))
         .route("/debug/code", get(crate::code::sources))
         .with_state(api);
+    if crashable {
+        // No answer, no goodbye to anybody: what SIGKILL does.
+        upkeep = upkeep.route(
+            "/debug/crash",
+            post(async || -> () { std::process::abort() }),
+        );
+    }
     admission
         .limit(cases)
         .merge(upkeep)
@@ -106,10 +115,6 @@ async fn autoscale(State(api): State<Api>, Params(params): Params<AutoscaleParam
     }
     api.cpu.burn(Duration::from_millis(params.cpu_ms)).await;
     Json(json!({ "cpu_ms": params.cpu_ms })).into_response()
-}
-
-async fn debug_dbstats(State(api): State<Api>) -> Result<Json<DbStats>, Failure> {
-    Ok(Json(dbstats(&api.database()?).await?))
 }
 
 async fn ready(State(api): State<Api>) -> Result<&'static str, Failure> {

@@ -1,4 +1,4 @@
-//! The server side of `dep`: `/work`, `/fault` and its metrics.
+//! The server side of `dep`: `/work`, `/fault`, its books and its metrics.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -21,6 +21,9 @@ use crate::deadline;
 use crate::failure::refusal;
 use crate::metrics::{self, Registry};
 use crate::request::{JsonBody, Params};
+
+/// The book of receipts has room for many keys, not for keys of any length.
+const LONGEST_KEY: usize = 256;
 
 #[derive(Clone)]
 struct Server {
@@ -65,6 +68,7 @@ pub(super) fn routes() -> Router {
     Router::new()
         .route("/work", get(work))
         .route("/fault", get(show_faults).put(set_faults))
+        .route("/books", get(show_books))
         .route("/healthz", get("ok"))
         .route("/readyz", get("ready"))
         .merge(metrics::routes(registry))
@@ -86,6 +90,12 @@ async fn work(
     headers: HeaderMap,
     Params(params): Params<WorkParams>,
 ) -> Response {
+    if params.key.len() > LONGEST_KEY {
+        return refusal(
+            StatusCode::BAD_REQUEST,
+            format!("a key has {LONGEST_KEY} bytes at most"),
+        );
+    }
     let mut call = Call::start(server.counts.clone());
     let faults = server.faults();
     let place = match faults.places() {
@@ -111,13 +121,17 @@ async fn work(
         );
     }
     call.outcome = OutcomeKind::ok;
-    let receipt = server.receipts.of(&params.key);
-    let distinct = server.receipts.give(receipt);
+    let receipt = server.receipts.give(&params.key);
+    let distinct = server.receipts.distinct();
     server
         .counts
         .distinct_keys
         .set(distinct.cast_signed() as i64);
     Json(json!({ "receipt": receipt, "key": params.key })).into_response()
+}
+
+async fn show_books(State(server): State<Server>) -> Response {
+    Json(server.receipts.page()).into_response()
 }
 
 async fn show_faults(State(server): State<Server>) -> Json<FaultPlan> {

@@ -83,7 +83,15 @@ async fn payments_without_a_database_say_what_is_missing() {
         body["error"].as_str().unwrap().contains("--database-url"),
         "{body}"
     );
-    assert_eq!(api.get("/debug/dbstats").await.0, 503);
+    assert_eq!(api.post("/debug/crash", json!({})).await.0, 404);
+}
+
+#[tokio::test]
+async fn a_crash_that_is_asked_for_is_one() {
+    let mut api = Service::start(&["api", "--crashable"]);
+    let crash = reqwest::Client::new().post(api.url("/debug/crash"));
+    assert!(crash.send().await.is_err(), "no answer");
+    assert!(!api.ended().await.success());
 }
 
 #[tokio::test]

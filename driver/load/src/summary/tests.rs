@@ -20,6 +20,7 @@ fn sample(intended: u64, took: u64, end: End) -> Sample {
         key: intended,
         class: 0,
         end,
+        attempt: 0,
     }
 }
 
@@ -35,6 +36,8 @@ fn plan() -> Plan {
             timeout: TIMEOUT,
             max_in_flight: 1,
             repeat: None,
+            again: None,
+            keeps_answers: false,
             arrivals: Vec::new(),
         }],
         connections_per_target: 0,
@@ -81,6 +84,7 @@ fn recording() -> Recording {
             planned: 9,
             offered: 8,
             dropped: 1,
+            again: 0,
         }],
         ..Recording::default()
     }
@@ -168,7 +172,7 @@ fn a_whole_run_offers_its_whole_plan() {
     let mut recording = recording();
     recording.complete = true;
     let text = verify_books(&plan(), &recording, &summed_up()).unwrap_err();
-    assert_eq!(text, "class `quote`: 9 planned, but 8 offered");
+    assert_eq!(text, "class `quote`: 9 planned, but 8 offered by the plan");
 }
 
 #[test]

@@ -99,6 +99,9 @@ pub enum Error {
     /// The client can't be made.
     #[error("cannot make an HTTP client: {0}")]
     Http(#[source] reqwest::Error),
+    /// No random numbers from the system.
+    #[error("cannot make a password for the database: {0}")]
+    Password(#[source] io::Error),
     /// No temporary folder.
     #[error("cannot make a temporary folder: {0}")]
     Folder(#[source] io::Error),

@@ -22,6 +22,8 @@ pub(super) struct Manifests<'a> {
     pub(super) root: &'a Path,
     /// An image in place of the manifests' own.
     pub(super) image: Option<&'a str>,
+    /// Passwords of this run, in place of those that stand in the manifests for everybody to read.
+    pub(super) passwords: [String; 2],
 }
 
 impl Manifests<'_> {
@@ -35,6 +37,7 @@ impl Manifests<'_> {
         if let Some(api) = &spec.api {
             if api.database {
                 objects.extend(self.read("deploy/k8s/postgres.yaml")?);
+                objects.extend(self.auditor(api)?);
             }
             objects.extend(self.api(api, &spec.code)?);
         }
@@ -62,6 +65,14 @@ impl Manifests<'_> {
         Ok(objects)
     }
 
+    fn auditor(&self, spec: &ApiSpec) -> Result<Vec<Value>, ManifestError> {
+        let mut objects = self.read("deploy/k8s/auditor.yaml")?;
+        for container in objects.iter_mut().filter_map(container) {
+            set_sizes(container, &[("LAB_POOL_SIZE", u128::from(spec.pool_size))]);
+        }
+        Ok(objects)
+    }
+
     /// Without an autoscaler the CPU limit of step 4 would only disturb: it is left out.
     fn api(&self, spec: &ApiSpec, code: &str) -> Result<Vec<Value>, ManifestError> {
         let (deployment, hpa): (PathBuf, Option<&Path>) = match &spec.manifests {
@@ -83,6 +94,9 @@ impl Manifests<'_> {
                 container["env"] = json!([]);
             }
             set_sizes(container, &sizes);
+            if spec.crashable {
+                set_sizes(container, &[("LAB_CRASHABLE", "true")]);
+            }
             if hpa.is_none() {
                 container["resources"]["limits"] = json!({ "memory": "256Mi" });
                 container["resources"]["requests"] = json!({ "cpu": "100m", "memory": "64Mi" });
@@ -94,6 +108,24 @@ impl Manifests<'_> {
         Ok(objects)
     }
 
+    fn fresh_passwords(&self, secret: &mut Value) {
+        let Some(data) = secret["stringData"].as_object_mut() else {
+            return;
+        };
+        let known: Vec<String> = data
+            .iter()
+            .filter(|(name, _)| name.ends_with("password"))
+            .filter_map(|(_, password)| Some(password.as_str()?.to_owned()))
+            .collect();
+        for (old, new) in known.iter().zip(&self.passwords) {
+            for value in data.values_mut() {
+                if let Some(text) = value.as_str() {
+                    *value = text.replace(old, new).into();
+                }
+            }
+        }
+    }
+
     /// Puts an object into the run's namespace, marks it, and takes the ports of `make up` off it.
     fn place(&self, object: &mut Value) {
         if object["kind"] == "Namespace" {
@@ -101,6 +133,9 @@ impl Manifests<'_> {
             return;
         }
         object["metadata"]["namespace"] = NAMESPACE.into();
+        if object["kind"] == "Secret" {
+            self.fresh_passwords(object);
+        }
         object["metadata"]["labels"][LABEL.0] = LABEL.1.into();
         if object["kind"] == "Service" {
             if let Some(spec) = object["spec"].as_object_mut() {
@@ -136,7 +171,7 @@ fn set_code(container: &mut Value, code: &str) {
     }
 }
 
-fn set_sizes(container: &mut Value, sizes: &[(&str, u128)]) {
+fn set_sizes<T: ToString>(container: &mut Value, sizes: &[(&str, T)]) {
     if container["env"].is_null() {
         container["env"] = json!([]);
     }
@@ -152,7 +187,7 @@ fn set_sizes(container: &mut Value, sizes: &[(&str, u128)]) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::platform::ApiManifests;
+    use crate::{platform::ApiManifests, secret};
 
     fn root() -> &'static Path {
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -162,6 +197,7 @@ mod tests {
         Manifests {
             root: root(),
             image,
+            passwords: [secret::password().unwrap(), secret::password().unwrap()],
         }
         .of(spec)
         .unwrap()
@@ -217,6 +253,42 @@ mod tests {
             !text.contains("LAB_DATABASE_URL") && !text.contains("200m"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_ledger_comes_with_its_auditor_and_passwords_of_its_own() {
+        let api = ApiSpec {
+            database: true,
+            pool_size: 7,
+            ..ApiSpec::default()
+        };
+        let spec = StackSpec {
+            api: Some(api),
+            ..StackSpec::new("mine")
+        };
+        let secret = || {
+            let objects = objects(&spec, None);
+            find(&objects, "Secret", "database").unwrap()["stringData"].clone()
+        };
+        let (one, two) = (secret(), secret());
+        for (password, url) in [("owner-password", "owner-url"), ("client-password", "url")] {
+            let password = |secret: &Value| secret[password].as_str().unwrap().to_owned();
+            assert_ne!(password(&one), password(&two));
+            let url = one[url].as_str().unwrap();
+            assert!(url.contains(&format!(":{}@", password(&one))), "{url}");
+        }
+        let objects = objects(&spec, None);
+        let auditor = find(&objects, "Deployment", "auditor").unwrap().to_string();
+        assert!(
+            auditor.contains(r#"{"name":"LAB_POOL_SIZE","value":"7"}"#),
+            "{auditor}"
+        );
+        let api = find(&objects, "Deployment", "api").unwrap().to_string();
+        assert!(
+            api.contains("LAB_DATABASE_URL") && !api.contains("owner"),
+            "{api}"
+        );
+        assert!(!api.contains("LAB_CRASHABLE"), "{api}");
     }
 
     #[test]

@@ -43,6 +43,13 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
         .iter()
 }
 
+/// How often its containers were started again.
+pub(super) fn restarts(pod: &Pod) -> i32 {
+    containers(pod)
+        .map(|container| container.restart_count)
+        .sum()
+}
+
 /// Why a pod will not get ready by waiting, with the next step; none while it may.
 pub(super) fn stuck(pod: &Pod) -> Option<String> {
     if let Some(text) = broken(pod) {

@@ -22,11 +22,11 @@ use super::{
     removal,
     state::{self, Scaling},
 };
-use crate::http;
 use crate::platform::{
     Change, Command, Decision, Endpoint, Failure, Replica, ReplicaEvent, Stack, StackControl,
     StackSpec, Targets,
 };
+use crate::{http, secret};
 
 /// Time between two looks at the pods.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -46,6 +46,9 @@ const MEASURED_WITHIN: Duration = Duration::from_secs(90);
 /// For the autoscaler's first computation after that; its default period is 15 s.
 const LOOKED_WITHIN: Duration = Duration::from_secs(20);
 
+/// For a pod to crash when it is told to.
+const CRASHES_WITHIN: Duration = Duration::from_secs(2);
+
 /// An API server that is silent for this long is gone.
 const SILENT_FOR: Duration = Duration::from_secs(10);
 
@@ -56,6 +59,8 @@ struct Member {
     ready_since: Option<Instant>,
     stuck_since: Option<Instant>,
     leaving: bool,
+    /// How often this run has killed its container, which the kubelet then restarts.
+    crashes: i32,
 }
 
 struct Supervisor {
@@ -85,6 +90,7 @@ pub(super) async fn start(
     let manifests = Manifests {
         root: &platform.root,
         image: platform.image.as_deref(),
+        passwords: [password()?, password()?],
     };
     let items = manifests.of(spec)?;
     let kubectl = platform.kubectl.clone();
@@ -149,6 +155,10 @@ pub(super) async fn start(
     })
 }
 
+fn password() -> Result<String, Error> {
+    secret::password().map_err(Error::Password)
+}
+
 async fn remove(kubectl: &Kubectl, wait: bool) -> Result<(), Error> {
     let arguments = removal(wait);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -165,6 +175,7 @@ fn port(app: &str) -> Option<u16> {
         "api" => Some(8080),
         "worker" => Some(8081),
         "dep" => Some(8082),
+        "auditor" => Some(8083),
         _ => None,
     }
 }
@@ -199,7 +210,13 @@ impl Supervisor {
     /// The driver can do nothing with pods that it does not get to.
     async fn all_reached(&self) -> Result<(), Error> {
         let targets = self.targets.borrow().clone();
-        for pod in [targets.api, targets.worker, targets.dep].concat() {
+        let Targets {
+            api,
+            worker,
+            dep,
+            auditor,
+        } = targets;
+        for pod in [api, worker, dep, auditor].concat() {
             self.gate.reaches(&self.http, &pod).await?;
         }
         Ok(())
@@ -208,11 +225,13 @@ impl Supervisor {
     /// Services that are not all there yet.
     fn missing(&self) -> Vec<&'static str> {
         let api = self.spec.api.as_ref();
+        let database = u32::from(api.is_some_and(|api| api.database));
         let wanted = [
             ("dep", 1),
             ("worker", u32::from(self.spec.worker.is_some())),
             ("api", api.map_or(0, |api| api.replicas.max(1))),
-            ("postgres", u32::from(api.is_some_and(|api| api.database))),
+            ("postgres", database),
+            ("auditor", database),
         ];
         let ready = |app: &str| {
             let there = self
@@ -313,6 +332,7 @@ impl Supervisor {
                 command = commands.recv() => match command {
                     // The cluster's own autoscaler has done it.
                     Some(Command::ScaleApi(_)) => {}
+                    Some(Command::CrashApi) => self.crash_api().await,
                     Some(Command::Stop(done)) => {
                         let stopped = self.shut_down().await;
                         // Whoever asked may not wait for the answer.
@@ -333,6 +353,40 @@ impl Supervisor {
         }
     }
 
+    fn crashes(&self, pod: &str) -> i32 {
+        self.members.get(pod).map_or(0, |member| member.crashes)
+    }
+
+    /// Orders the oldest replica that is ready to end as a crash would end it; the kubelet restarts its container.
+    async fn crash_api(&mut self) {
+        let serving = self
+            .members
+            .iter_mut()
+            .filter(|(_, member)| member.app == "api" && member.ready_since.is_some())
+            .min_by_key(|(_, member)| member.created);
+        let Some((name, member)) = serving else {
+            return;
+        };
+        let name = name.clone();
+        member.ready_since = None;
+        member.crashes += 1;
+        self.publish();
+        self.tell(&name, Change::Killed);
+        let Some(pod) = self.endpoint(&name, "api") else {
+            return;
+        };
+        let order = self.http.post(format!("{pod}/debug/crash"));
+        // A pod that crashes as told gives no answer, or the API server says that it had none.
+        let answer = order.timeout(CRASHES_WITHIN).send().await;
+        let refused = answer
+            .ok()
+            .filter(|answer| answer.status().is_client_error());
+        if let Some(refused) = refused {
+            let text = format!("it does not crash as told: {}", refused.status());
+            self.report(name, text);
+        }
+    }
+
     async fn look(&mut self) {
         match self.reader.pods().await {
             Ok(pods) => {
@@ -342,7 +396,9 @@ impl Supervisor {
                     let _ = self.look_at_autoscaler().await;
                 }
                 for pod in &pods {
-                    if let Some(text) = state::broken(pod) {
+                    if let Some(text) = state::broken(pod)
+                        && state::restarts(pod) > self.crashes(state::name(pod))
+                    {
                         self.report(state::name(pod).to_owned(), text);
                     }
                 }
@@ -367,7 +423,7 @@ impl Supervisor {
             }
             if state::is_leaving(pod) {
                 self.leave(name);
-            } else if state::is_ready(pod) {
+            } else if state::is_ready(pod) && state::restarts(pod) >= self.crashes(name) {
                 self.ready(name);
             }
         }
@@ -392,6 +448,7 @@ impl Supervisor {
             ready_since: None,
             stuck_since: None,
             leaving: false,
+            crashes: 0,
         };
         self.members.insert(name.to_owned(), member);
         self.tell(name, Change::Started);
@@ -465,6 +522,7 @@ impl Supervisor {
             api: of("api"),
             worker: of("worker"),
             dep: of("dep"),
+            auditor: of("auditor"),
         };
         self.targets.send_if_modified(|published| {
             let changed = *published != targets;

@@ -16,6 +16,7 @@ use crate::platform::{Replica, Targets};
 pub(super) enum Role {
     Dep,
     Worker,
+    Auditor,
     Api,
     Postgres,
 }
@@ -27,8 +28,12 @@ pub(super) struct Member {
     pub(super) role: Role,
     created: Instant,
     ready: Option<(SocketAddr, Instant)>,
-    _stop: oneshot::Sender<()>,
+    end: oneshot::Sender<Kill>,
 }
+
+/// That a process is to be killed. Where the sender is dropped instead, it is to stop.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Kill;
 
 /// What a member's task tells the supervisor.
 #[derive(Debug)]
@@ -44,16 +49,22 @@ pub(super) struct Members(pub(super) Vec<Member>);
 
 impl Member {
     /// A member that has just been created; the other end hears when it is to stop.
-    pub(super) fn new(name: &str, role: Role) -> (Self, oneshot::Receiver<()>) {
-        let (stop, stopped) = oneshot::channel();
+    pub(super) fn new(name: &str, role: Role) -> (Self, oneshot::Receiver<Kill>) {
+        let (end, ended) = oneshot::channel();
         let member = Self {
             name: name.to_owned(),
             role,
             created: Instant::now(),
             ready: None,
-            _stop: stop,
+            end,
         };
-        (member, stopped)
+        (member, ended)
+    }
+
+    /// Kills the process.
+    pub(super) fn kill(self) {
+        // It may be ending already.
+        let _ = self.end.send(Kill);
     }
 }
 
@@ -89,6 +100,13 @@ impl Members {
             .map(|member| member.name.clone())
     }
 
+    /// The replica of the api that has served for longest.
+    pub(super) fn serving_longest(&self) -> Option<String> {
+        let mut api = self.api();
+        let serving = api.find(|member| member.ready.is_some());
+        serving.map(|member| member.name.clone())
+    }
+
     /// Where requests may be sent.
     pub(super) fn targets(&self) -> Targets {
         let ready = |role| {
@@ -100,6 +118,7 @@ impl Members {
             api: ready(Role::Api),
             worker: ready(Role::Worker),
             dep: ready(Role::Dep),
+            auditor: ready(Role::Auditor),
         }
     }
 
@@ -122,46 +141,53 @@ pub(super) async fn bring_up(
     http: &reqwest::Client,
     within: Duration,
     grace: Duration,
-    mut stop: oneshot::Receiver<()>,
+    mut end: oneshot::Receiver<Kill>,
     notify: mpsc::UnboundedSender<Notice>,
 ) {
     let name = process.name.clone();
     let ready = tokio::select! {
         biased;
-        _ = &mut stop => None,
-        ready = process.ready(http, within) => Some(ready),
+        end = &mut end => Err(end),
+        ready = process.ready(http, within) => Ok(ready),
     };
     match ready {
-        None => process.stop(grace).await,
-        Some(Ok(addr)) => {
-            // Nobody there: then `stop` is due as well.
+        Err(end) => finish(process, end.ok(), grace).await,
+        Ok(Ok(addr)) => {
+            // Nobody there: then the end is due as well.
             let _ = notify.send(Notice::Ready(name, addr));
-            watch(process, grace, stop, notify).await;
+            watch(process, grace, end, notify).await;
         }
-        Some(Err(error)) => {
+        Ok(Err(error)) => {
             let _ = notify.send(Notice::NotReady(name, error));
             process.stop(grace).await;
         }
     }
 }
 
-/// Waits until `process` ends or is to stop.
+/// Waits until `process` ends or is to end.
 pub(super) async fn watch(
     mut process: Process,
     grace: Duration,
-    stop: oneshot::Receiver<()>,
+    end: oneshot::Receiver<Kill>,
     notify: mpsc::UnboundedSender<Notice>,
 ) {
     let ended = tokio::select! {
         biased;
-        _ = stop => None,
-        text = process.ended() => Some(text),
+        end = end => Err(end),
+        text = process.ended() => Ok(text),
     };
     match ended {
-        None => process.stop(grace).await,
-        Some(text) => {
+        Err(end) => finish(process, end.ok(), grace).await,
+        Ok(text) => {
             let _ = notify.send(Notice::Ended(process.name, text));
         }
+    }
+}
+
+async fn finish(process: Process, kill: Option<Kill>, grace: Duration) {
+    match kill {
+        Some(Kill) => process.kill().await,
+        None => process.stop(grace).await,
     }
 }
 

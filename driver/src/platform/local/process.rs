@@ -226,6 +226,14 @@ impl Process {
         self.drain().await;
     }
 
+    /// Ends it at once, as a crash would.
+    pub(super) async fn kill(mut self) {
+        self.signal(Signal::KILL);
+        // It can't refuse.
+        let _ = self.child.wait().await;
+        self.drain().await;
+    }
+
     fn signal(&self, signal: Signal) {
         // No id: its end is already known, so no other process can be hit.
         if let Some(pid) = self

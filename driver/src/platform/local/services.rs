@@ -7,6 +7,7 @@ use std::{
 
 use tokio::process::Command;
 
+use super::postgres::Access;
 use crate::platform::{ApiSpec, WorkerSpec};
 
 /// The services' executable and what is the same for all of them.
@@ -54,6 +55,16 @@ impl Services {
             // Not as an argument: every user of the machine can list those.
             command.env("LAB_DATABASE_URL", url);
         }
+        command
+    }
+
+    pub(super) fn auditor(&self, access: &Access, pool_size: u32) -> Command {
+        let mut command = self.command("auditor", 0);
+        command
+            .args(["--pool-size", &pool_size.to_string()])
+            .args(["--client-role", &access.client_role])
+            .env("LAB_DATABASE_URL", &access.owner_url)
+            .env("LAB_CLIENT_PASSWORD", &access.client_password);
         command
     }
 

@@ -16,7 +16,7 @@ use tokio::{
 use super::{
     Error, LocalPlatform,
     member::{self, Member, Members, Notice, Role},
-    postgres::{Claim, Database, External, PostgresError},
+    postgres::{Access, Claim, Database, External, PostgresError},
     process::{Ending, Process, ProcessError},
     services::{self, Neighbours, Services},
 };
@@ -118,12 +118,17 @@ impl Supervisor {
             self.start_service(Role::Worker, "worker", self.services.worker(worker))?;
         }
         let (database, ready) = tokio::join!(database, self.all_ready());
-        let database_url = database?.map(|database| self.adopt(database));
+        let access = database?.map(|database| self.adopt(database));
         ready?;
         if let (Some(api), [dep]) = (&spec.api, &*self.members.targets().dep) {
+            if let Some(access) = &access {
+                let auditor = self.services.auditor(access, api.pool_size);
+                self.start_service(Role::Auditor, "auditor", auditor)?;
+                self.all_ready().await?;
+            }
             let neighbours = Neighbours {
                 dep: dep.addr(),
-                database_url,
+                database_url: access.map(|access| access.client_url),
             };
             self.api = Some((api.clone(), neighbours));
             self.scale_api(api.replicas.max(1))?;
@@ -138,6 +143,7 @@ impl Supervisor {
             tokio::select! {
                 command = commands.recv() => match command {
                     Some(Command::ScaleApi(replicas)) => self.scale_or_report(replicas),
+                    Some(Command::CrashApi) => self.crash_api(),
                     Some(Command::Stop(done)) => {
                         let stopped = self.shut_down().await;
                         // Whoever asked may not wait for the answer.
@@ -177,9 +183,9 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Makes a running database part of the stack; its URL.
-    fn adopt(&mut self, database: Database) -> String {
-        let url = database.url().to_owned();
+    /// Makes a running database part of the stack; how to reach it.
+    fn adopt(&mut self, database: Database) -> Access {
+        let access = database.access().clone();
         match database {
             Database::External(database) => self.leftover = Leftover::Database(database),
             Database::Private(server) => {
@@ -191,7 +197,7 @@ impl Supervisor {
                 self.members.0.push(member);
             }
         }
-        url
+        access
     }
 
     /// Waits for every service that has been started.
@@ -256,6 +262,20 @@ impl Supervisor {
         }
         self.publish();
         Ok(())
+    }
+
+    /// Kills the oldest replica that is ready, and starts another at once, as Kubernetes would.
+    fn crash_api(&mut self) {
+        let replicas = self.members.api().count() as u32;
+        let Some(name) = self.members.serving_longest() else {
+            return;
+        };
+        if let Some(member) = self.members.take(&name) {
+            self.publish();
+            member.kill();
+            self.tell(name, Change::Killed);
+            self.scale_or_report(replicas);
+        }
     }
 
     /// Takes the member `name` off the lists, then asks it to stop if it still runs.

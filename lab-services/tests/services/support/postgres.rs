@@ -79,12 +79,14 @@ impl Postgres {
         }
     }
 
-    /// A new database, as a URL. Waits until the server takes connections.
-    pub(crate) async fn database(&self, name: &str) -> String {
+    /// A new database. Waits until the server takes connections.
+    pub(crate) async fn database(&self, name: &str) -> Database {
         let mut admin = None;
         until(
             async || {
-                admin = PgConnection::connect(&self.url("postgres")).await.ok();
+                admin = PgConnection::connect(&self.url("lab", "postgres"))
+                    .await
+                    .ok();
                 admin.is_some()
             },
             "postgres",
@@ -95,13 +97,31 @@ impl Postgres {
             .execute(&mut admin.unwrap())
             .await
             .unwrap();
-        self.url(name)
+        self.later(name)
     }
 
-    /// The URL of a database, existing or not.
-    pub(crate) fn url(&self, name: &str) -> String {
-        format!("postgres://lab@127.0.0.1:{}/{name}", self.port)
+    /// A database, existing or not. Roles belong to the whole server, so each database has one of its name.
+    pub(crate) fn later(&self, name: &str) -> Database {
+        Database {
+            owner: self.url("lab", name),
+            client: self.url(&format!("{name}:{PASSWORD}"), name),
+            role: name.to_owned(),
+        }
     }
+
+    fn url(&self, user: &str, name: &str) -> String {
+        format!("postgres://{user}@127.0.0.1:{}/{name}", self.port)
+    }
+}
+
+/// The password of each database's role.
+pub(crate) const PASSWORD: &str = "secret";
+
+/// A database as its owner and as the api see it.
+pub(crate) struct Database {
+    pub(crate) owner: String,
+    pub(crate) client: String,
+    pub(crate) role: String,
 }
 
 impl Drop for Postgres {

@@ -10,7 +10,7 @@ use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, postgres::PgConnectOptions,
 };
 
-use super::PostgresError;
+use super::{Access, PostgresError};
 
 /// First half of the advisory locks' key; the second is the hash of the database's name.
 const LOCK_CLASS: i32 = 0x6c61_6200;
@@ -22,7 +22,7 @@ const COMMENT: &str = "rust workshop run, locked from ";
 /// A run's database.
 #[derive(Debug)]
 pub(in crate::platform::local) struct External {
-    pub(super) url: String,
+    pub(super) access: Access,
     name: String,
     session: PgConnection,
 }
@@ -43,8 +43,13 @@ impl External {
         create(&mut session, &name)
             .await
             .map_err(failed("does not let us create a database"))?;
-        let url = options.database(&name).to_url_lossy().into();
-        Ok(Self { url, name, session })
+        // Roles belong to the whole server, so a run's role bears the name of its database.
+        let access = Access::new(&options.database(&name), &name)?;
+        Ok(Self {
+            access,
+            name,
+            session,
+        })
     }
 
     /// Drops the database.
@@ -115,10 +120,13 @@ async fn sweep(session: &mut PgConnection) -> sqlx::Result<()> {
 }
 
 async fn drop_database(session: &mut PgConnection, name: &str) -> sqlx::Result<()> {
-    sqlx::query(AssertSqlSafe(format!(
-        "DROP DATABASE IF EXISTS {name} WITH (FORCE)"
-    )))
-    .execute(session)
-    .await
-    .map(|_| ())
+    for what in [
+        format!("DATABASE IF EXISTS {name} WITH (FORCE)"),
+        format!("ROLE IF EXISTS {name}"),
+    ] {
+        sqlx::query(AssertSqlSafe(format!("DROP {what}")))
+            .execute(&mut *session)
+            .await?;
+    }
+    Ok(())
 }

@@ -6,6 +6,7 @@
 
 use std::{io, path::PathBuf};
 
+mod access;
 mod account;
 mod external;
 pub(super) mod find;
@@ -17,6 +18,7 @@ mod template;
 pub use find::FindError;
 pub use guard::{GuardArgs, guard_main};
 
+pub(super) use access::Access;
 pub(super) use account::Account;
 pub(super) use external::External;
 pub(super) use server::{Private, Start};
@@ -70,6 +72,9 @@ pub enum PostgresError {
         /// How its programs ended and what they said.
         text: String,
     },
+    /// No random numbers from the system.
+    #[error("cannot make a password for the database: {0}")]
+    Password(#[source] io::Error),
     /// The server did not start.
     #[error(transparent)]
     Process(#[from] ProcessError),
@@ -101,11 +106,11 @@ pub(super) fn url_from_environment() -> Option<String> {
 }
 
 impl Database {
-    /// The URL that the api connects to.
-    pub(super) fn url(&self) -> &str {
+    /// How to reach it.
+    pub(super) fn access(&self) -> &Access {
         match self {
-            Self::Private(server) => &server.url,
-            Self::External(database) => &database.url,
+            Self::Private(server) => &server.access,
+            Self::External(database) => &database.access,
         }
     }
 }

@@ -2,15 +2,16 @@
 
 use std::{
     path::{Path, PathBuf},
+    str::FromStr as _,
     time::Duration,
 };
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::time::{interval, timeout};
 
 use super::{
-    Claim, PostgresError, account::Account, find::Installation, guard::GuardArgs, store::Store,
-    template,
+    Access, Claim, PostgresError, account::Account, find::Installation, guard::GuardArgs,
+    store::Store, template,
 };
 use crate::platform::local::process::{Ending, Process};
 
@@ -19,6 +20,9 @@ const START_WITHIN: Duration = Duration::from_secs(30);
 
 /// For a server that has started to answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// The role of the api.
+const CLIENT: &str = "api";
 
 /// Between two attempts to connect.
 const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
@@ -30,7 +34,7 @@ pub(in crate::platform::local) struct Private {
     pub(in crate::platform::local) guard: Process,
     /// The data; the guard removes it, the stack makes sure.
     pub(in crate::platform::local) claim: Claim,
-    pub(super) url: String,
+    pub(super) access: Access,
 }
 
 /// What a private server is started with.
@@ -63,6 +67,10 @@ impl Private {
         let addr = guard.listening(START_WITHIN).await?;
         let (user, password) = (template::USER, copy.password);
         let url = format!("postgres://{user}:{password}@{addr}/postgres?sslmode=disable");
+        let owner = PgConnectOptions::from_str(&url).map_err(|source| PostgresError::Server {
+            doing: "has a URL that is not one",
+            source,
+        })?;
         tokio::select! {
             biased;
             () = answers(&url) => {}
@@ -73,7 +81,7 @@ impl Private {
         Ok(Self {
             guard,
             claim: copy.claim,
-            url,
+            access: Access::new(&owner, CLIENT)?,
         })
     }
 }

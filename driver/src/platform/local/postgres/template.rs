@@ -5,6 +5,8 @@ use std::{fs, io, path::Path, process::Stdio};
 
 use tokio::{io::AsyncWriteExt, process::Command};
 
+use crate::secret;
+
 use super::{
     Claim, PostgresError,
     find::Installation,
@@ -82,7 +84,7 @@ async fn initialise(
     // In a claimed folder first, so that what a crash leaves of it is swept.
     let claim = store.claim(exclusive).map_err(failed)?;
     let password_file = claim.folder.join(PASSWORD);
-    fs::write(&password_file, new_password().map_err(failed)?).map_err(failed)?;
+    fs::write(&password_file, secret::password().map_err(failed)?).map_err(failed)?;
     store.give(&password_file).map_err(failed)?;
     initdb(store, installation, &claim.folder).await?;
     slim(store, installation, &claim.folder).await?;
@@ -171,13 +173,6 @@ fn initdb_failed(installation: &Installation, text: String) -> PostgresError {
         bin: installation.bin.clone(),
         text,
     }
-}
-
-fn new_password() -> io::Result<String> {
-    use std::io::Read;
-    let mut bytes = [0; 16];
-    fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
-    Ok(format!("{:032x}", u128::from_ne_bytes(bytes)))
 }
 
 /// Whether `template` is as large as it was when it was made.
