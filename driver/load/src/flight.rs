@@ -233,7 +233,7 @@ impl ClassDesk {
             End::Answered(status) => again.statuses.contains(&status),
             End::Dropped | End::Unfinished => false,
         };
-        let intended = done + again.after;
+        let intended = done + again.wait(arrival.key);
         let asks = wants && arrival.attempt < again.times && intended < self.last_arrival;
         asks.then_some(Arrival {
             intended,

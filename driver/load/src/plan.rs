@@ -63,12 +63,22 @@ pub struct Repeat {
 /// then is one more arrival, beside the schedule, which no answer can move.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Again {
-    /// From the end of an attempt to the next one. None is made after the last arrival of the class.
+    /// From the end of an attempt to the next one, at least, and at most twice this: clients that a crash cut off
+    /// together don't ask again together. None is made after the last arrival of the class.
     pub after: Duration,
     /// How often, at most.
     pub times: u8,
     /// Statuses that invite it; having no answer always does.
     pub statuses: Vec<u16>,
+}
+
+impl Again {
+    /// How long the client of `key` waits. The same in each run, and spread evenly over the keys of a moment: their
+    /// numbers times the golden ratio, as in Fibonacci hashing (Knuth, The Art of Computer Programming, 6.4).
+    pub(super) fn wait(&self, key: u64) -> Duration {
+        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        self.after + self.after.mul_f64(spread as f64 / f64::from(u32::MAX))
+    }
 }
 
 /// A plan that can't be run.

@@ -593,8 +593,8 @@ async fn a_client_without_an_answer_asks_again_until_it_has_one() {
     check_books(&plan, &recording);
 
     let again: Vec<&Sample> = recording.samples.iter().filter(|s| s.attempt > 0).collect();
-    // 20 keys of 100 are cut off, and those of the last 150 ms have no time left to ask again.
-    assert!((14..=17).contains(&again.len()), "{}", again.len());
+    // 20 keys of 100 are cut off, and those of the last 150 to 300 ms have no time left to ask again.
+    assert!((13..=17).contains(&again.len()), "{}", again.len());
     assert_eq!(recording.ledger[0].again, again.len() as u64);
     assert_eq!(recording.ledger[0].planned, 100);
     for sample in again {
@@ -605,11 +605,8 @@ async fn a_client_without_an_answer_asks_again_until_it_has_one() {
             .find(|s| s.key == sample.key)
             .unwrap();
         assert_eq!(first.end, End::Broken);
-        assert_eq!(
-            sample.intended.abs_diff(first.done),
-            ms(150),
-            "from the end of the last one"
-        );
+        let waited = sample.intended.abs_diff(first.done);
+        assert!((ms(150)..=ms(300)).contains(&waited), "{waited:?}");
         assert!(sample.written.unwrap() >= sample.intended, "never early");
     }
     let told: Vec<Told> = std::iter::from_fn(|| controls.told.try_recv().ok()).collect();
@@ -633,6 +630,7 @@ async fn nobody_asks_more_often_than_the_plan_says_nor_after_its_end() {
         times: 2,
         statuses: vec![200],
     });
+    let last = *class.arrivals.last().unwrap();
     let recording = run(plan(class), address).await;
     let attempts = |attempt| {
         recording
@@ -647,6 +645,5 @@ async fn nobody_asks_more_often_than_the_plan_says_nor_after_its_end() {
         "but for the last ones"
     );
     assert_eq!(attempts(3), 0);
-    let last = ms(950);
     assert!(recording.samples.iter().all(|s| s.intended <= last));
 }

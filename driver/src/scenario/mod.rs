@@ -258,7 +258,7 @@ pub struct Repeat {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Again {
-    /// From the end of one attempt to the next.
+    /// From the end of one attempt to the next, at least; at most twice this.
     #[serde(deserialize_with = "units::duration")]
     pub after: Duration,
     /// How often, at most.

@@ -9,7 +9,7 @@ mod records;
 mod tests;
 
 use lab_load::Sample;
-use lab_record::{Outcome, Validity, Verdict};
+use lab_record::{CheckKind, Outcome, Validity, Verdict};
 
 use crate::{
     books::Books,
@@ -54,13 +54,22 @@ pub fn verdict(checks: &[lab_record::Check], validity: Validity) -> Verdict {
             score: None,
         };
     }
-    let weights: f64 = checks.iter().map(|check| check.weight).sum();
-    let earned: f64 = checks.iter().map(|check| check.weight * check.grade).sum();
-    let points = 100.0 * earned / weights;
-    let failed = |check: &lab_record::Check| !check.passed;
-    let faked = |check: &lab_record::Check| {
-        !check.passed && check.kind == lab_record::CheckKind::Correctness
+    // That nothing is lost or faked is a condition and no merit: it would lift a broken service to the top of the
+    // failures.
+    let merits = || {
+        checks
+            .iter()
+            .filter(|check| check.kind != CheckKind::Correctness)
     };
+    let weights: f64 = merits().map(|check| check.weight).sum();
+    let earned: f64 = merits().map(|check| check.weight * check.grade).sum();
+    let points = if weights > 0.0 {
+        100.0 * earned / weights
+    } else {
+        100.0
+    };
+    let failed = |check: &lab_record::Check| !check.passed;
+    let faked = |check: &lab_record::Check| !check.passed && check.kind == CheckKind::Correctness;
     let (outcome, most) = if checks.iter().any(faked) {
         (Outcome::Fail, INCORRECT)
     } else if checks.iter().any(failed) {
