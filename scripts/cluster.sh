@@ -131,6 +131,14 @@ apply() {
         sed "s|image: lab:0.1.0|image: $image|" "deploy/k8s/$file.yaml" | $kubectl apply --filename=- ||
             fail "deploy/k8s/$file.yaml was refused, see above"
     done
+    # Another cluster is asked through its API server, whose own name the services see as the host.
+    [ "$context" = "$own" ] || $kubectl --namespace lab set env deployment/api deployment/worker \
+        "LAB_ALLOWED_HOSTS=$(api_server)" >/dev/null ||
+        fail "the services' environment could not be set, see above"
+}
+
+api_server() {
+    $kubectl config view --minify --output='jsonpath={.clusters[0].cluster.server}' | sed 's|^[a-z]*://||; s|[:/].*||'
 }
 
 wait_for_services() {

@@ -184,6 +184,28 @@ fn up_twice_is_fine_and_down_keeps_the_cluster() {
 }
 
 #[test]
+fn another_cluster_s_services_answer_to_its_api_servers_name() {
+    let tools = Tools::new();
+    tools.put("kind", "exit 0");
+    tools.put(
+        "kubectl",
+        r#"case "$*" in
+        *"config view"*) echo "https://cluster.example:6443/some/path" ;;
+        *"set env"*) echo "$*" >"$HERE/set" ;;
+        *apply*) cat >/dev/null ;;
+        esac"#,
+    );
+    let (code, text) = tools.run("cluster.sh", "up", "kind-lab");
+    assert_eq!(code, Some(0), "{text}");
+    let set = fs::read_to_string(tools.0.path().join("set")).unwrap();
+    assert_eq!(
+        set.trim(),
+        "--context=kind-lab --namespace lab set env deployment/api deployment/worker \
+         LAB_ALLOWED_HOSTS=cluster.example"
+    );
+}
+
+#[test]
 fn a_wipe_takes_the_workshop_s_namespaces_and_needs_no_cluster() {
     let tools = Tools::new();
     let (code, text) = tools.run("cluster.sh", "wipe", "k3d-lab");

@@ -1,21 +1,39 @@
 //! The statements of the ledger: accounts that are debited, and payments that say what for.
 
-use serde::Deserialize;
+use serde::de::Error;
+use serde::{Deserialize, Deserializer};
 use sqlx::PgConnection;
 
 use crate::dep::Receipt;
 use crate::failure::Failure;
+use crate::request;
+
+/// What an account opens with.
+const LARGEST_AMOUNT: i64 = 1_000_000;
 
 /// A payment that a client asks for. A client that tries again sends the same key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Order {
     /// Names the payment; whatever is repeated with it happens once.
+    #[serde(deserialize_with = "request::key")]
     pub key: String,
     /// The account to take the money from.
     pub account: i64,
     /// How much.
+    #[serde(deserialize_with = "amount")]
     pub amount: i64,
+}
+
+/// An amount that takes something and not more than there can be.
+fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+    let amount = i64::deserialize(from)?;
+    if !(1..=LARGEST_AMOUNT).contains(&amount) {
+        return Err(D::Error::custom(format!(
+            "an amount is 1 to {LARGEST_AMOUNT}, not {amount}"
+        )));
+    }
+    Ok(amount)
 }
 
 /// Takes the money from the account.

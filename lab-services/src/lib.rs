@@ -4,6 +4,7 @@
 //! Start in [`cases`], the files that participants edit. [`api`], [`worker`], [`dep`] and [`auditor`] are one service each;
 //! the rest is what they share.
 
+mod access;
 pub mod api;
 pub mod auditor;
 pub mod cases;

@@ -1,4 +1,5 @@
-//! Binds, says where, serves, and ends in order: on a signal within [`GRACE`], or at once with the parent.
+//! Binds, says where, serves those whom [`access`] lets in, and ends in order: on a signal within [`GRACE`], or at once with
+//! the parent.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -6,11 +7,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use axum::Router;
+use axum::http::{Method, StatusCode, Uri};
+use axum::middleware::from_fn_with_state;
+use axum::response::Response;
 use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
+
+use crate::access::{self, Hosts};
+use crate::failure::refusal;
 
 /// Connections that may wait to be accepted. A smaller backlog drops SYNs in a burst, which shows as a false second of latency.
 const BACKLOG: u32 = 1024;
@@ -27,6 +34,15 @@ pub struct ListenArgs {
     /// End at once when standard input reaches its end, that is, when the process that started this one is gone.
     #[arg(long, env = "LAB_EXIT_WITH_PARENT")]
     pub exit_with_parent: bool,
+    /// Names to answer to besides IP addresses and localhost, with commas between them; `*` is any. A web page can make
+    /// a name of its own lead here, so allow any only where no browser comes.
+    #[arg(
+        long,
+        env = "LAB_ALLOWED_HOSTS",
+        value_delimiter = ',',
+        value_name = "NAMES"
+    )]
+    pub allowed_hosts: Vec<String>,
 }
 
 /// Serves `app` until a signal asks to end, on `default_port` where no address is given.
@@ -45,6 +61,13 @@ pub(crate) async fn serve(args: &ListenArgs, default_port: u16, app: Router) -> 
 
     let (ask_to_end, asked_to_end) = oneshot::channel::<()>();
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
+    let app = app
+        .fallback(no_such_path)
+        .method_not_allowed_fallback(no_such_method)
+        .layer(from_fn_with_state(
+            Hosts::new(&args.allowed_hosts),
+            access::check,
+        ));
     let serving =
         axum::serve(listener, app).with_graceful_shutdown(async { drop(asked_to_end.await) });
     let ending = async {
@@ -60,6 +83,19 @@ pub(crate) async fn serve(args: &ListenArgs, default_port: u16, app: Router) -> 
             Ok(())
         }
     }
+}
+
+async fn no_such_path(uri: Uri) -> Response {
+    let path = uri.path();
+    refusal(StatusCode::NOT_FOUND, format!("there is no {path} here"))
+}
+
+async fn no_such_method(method: Method, uri: Uri) -> Response {
+    let path = uri.path();
+    refusal(
+        StatusCode::METHOD_NOT_ALLOWED,
+        format!("{path} takes no {method}"),
+    )
 }
 
 fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {

@@ -241,7 +241,9 @@ class Gate(socketserver.StreamRequestHandler):
                 self.wfile.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
                 continue
             pods_by_name = pods_by_name if name in pods_by_name else {p["name"]: p for p in pods()}
-            request = [f"{method} {rest} HTTP/1.1", "Connection: close", *headers]
+            # Neither passes the client's own Host on: the pod sees the API server's.
+            headers = [h for h in headers if not h.lower().startswith("host:")]
+            request = [f"{method} {rest} HTTP/1.1", "Host: cluster.example:6443", "Connection: close", *headers]
             try:
                 pod = pods_by_name[name]
                 with socket.create_connection((pod["host"], pod["port"])) as onward:

@@ -20,7 +20,7 @@ use crate::failure::{Failure, refusal};
 use crate::ledger::Order;
 use crate::metrics::{self, Registry};
 use crate::quota::CpuMetrics;
-use crate::request::{JsonBody, Params};
+use crate::request::{self, JsonBody, Params};
 
 /// How long a caller is taken to wait where it doesn't say.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -64,7 +64,7 @@ pub(super) fn routes(api: Api, slots: u32, crashable: bool) -> Router {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct QuoteParams {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "request::key")]
     key: String,
 }
 

@@ -20,7 +20,7 @@ use super::receipts::Receipts;
 use crate::deadline;
 use crate::failure::refusal;
 use crate::metrics::{self, Registry};
-use crate::request::{JsonBody, Params};
+use crate::request::{self, JsonBody, Params};
 
 /// The book of receipts has room for many keys, not for keys of any length.
 const LONGEST_KEY: usize = 256;
@@ -79,9 +79,9 @@ pub(super) fn routes() -> Router {
 #[serde(deny_unknown_fields)]
 struct WorkParams {
     sleep_ms: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "request::share")]
     fail: f64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "request::key")]
     key: String,
 }
 

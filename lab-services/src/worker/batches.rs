@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::extract::{Path, State as Shared};
+use axum::extract::State as Shared;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -19,7 +19,7 @@ use super::{Job, Kind, ServiceTimes};
 use crate::cases::Lanes;
 use crate::failure::refusal;
 use crate::metrics;
-use crate::request::{JsonBody, Params};
+use crate::request::{InPath, JsonBody, Params};
 
 /// Batches that are remembered; the oldest are forgotten first.
 const REMEMBERED: usize = 10_000;
@@ -114,7 +114,7 @@ async fn submit(
     worker.report(id)
 }
 
-async fn show(Shared(worker): Shared<Worker>, Path(id): Path<u64>) -> Response {
+async fn show(Shared(worker): Shared<Worker>, InPath(id): InPath<u64>) -> Response {
     worker.report(id)
 }
 

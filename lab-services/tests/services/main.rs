@@ -1,9 +1,11 @@
 //! The real binary, over HTTP. One test program, so that it links once.
 
+mod access;
 mod api;
 mod dep;
 mod examples;
 mod files;
+mod limits;
 mod payments;
 mod program;
 mod support;

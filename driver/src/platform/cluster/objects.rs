@@ -95,7 +95,7 @@ impl Manifests<'_> {
             }
             set_sizes(container, &sizes);
             if spec.crashable {
-                set_sizes(container, &[("LAB_CRASHABLE", "true")]);
+                set(container, "LAB_CRASHABLE", "true");
             }
             if hpa.is_none() {
                 container["resources"]["limits"] = json!({ "memory": "256Mi" });
@@ -147,10 +147,14 @@ impl Manifests<'_> {
                 }
             }
         }
-        if let (Some(image), Some(container)) = (self.image, container(object))
+        if let Some(container) = container(object)
             && container["args"].is_array()
         {
-            container["image"] = image.into();
+            if let Some(image) = self.image {
+                container["image"] = image.into();
+            }
+            // The API server passes its own name on as the host of a request. No browser reaches these pods.
+            set(container, "LAB_ALLOWED_HOSTS", "*");
         }
     }
 }
@@ -171,16 +175,20 @@ fn set_code(container: &mut Value, code: &str) {
     }
 }
 
-fn set_sizes<T: ToString>(container: &mut Value, sizes: &[(&str, T)]) {
+fn set_sizes(container: &mut Value, sizes: &[(&str, u128)]) {
+    for (name, value) in sizes {
+        set(container, name, &value.to_string());
+    }
+}
+
+/// Sets a variable of the container's environment.
+fn set(container: &mut Value, name: &str, value: &str) {
     if container["env"].is_null() {
         container["env"] = json!([]);
     }
     if let Some(env) = container["env"].as_array_mut() {
-        env.extend(
-            sizes
-                .iter()
-                .map(|(name, value)| json!({ "name": name, "value": value.to_string() })),
-        );
+        env.retain(|variable| variable["name"] != name);
+        env.push(json!({ "name": name, "value": value }));
     }
 }
 
@@ -289,6 +297,30 @@ mod tests {
             "{api}"
         );
         assert!(!api.contains("LAB_CRASHABLE"), "{api}");
+    }
+
+    #[test]
+    fn pods_of_a_run_answer_whatever_name_the_api_server_goes_by() {
+        let spec = StackSpec {
+            api: Some(ApiSpec::default()),
+            worker: Some(WorkerSpec::default()),
+            ..StackSpec::new("mine")
+        };
+        let objects = objects(&spec, None);
+        for name in ["api", "worker", "dep"] {
+            let deployment = find(&objects, "Deployment", name).unwrap();
+            let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
+            let hosts: Vec<&Value> = env
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|variable| variable["name"] == "LAB_ALLOWED_HOSTS")
+                .collect();
+            assert_eq!(
+                hosts,
+                [&json!({ "name": "LAB_ALLOWED_HOSTS", "value": "*" })]
+            );
+        }
     }
 
     #[test]
