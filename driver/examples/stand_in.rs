@@ -17,6 +17,7 @@ use driver::platform::{
     ApiSpec, Platform, StackSpec,
     local::{GuardArgs, LocalPlatform, Source, guard_main},
 };
+use lab_say::{note, say};
 
 #[derive(Parser)]
 struct Cli {
@@ -57,12 +58,12 @@ async fn stack(data: String, end: Option<&str>) -> ExitCode {
     let stack = match platform.start(&spec).await {
         Ok(stack) => stack,
         Err(error) => {
-            eprintln!("{error}");
+            note!("{error}");
             return ExitCode::FAILURE;
         }
     };
     let targets = stack.targets.borrow().clone();
-    println!("up {} {}", targets.api[0], targets.dep[0]);
+    say!("up {} {}", targets.api[0], targets.dep[0]);
     assert!(end != Some("panic"), "as asked");
     std::future::pending().await
 }
@@ -74,11 +75,11 @@ fn serve(arguments: &[String]) -> ExitCode {
     };
     let code = value("--code").unwrap_or_default();
     if code == "crash-at-start" {
-        eprintln!("the participant's code gave up\nthread 'main' panicked at cases/tx.rs:7");
+        note!("the participant's code gave up\nthread 'main' panicked at cases/tx.rs:7");
         return ExitCode::from(101);
     }
     let listener = TcpListener::bind(value("--listen").expect("an address")).expect("a port");
-    println!("listening {}", listener.local_addr().expect("an address"));
+    say!("listening {}", listener.local_addr().expect("an address"));
     thread::spawn(|| {
         // The end of the driver is the end of the service.
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
@@ -98,7 +99,7 @@ fn answer(mut connection: &TcpStream, ready: bool) {
     let (status, body) = match request.split(' ').nth(1) {
         Some("/readyz") if !ready => ("503 Service Unavailable", "migrating".to_owned()),
         Some("/crash") => {
-            eprintln!("crashing as asked");
+            note!("crashing as asked");
             std::process::exit(3);
         }
         Some("/database-url") => (

@@ -1,5 +1,9 @@
 //! Four workers, eight slow jobs at once and a fast one every 60 ms: all in one line, then with a
 //! bulkhead between the two kinds.
+#![allow(
+    clippy::disallowed_macros,
+    reason = "a program of a page, which is read as it runs"
+)]
 
 use std::{sync::Arc, time::Duration};
 

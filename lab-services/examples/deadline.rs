@@ -1,5 +1,9 @@
 //! A user waits 300 ms for three services in a row, 120 ms each: a timeout of its own for each
 //! call, against one deadline that is passed on.
+#![allow(
+    clippy::disallowed_macros,
+    reason = "a program of a page, which is read as it runs"
+)]
 
 use std::time::Duration;
 

@@ -1,5 +1,9 @@
 //! A pool of 3 connections and 40 payments a second: the provider is called with a connection in
 //! hand, then without one.
+#![allow(
+    clippy::disallowed_macros,
+    reason = "a program of a page, which is read as it runs"
+)]
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,5 +1,9 @@
 //! A CPU limit of 200m is 20 ms in each period of 100 ms. Requests of 20 ms that need 140m on
 //! average, well below the limit, are stopped all the same when two of them meet in one period.
+#![allow(
+    clippy::disallowed_macros,
+    reason = "a program of a page, which is read as it runs"
+)]
 
 use std::{thread::sleep, time::Duration, time::Instant};
 

@@ -1,5 +1,6 @@
 //! `lab api`, `lab worker`, `lab dep` and `lab auditor`: one binary, one service a subcommand.
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -41,7 +42,8 @@ async fn main() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("lab: {error:#}");
+            // Nobody may be reading; the exit code says it, too.
+            let _ = writeln!(io::stderr(), "lab: {error:#}");
             ExitCode::FAILURE
         }
     }

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
+use lab_say::{note, say};
 use mdbook_lab::{Guide, Lab, serve};
 use mdbook_preprocessor::{MDBOOK_VERSION, Preprocessor, parse_input};
 
@@ -52,7 +53,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error:#}");
+            note!("{error:#}");
             ExitCode::from(2)
         }
     }
@@ -72,7 +73,7 @@ fn preprocess() -> Result<()> {
     }
     let (context, book) = parse_input(io::stdin().lock())?;
     if !is_same_series(&context.mdbook_version, MDBOOK_VERSION) {
-        eprintln!(
+        note!(
             "mdbook-lab is made for mdBook {MDBOOK_VERSION} and was called by {}; \
              if the book comes out wrong, install that version",
             context.mdbook_version
@@ -105,7 +106,7 @@ fn guide() -> Result<Guide> {
 
 fn check() -> Result<()> {
     guide()?.check()?;
-    println!("The guide and the project agree.");
+    say!("The guide and the project agree.");
     Ok(())
 }
 

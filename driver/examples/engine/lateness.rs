@@ -7,6 +7,7 @@ use std::{
 
 use driver::report::Row;
 use lab_load::{Sample, summary::Distribution};
+use lab_say::note;
 
 use crate::{load, median, server::Server, spread};
 
@@ -19,7 +20,7 @@ pub(crate) fn against_the_floor() -> anyhow::Result<Vec<Row>> {
     let server = Server::start()?;
     let mut rows = Vec::new();
     for (rate, name) in [(500.0, "500"), (2_000.0, "2,000"), (10_000.0, "10,000")] {
-        eprintln!("lateness at {name} req/s …");
+        note!("lateness at {name} req/s …");
         let plan = load::plan(rate, LENGTH, 1)?;
         let (mut floors, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {

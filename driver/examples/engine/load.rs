@@ -15,6 +15,7 @@ use lab_load::{
     schedule::{RatePerSecond, Shape, Spacing, Stretch, arrivals},
     summary::{self, Expectation, Span},
 };
+use lab_say::{note, say};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -87,8 +88,8 @@ pub(crate) fn main(address: &str, rate: &str, seconds: &str, at_once: &str) -> a
     };
     let classes = summary::classes(&plan, &expectations, &[phase], &recording.samples);
     summary::verify_books(&plan, &recording, &classes).map_err(anyhow::Error::msg)?;
-    println!("{}", classes[0].total.counts.ok);
-    eprintln!("peak {} KiB", peak_kib()?);
+    say!("{}", classes[0].total.counts.ok);
+    note!("peak {} KiB", peak_kib()?);
     Ok(())
 }
 
@@ -111,7 +112,7 @@ pub(crate) fn command(
 /// Memory and time of a run of ten minutes.
 pub(crate) fn ten_minutes() -> anyhow::Result<Row> {
     const SECONDS: u64 = 600;
-    eprintln!("ten minutes at 2,000 req/s …");
+    note!("ten minutes at 2,000 req/s …");
     let server = Server::start()?;
     let begun = Instant::now();
     let output = command(&server.address, 2_000.0, SECONDS, 1)?.output()?;

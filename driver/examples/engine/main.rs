@@ -14,6 +14,7 @@ mod stall;
 use std::process::ExitCode;
 
 use driver::report::Row;
+use lab_say::{note, say};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -27,7 +28,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
             ExitCode::from(2)
         }
     }
@@ -45,7 +46,7 @@ fn bench(long: bool) -> anyhow::Result<()> {
 
 #[expect(clippy::needless_pass_by_value, reason = "for `for_each`")]
 fn print(row: Row) {
-    println!(
+    say!(
         "{}",
         serde_json::to_string(&row).expect("a row is plain text")
     );

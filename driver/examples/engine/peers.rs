@@ -13,6 +13,7 @@ use std::{
 
 use anyhow::{Context, ensure};
 use driver::report::Row;
+use lab_say::note;
 
 use crate::{
     load::{self, CONNECTIONS},
@@ -60,7 +61,7 @@ pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
         contests.push(as_fast_as_it_can(&server, at_once)?);
     }
     for round in 1..=ROUNDS {
-        eprintln!("CPU per request, round {round} of {ROUNDS} …");
+        note!("CPU per request, round {round} of {ROUNDS} …");
         for Contest {
             engine, wrk, oha, ..
         } in &mut contests

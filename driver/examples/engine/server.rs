@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context;
 use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
+use lab_say::say;
 use tokio::net::TcpSocket;
 
 /// A server that runs until this is dropped.
@@ -65,7 +66,7 @@ pub(crate) fn serve() -> anyhow::Result<()> {
         let socket = TcpSocket::new_v4()?;
         socket.bind(([127, 0, 0, 1], 0).into())?;
         let listener = socket.listen(1024)?;
-        println!("{}", listener.local_addr()?);
+        say!("{}", listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;

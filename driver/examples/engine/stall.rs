@@ -10,6 +10,7 @@ use std::{
 use anyhow::Context;
 use driver::report::Row;
 use lab_load::{Sample, summary::Distribution};
+use lab_say::note;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{
@@ -61,7 +62,7 @@ pub(crate) fn as_each_tells_it() -> anyhow::Result<Vec<Row>> {
         ratios: Vec::new(),
     });
     for round in 1..=ROUNDS {
-        eprintln!("a stall as each tells it, round {round} of {ROUNDS} …");
+        note!("a stall as each tells it, round {round} of {ROUNDS} …");
         for teller in &mut tellers {
             teller.listen()?;
         }

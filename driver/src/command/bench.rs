@@ -11,6 +11,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
 use lab_record::{Entry, Reports, RunId};
+use lab_say::{note, say};
 
 mod identical;
 
@@ -63,8 +64,8 @@ pub(super) async fn bench(session: &Session, options: &Options) -> Result<Ended>
     bench
         .write(&folder)
         .with_context(|| format!("can't write to {}", folder.display()))?;
-    print!("{}", bench.markdown());
-    println!("{}", folder.join("index.html").display());
+    say!("{}", bench.markdown().trim_end());
+    say!("{}", folder.join("index.html").display());
     // A missed bar is said and is no failure: on a busy machine it is the machine's.
     Ok(Ended::Well)
 }
@@ -275,7 +276,7 @@ impl Edit {
 impl Drop for Edit {
     fn drop(&mut self) {
         if let Err(error) = file::replace(&self.path, self.text.as_bytes()) {
-            eprintln!(
+            note!(
                 "can't restore {}: {error}; its text was:\n{}",
                 self.path.display(),
                 self.text

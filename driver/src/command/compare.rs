@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use clap::Args;
 use lab_record::{Check, Entry, Reports, Run};
+use lab_say::say;
 
 use super::{
     Ended, Place,
@@ -44,16 +45,16 @@ pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
     };
     let path = report::write_comparison(&reports, a, b)?;
     let comparison = Comparison::of(a, b);
-    println!("{}", comparison.sentence());
+    say!("{}", comparison.sentence());
     for pair in &comparison.checks {
         let seen = |check: &Option<Check>| {
             check
                 .as_ref()
                 .map_or_else(|| "not asked".to_owned(), |check| check.seen.clone())
         };
-        println!("  {}: {} → {}", pair.title, seen(&pair.a), seen(&pair.b));
+        say!("  {}: {} → {}", pair.title, seen(&pair.a), seen(&pair.b));
     }
-    println!("  compare  {}", path.display());
+    say!("  compare  {}", path.display());
     Ok(Ended::Well)
 }
 

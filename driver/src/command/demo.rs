@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use console::style;
 use lab_record::Outcome;
+use lab_say::{note, say};
 
 use super::{Ended, Place, Session, Variants, run::show};
 use crate::{
@@ -36,7 +37,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
     let mut left_out = Vec::new();
     for name in NAMES {
         let scenario = built_in(name)?;
-        println!("\n{}", style(&scenario.title).bold());
+        say!("\n{}", style(&scenario.title).bold());
         for code in [Code::Starter, Code::Solved] {
             let order = Order {
                 root,
@@ -56,7 +57,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
                 }
                 // Without PostgreSQL the other three scenarios are still worth having.
                 Err(error) if lacks_postgres(&error) => {
-                    eprintln!("{}: {error:#}", style(format!("{name} left out")).yellow());
+                    note!("{}: {error:#}", style(format!("{name} left out")).yellow());
                     left_out.push(name);
                     break;
                 }
@@ -64,7 +65,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
             }
         }
     }
-    println!(
+    say!(
         "\n{}",
         style(format!(
             "The demo took {:.0} s.",
@@ -73,12 +74,12 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
         .bold()
     );
     for (ran, took) in &rows {
-        println!("  {}  ({:.0} s)", row(ran), took.as_secs_f64());
+        say!("  {}  ({:.0} s)", row(ran), took.as_secs_f64());
     }
     if !left_out.is_empty() {
-        println!("  left out for want of PostgreSQL: {}", left_out.join(", "));
+        say!("  left out for want of PostgreSQL: {}", left_out.join(", "));
     }
-    println!(
+    say!(
         "  all runs and comparisons: {}",
         reports.root().join("index.html").display()
     );
@@ -108,7 +109,7 @@ async fn measure(order: &Order<'_>) -> Result<Ran> {
     if ran.interrupted || ran.run.verdict.outcome != Outcome::Invalid {
         return Ok(ran);
     }
-    println!("  That measurement was disturbed; once more.");
+    say!("  That measurement was disturbed; once more.");
     let ran = run(order, &mut Terminal::new(Mode::detect(false))).await?;
     show(&ran);
     Ok(ran)

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use console::style;
+use lab_say::say;
 
 use super::{Ended, Place};
 use crate::platform::local::preflight;
@@ -17,10 +18,10 @@ pub(super) fn doctor(root: &Path, place: &Place) -> Result<Ended> {
         } else {
             style("LACKS ").red()
         };
-        println!("{sign} {:14} {}", finding.name, finding.text);
+        say!("{sign} {:14} {}", finding.name, finding.text);
     }
     if findings.iter().all(|finding| finding.ok) {
-        println!("This machine is ready. Next: make demo");
+        say!("This machine is ready. Next: make demo");
         Ok(Ended::Well)
     } else {
         Ok(Ended::Failed)

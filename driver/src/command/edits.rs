@@ -4,6 +4,7 @@ use std::{fs, io, path::Path};
 
 use anyhow::{Context, Result};
 use clap::Args;
+use lab_say::say;
 
 use super::{Ended, up};
 use crate::{
@@ -24,7 +25,7 @@ pub(super) fn solve(root: &Path, options: &Options) -> Result<Ended> {
     for placed in place(root, &scenario, Variant::Solved)? {
         tell(&placed, "the reference");
     }
-    println!("Next: make step{}", options.step);
+    say!("Next: make step{}", options.step);
     Ok(Ended::Well)
 }
 
@@ -36,19 +37,19 @@ pub(super) async fn reset(root: &Path) -> Result<Ended> {
     }
     up::down(root).await?;
     wipe(&root.join(".lab"))?;
-    println!("Reports and saved edits are untouched.");
+    say!("Reports and saved edits are untouched.");
     Ok(Ended::Well)
 }
 
 fn tell(placed: &Placed, what: &str) {
     match (&placed.saved, placed.changed) {
-        (Some(copy), _) => println!(
+        (Some(copy), _) => say!(
             "{}: {what} is in place; your text is saved as {}",
             placed.file,
             copy.display()
         ),
-        (None, true) => println!("{}: {what} is in place", placed.file),
-        (None, false) => println!("{}: {what} was in place already", placed.file),
+        (None, true) => say!("{}: {what} is in place", placed.file),
+        (None, false) => say!("{}: {what} was in place already", placed.file),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use lab_record::{Outcome, Reports, Run};
+use lab_say::say;
 
 use crate::{compare::groups, report};
 
@@ -23,14 +24,14 @@ pub(super) fn show(reports: &Reports, of: &Groups) -> Result<()> {
     let (a, b) = (valid(&of.a), valid(&of.b));
     for (name, all, valid) in [("A", &of.a, &a), ("B", &of.b, &b)] {
         if !all.is_empty() {
-            println!("{name}: {}", report::group_line(all, valid));
+            say!("{name}: {}", report::group_line(all, valid));
         }
     }
     for class in groups::compare(&a, &b) {
-        println!("  {}", class.sentence());
+        say!("  {}", class.sentence());
     }
     if let Some(page) = report::write_groups(reports, &a, &b)? {
-        println!("  compare  {}", page.display());
+        say!("  compare  {}", page.display());
     }
     Ok(())
 }

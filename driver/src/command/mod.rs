@@ -19,6 +19,7 @@ use std::{
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
 use lab_record::Reports;
+use lab_say::note;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -214,16 +215,26 @@ pub fn execute(cli: Cli) -> ExitCode {
     if let Command::PostgresGuard(options) = cli.command {
         return platform::local::guard_main(&options);
     }
-    match dispatch(cli.command) {
+    match dispatch(cli.command).and_then(said) {
         Ok(ended) => ended.into(),
         Err(error) if error.is::<Interrupted>() => {
-            eprintln!("{error}");
+            note!("{error}");
             Ended::Interrupted.into()
         }
         Err(error) => {
-            eprintln!("error: {error:#}");
+            note!("error: {error:#}");
             ExitCode::from(2)
         }
+    }
+}
+
+/// Owns up to lines that standard output, a file perhaps, did not take. What they tell of is done all the same.
+fn said(ended: Ended) -> Result<Ended> {
+    match lab_say::unsaid() {
+        Some(error) if ended == Ended::Well => {
+            bail!("standard output lacks lines: {error}; all else is done and kept")
+        }
+        _ => Ok(ended),
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::Result;
 use lab_record::Entry;
+use lab_say::{note, say};
 
 use super::{Ended, Place};
 use crate::report;
@@ -19,13 +20,13 @@ pub(super) fn rerender(root: &Path, place: &Place) -> Result<Ended> {
                 made += 1;
             }
             Entry::Unreadable { error, .. } => {
-                eprintln!("left alone: {error}");
+                note!("left alone: {error}");
                 unreadable += 1;
             }
         }
     }
     let index = report::write_index(&reports)?;
-    println!(
+    say!(
         "{made} reports made again, {unreadable} unreadable; {}",
         index.display()
     );

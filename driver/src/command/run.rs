@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::Args;
 use console::style;
 use lab_record::Outcome;
+use lab_say::{note, say};
 
 use super::{
     Ended, Place, Session, Variants,
@@ -162,7 +163,10 @@ impl Course<'_> {
         }
         let last = self.options.repeat == 1 && self.against.is_none();
         if self.options.open && last && !ran.interrupted && has_desktop() {
-            open::that_detached(&ran.report).context("can't open the report in a browser")?;
+            // The run is kept, and its link is above.
+            if let Err(error) = open::that_detached(&ran.report) {
+                note!("no browser opens the report: {error}");
+            }
         }
         Ok(ran)
     }
@@ -177,10 +181,10 @@ pub(super) fn show(ran: &Ran) {
         Outcome::Fail => style(line).red().bold(),
         Outcome::Invalid => style(line).yellow().bold(),
     };
-    println!("{line}");
-    println!("  report   {}", ran.report.display());
+    say!("{line}");
+    say!("  report   {}", ran.report.display());
     if let Some(comparison) = &ran.comparison {
-        println!("  compare  {}", comparison.display());
+        say!("  compare  {}", comparison.display());
     }
 }
 

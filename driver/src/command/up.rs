@@ -11,6 +11,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use lab_say::say;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::{Deserialize, Serialize};
 
@@ -62,7 +63,7 @@ pub(super) async fn up(session: &Session, options: Options) -> Result<Ended> {
     if !options.restart
         && let Some(standing) = standing(root)
     {
-        println!("Already up.");
+        say!("Already up.");
         tell(&standing);
         return Ok(Ended::Well);
     }
@@ -116,7 +117,7 @@ pub(super) async fn up(session: &Session, options: Options) -> Result<Ended> {
 
 pub(super) async fn down(root: &Path) -> Result<Ended> {
     let Some(standing) = standing(root) else {
-        println!("Nothing is up.");
+        say!("Nothing is up.");
         return Ok(Ended::Well);
     };
     let pid = Pid::from_raw(standing.pid).context(".lab/up.json names no process; delete it")?;
@@ -128,7 +129,7 @@ pub(super) async fn down(root: &Path) -> Result<Ended> {
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    println!("Down.");
+    say!("Down.");
     Ok(Ended::Well)
 }
 
@@ -195,11 +196,11 @@ fn lock_path(root: &Path) -> PathBuf {
 }
 
 fn tell(standing: &Standing) {
-    println!(
+    say!(
         "api      {}   e.g. curl {}/cases/local",
         standing.api, standing.api
     );
-    println!("worker   {}", standing.worker);
-    println!("dep      {}", standing.dep);
-    println!("Next: make smoke, make dev after an edit, make down to stop");
+    say!("worker   {}", standing.worker);
+    say!("dep      {}", standing.dep);
+    say!("Next: make smoke, make dev after an edit, make down to stop");
 }

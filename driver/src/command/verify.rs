@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use clap::Args;
 use console::style;
 use lab_record::{Check, Outcome, Reports};
+use lab_say::say;
 
 use super::{Ended, Place, Session, Variants};
 use crate::{
@@ -87,10 +88,10 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
                 return Ok(Ended::Interrupted);
             }
             row.count(&ran);
-            println!("round {round}  {}", row.line(&ran));
+            say!("round {round}  {}", row.line(&ran));
         }
     }
-    println!(
+    say!(
         "\nall runs: {}",
         reports.root().join("index.html").display()
     );
@@ -194,7 +195,7 @@ impl Row {
 }
 
 fn sum_up(rows: &[Row]) -> Ended {
-    println!("\nverdicts that were right:");
+    say!("\nverdicts that were right:");
     for row in rows {
         let runs = row.right + row.wrong;
         let invalid = if row.invalid == 0 {
@@ -202,7 +203,7 @@ fn sum_up(rows: &[Row]) -> Ended {
         } else {
             format!("  and {} invalid: {}", row.invalid, row.reasons.join("; "))
         };
-        println!(
+        say!(
             "  {:10} {:22} {:>2} of {runs}{invalid}",
             row.scenario,
             row.code.to_string(),
@@ -211,7 +212,7 @@ fn sum_up(rows: &[Row]) -> Ended {
     }
     let wrong: u32 = rows.iter().map(|row| row.wrong).sum();
     let unmeasured = rows.iter().filter(|row| row.right + row.wrong == 0).count();
-    println!(
+    say!(
         "{} passed, {} failed",
         rows.len() - rows.iter().filter(|row| row.wrong > 0).count() - unmeasured,
         rows.len().min(wrong as usize + unmeasured)

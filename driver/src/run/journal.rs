@@ -9,6 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use lab_record::{Event, EventKind, Line};
+use lab_say::say;
 
 /// The open file, and the events so far.
 #[derive(Debug)]
@@ -37,10 +38,10 @@ impl Journal {
     /// Appends a line.
     pub(super) fn write(&mut self, line: &Line) -> Result<()> {
         let mut text = serde_json::to_string(line)?;
-        text.push('\n');
         if self.echo {
-            print!("{text}");
+            say!("{text}");
         }
+        text.push('\n');
         self.file
             .write_all(text.as_bytes())
             .with_context(|| format!("can't write {}; is the disk full?", self.path.display()))

@@ -6,6 +6,7 @@ use std::{io::IsTerminal, time::Duration};
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
 use lab_record::{Check, CheckKind, Run, Tick, Validity};
+use lab_say::note;
 
 /// How to show a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,7 @@ impl Terminal {
     pub fn note(&self, text: &str) {
         match (self.mode, &self.phase) {
             (Mode::Bars, Some(phase)) => phase.bar.println(format!("  {text}")),
-            (Mode::Bars | Mode::Plain, _) => eprintln!("  {text}"),
+            (Mode::Bars | Mode::Plain, _) => note!("  {text}"),
             (Mode::Json | Mode::Quiet, _) => {}
         }
     }
@@ -102,7 +103,7 @@ impl Terminal {
         if let Some(phase) = self.phase.take() {
             phase.bar.abandon();
             if let (Mode::Plain, Some(tick)) = (self.mode, &phase.last) {
-                eprintln!("  {:10} {}", phase.name, summary(tick));
+                note!("  {:10} {}", phase.name, summary(tick));
             }
         }
     }
@@ -132,8 +133,8 @@ pub fn print_checks(run: &Run) {
         } else {
             style("✘ fails").red()
         };
-        eprintln!("  {sign}  {:11} {}", kind(check), check.title);
-        eprintln!(
+        note!("  {sign}  {:11} {}", kind(check), check.title);
+        note!(
             "           {:11} {}  (limit {})",
             "",
             style(&check.seen).bold(),
@@ -141,7 +142,7 @@ pub fn print_checks(run: &Run) {
         );
     }
     if run.self_check.validity != Validity::Valid {
-        eprintln!(
+        note!(
             "  {}",
             style(format!("measurement {}", run.self_check.validity.word())).yellow()
         );
@@ -151,7 +152,7 @@ pub fn print_checks(run: &Run) {
             .iter()
             .filter(|f| f.validity != Validity::Valid)
         {
-            eprintln!("    {}: {}", finding.name, finding.text);
+            note!("    {}: {}", finding.name, finding.text);
         }
     }
 }

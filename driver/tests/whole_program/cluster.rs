@@ -8,6 +8,8 @@ use std::{
     process::{Child, Command},
 };
 
+use lab_say::note;
+
 use crate::support::{
     alive, data, descendants, driver, journal, root, run_of, scenario, signal, start, text, turn,
     wait_for,
@@ -24,7 +26,7 @@ impl Cluster {
                 std::env::var_os("LAB_REQUIRE_CLUSTER").is_none(),
                 "LAB_REQUIRE_CLUSTER is set, and there is no python3 for the cluster of the tests"
             );
-            eprintln!("SKIPPED: no python3 for the cluster of the tests");
+            note!("SKIPPED: no python3 for the cluster of the tests");
             return None;
         }
         let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -3,6 +3,8 @@
 
 use std::{process::Child, sync::MutexGuard};
 
+use lab_say::note;
+
 use crate::support::{
     alive, data, descendants, driver, journal, run_of, signal, start, text, turn, wait_for,
 };
@@ -68,7 +70,7 @@ fn has_postgres() -> bool {
         "LAB_REQUIRE_POSTGRES is set, and no PostgreSQL was found"
     );
     if !there {
-        eprintln!("SKIPPED: no PostgreSQL on this machine");
+        note!("SKIPPED: no PostgreSQL on this machine");
     }
     there
 }

@@ -3,6 +3,7 @@
 mod bad_input;
 mod cluster;
 mod faults;
+mod output;
 mod runs;
 mod support;
 mod target;

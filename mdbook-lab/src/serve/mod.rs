@@ -25,6 +25,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use lab_say::{note, say};
 use tokio::{
     net::TcpListener,
     signal::unix::{Signal, SignalKind, signal},
@@ -136,10 +137,10 @@ async fn bind(port: u16) -> Result<TcpListener, ServeError> {
 }
 
 fn announce(link: &str, open: bool) {
-    println!("The guide: {link}");
-    println!("The link is good once. Ctrl-C ends the guide and what it runs.");
+    say!("The guide: {link}");
+    say!("The link is good once. Ctrl-C ends the guide and what it runs.");
     if open && has_desktop() && open::that_detached(link).is_err() {
-        println!("No browser could be opened; open the link yourself.");
+        say!("No browser could be opened; open the link yourself.");
     }
 }
 
@@ -188,7 +189,7 @@ fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
                 error: None,
             },
             Err(error) => {
-                eprintln!("{error}");
+                note!("{error}");
                 Message::Reload {
                     book: None,
                     pages: Vec::new(),

@@ -15,6 +15,7 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{Stream, StreamExt, stream};
+use lab_say::say;
 use serde::Deserialize;
 use serde_json::json;
 use tokio::time::timeout;
@@ -100,7 +101,7 @@ async fn front(
     };
     let mut response = redirect("/", StatusCode::SEE_OTHER);
     if let Some(cookie) = cookie {
-        println!("For another browser: {}", parts.door.link());
+        say!("For another browser: {}", parts.door.link());
         if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             response.headers_mut().insert(header::SET_COOKIE, cookie);
         }

@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path};
 
+use lab_say::note;
 use serde_json::Value;
 
 use super::{
@@ -130,7 +131,7 @@ fn nobody_is_shut_out() {
             std::env::var_os("LAB_REQUIRE_BROWSER").is_none(),
             "LAB_REQUIRE_BROWSER is set, and LAB_AXE does not name axe.min.js"
         );
-        eprintln!("SKIPPED {name}: LAB_AXE does not name axe-core's axe.min.js");
+        note!("SKIPPED {name}: LAB_AXE does not name axe-core's axe.min.js");
         return;
     };
     let axe = fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{}: {error}", axe.display()));

@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lab_say::note;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tungstenite::{Message, WebSocket, client};
@@ -32,7 +33,7 @@ impl Chromium {
                 std::env::var_os("LAB_REQUIRE_BROWSER").is_none(),
                 "no Chromium found, and LAB_REQUIRE_BROWSER is set"
             );
-            eprintln!("SKIPPED {name}: no Chromium is installed; CHROMIUM=PATH names one");
+            note!("SKIPPED {name}: no Chromium is installed; CHROMIUM=PATH names one");
         }
         browser
     }

@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use lab_record::{Reports, Run};
+use lab_say::note;
 
 use super::{Place, Session, Variants};
 use crate::{
@@ -44,7 +45,7 @@ pub(super) async fn identical(session: &Session, place: &Place) -> Result<Vec<Ro
     let mut runs = Vec::with_capacity(RUNS);
     for number in 1..=RUNS {
         if number % 10 == 1 {
-            eprintln!("identical runs, {number} of {RUNS} …");
+            note!("identical runs, {number} of {RUNS} …");
         }
         let ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?;
         if ran.interrupted {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
+use std::io::{self, Write};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ impl Postgres {
         let Some(programs) = programs() else {
             let required = std::env::var("LAB_REQUIRE_POSTGRES").is_ok_and(|value| value == "1");
             assert!(!required, "{name} needs the programs initdb and postgres");
-            eprintln!("SKIPPED {name}: no initdb and postgres found");
+            let _ = writeln!(io::stderr(), "SKIPPED {name}: no initdb and postgres found");
             return None;
         };
         let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
