@@ -19,22 +19,39 @@ pub enum Code {
     Cheat(&'static str),
 }
 
-/// `GET /debug/code`: the participant's files as they were compiled into this build, by their path in the project.
-/// Whoever runs an image asks whether it has today's code.
+/// A case's path in the project, and its text as it was compiled into this build.
+macro_rules! compiled {
+    ($file:literal) => {
+        (
+            concat!("lab-services/src/cases/", $file),
+            include_str!(concat!("cases/", $file)),
+        )
+    };
+}
+
+const COMPILED: &[(&str, &str)] = &[
+    compiled!("timeouts.rs"),
+    compiled!("tx.rs"),
+    compiled!("bulkheads.rs"),
+    compiled!("starter/timeouts.rs"),
+    compiled!("starter/tx.rs"),
+    compiled!("starter/bulkheads.rs"),
+    compiled!("solved/timeouts.rs"),
+    compiled!("solved/tx.rs"),
+    compiled!("solved/bulkheads.rs"),
+    #[cfg(feature = "cheats")]
+    compiled!("cheats/timeouts.rs"),
+    #[cfg(feature = "cheats")]
+    compiled!("cheats/tx.rs"),
+    #[cfg(feature = "cheats")]
+    compiled!("cheats/bulkheads.rs"),
+];
+
+/// `GET /debug/code`: the text of every case that this build can run, by its path in the project. A report shows what
+/// ran by it, whatever is in the folder meanwhile; whoever runs an image learns whether it has today's code.
 pub(crate) async fn sources() -> axum::Json<std::collections::BTreeMap<&'static str, &'static str>>
 {
-    let files = [
-        (
-            "lab-services/src/cases/timeouts.rs",
-            include_str!("cases/timeouts.rs"),
-        ),
-        ("lab-services/src/cases/tx.rs", include_str!("cases/tx.rs")),
-        (
-            "lab-services/src/cases/bulkheads.rs",
-            include_str!("cases/bulkheads.rs"),
-        ),
-    ];
-    axum::Json(files.into())
+    axum::Json(COMPILED.iter().copied().collect())
 }
 
 /// A name that no implementation has.

@@ -36,6 +36,10 @@ pub struct Run {
     pub versions: BTreeMap<String, String>,
     /// Text of the edit point's files as they ran.
     pub sources: Vec<SourceFile>,
+    /// True where they have the text that the workshop begins with; such a run is what later ones are
+    /// compared with. False where it was not noted yet.
+    #[serde(default)]
+    pub starter: bool,
     /// The stretches of the run, in order, without gaps.
     pub phases: Vec<Phase>,
     /// The request classes and what became of their requests.

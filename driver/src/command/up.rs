@@ -198,7 +198,8 @@ fn lock_path(root: &Path) -> PathBuf {
 fn tell(standing: &Standing) {
     say!(
         "api      {}   e.g. curl {}/cases/local",
-        standing.api, standing.api
+        standing.api,
+        standing.api
     );
     say!("worker   {}", standing.worker);
     say!("dep      {}", standing.dep);

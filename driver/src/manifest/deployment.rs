@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::strict::{self, Manifest};
+use super::strict::Manifest;
 use super::{FieldPath, ManifestError};
 use crate::hpa::{CpuRequest, Millicores, ObjectRef};
 
@@ -47,11 +47,6 @@ impl ApiDeployment {
             name: self.name.clone(),
         }
     }
-}
-
-/// Reads the Deployment in `file`.
-pub fn read_deployment(file: &Path) -> Result<ApiDeployment, ManifestError> {
-    parse_deployment(file, &strict::read(file)?)
 }
 
 /// Reads the Deployment in `text`; `file` is for the messages.

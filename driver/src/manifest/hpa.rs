@@ -9,7 +9,7 @@ use k8s_openapi::api::autoscaling::v2::{
     MetricSpec,
 };
 
-use super::strict::{self, Manifest};
+use super::strict::Manifest;
 use super::{FieldPath, ManifestError};
 use crate::hpa::{Behavior, Change, HpaSpec, ObjectRef, Policy, ScalingRules, SelectPolicy};
 
@@ -19,11 +19,6 @@ type Hpa<'a> = Manifest<'a, HorizontalPodAutoscaler>;
 const DEFAULT_CPU_UTILIZATION: u32 = 80;
 const MAX_STABILIZATION_SECONDS: u32 = 3600;
 const MAX_PERIOD_SECONDS: u32 = 1800;
-
-/// Reads the autoscaler in `file`.
-pub fn read_hpa(file: &Path) -> Result<HpaSpec, ManifestError> {
-    parse_hpa(file, &strict::read(file)?)
-}
 
 /// Reads the autoscaler in `text`; `file` is for the messages.
 pub fn parse_hpa(file: &Path, text: &str) -> Result<HpaSpec, ManifestError> {

@@ -4,15 +4,17 @@
 
 mod deployment;
 mod error;
+mod file;
 mod hpa;
 mod objects;
 mod outline;
 mod quantity;
 mod strict;
 
-pub use deployment::{ApiDeployment, parse_deployment, read_deployment};
+pub use deployment::{ApiDeployment, parse_deployment};
 pub use error::{FieldPath, ManifestError, Problem, Step};
-pub use hpa::{parse_hpa, read_hpa};
+pub use file::ManifestFile;
+pub use hpa::parse_hpa;
 pub use objects::read_objects;
 pub use quantity::{Quantity, QuantityError};
 

@@ -16,8 +16,12 @@ use super::strict::{self, Manifest};
 
 /// Reads every object in `file`, as strictly as the others: an unknown field is an error.
 pub fn read_objects(file: &Path) -> Result<Vec<Value>, ManifestError> {
-    let text = strict::read(file)?;
-    documents(&text)
+    parse_objects(file, &strict::read(file)?)
+}
+
+/// The same of `text`; `file` is for the messages.
+pub(super) fn parse_objects(file: &Path, text: &str) -> Result<Vec<Value>, ManifestError> {
+    documents(text)
         .iter()
         .map(|document| object(file, document))
         .collect()

@@ -14,10 +14,10 @@ fn text(path: &str) -> String {
 
 /// Deployment and autoscaler of a folder.
 fn pair(folder: &str) -> (ApiDeployment, HpaSpec) {
-    let read = |name| root(folder).join(name);
+    let read = |name| ManifestFile::read(root(folder).join(name)).unwrap();
     (
-        read_deployment(&read("api-deploy.yaml")).unwrap(),
-        read_hpa(&read("api-hpa.yaml")).unwrap(),
+        read("api-deploy.yaml").deployment().unwrap(),
+        read("api-hpa.yaml").hpa().unwrap(),
     )
 }
 
@@ -285,7 +285,7 @@ fn mistakes_are_explained() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let error = read_hpa(Path::new("no/such/api-hpa.yaml"))
+    let error = ManifestFile::read("no/such/api-hpa.yaml".into())
         .unwrap_err()
         .to_string();
     assert!(

@@ -19,6 +19,8 @@ pub mod target;
 
 pub use lab_load::{Endpoint, Targets};
 
+use crate::manifest::ManifestFile;
+
 /// Somewhere to run the services.
 pub trait Platform: Send + Sync {
     /// Its name in reports: `local`, `k3d`, `kubernetes` for another cluster, or `target`.
@@ -91,10 +93,10 @@ impl StackSpec {
 /// The manifests of an api that is autoscaled.
 #[derive(Clone, Debug)]
 pub struct ApiManifests {
-    /// File of its Deployment.
-    pub deployment: PathBuf,
-    /// File of its `HorizontalPodAutoscaler`.
-    pub hpa: PathBuf,
+    /// Its Deployment.
+    pub deployment: ManifestFile,
+    /// Its `HorizontalPodAutoscaler`.
+    pub hpa: ManifestFile,
 }
 
 /// How the api runs.

@@ -132,6 +132,7 @@ fn run(id: &str, code: &str, source: &str) -> Run {
             ("driver".to_owned(), "0.1.0".to_owned()),
             ("rustc".to_owned(), "1.95.0".to_owned()),
         ]),
+        starter: code == "starter",
         sources: vec![SourceFile {
             path: "lab-services/src/cases/timeouts.rs".to_owned(),
             text: source.to_owned(),

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::Order;
 use crate::{
     hpa::{Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage},
-    manifest::{self, ApiDeployment},
+    manifest::{ApiDeployment, ManifestFile},
     observe::cpu_seconds,
     platform::{self, ApiManifests, Decision, Replica},
 };
@@ -30,6 +30,10 @@ pub(super) const TICK: Duration = Duration::from_secs(2);
 pub(super) fn pace() -> String {
     format!("it looks every {} s instead of every 15 s", TICK.as_secs())
 }
+
+/// The edit points that are manifests.
+const DEPLOYMENT: &str = "deploy/k8s/api-deploy.yaml";
+const HPA: &str = "deploy/k8s/api-hpa.yaml";
 
 /// A laptop is no cluster: whatever the manifests ask for, no more replicas than this are started.
 const MAX_REPLICAS: u32 = 10;
@@ -52,14 +56,14 @@ pub(super) fn manifests(order: &Order<'_>) -> Result<Option<Manifests>> {
     {
         return Ok(None);
     }
-    let path = |file: &str| order.code.path(order.root, scenario, file);
+    let read = |file: &str| ManifestFile::read(order.code.path(order.root, scenario, file));
     let files = ApiManifests {
-        deployment: path("deploy/k8s/api-deploy.yaml"),
-        hpa: path("deploy/k8s/api-hpa.yaml"),
+        deployment: read(DEPLOYMENT)?,
+        hpa: read(HPA)?,
     };
     Ok(Some(Manifests {
-        deployment: manifest::read_deployment(&files.deployment)?,
-        hpa: manifest::read_hpa(&files.hpa)?,
+        deployment: files.deployment.deployment()?,
+        hpa: files.hpa.hpa()?,
         files,
     }))
 }
@@ -70,9 +74,18 @@ impl Manifests {
         self.deployment.replicas.clamp(1, MAX_REPLICAS)
     }
 
-    /// Where they are.
+    /// As they were read.
     pub(super) fn files(&self) -> ApiManifests {
         self.files.clone()
+    }
+
+    /// The text of an edit point, where it is one of them.
+    pub(super) fn text(&self, edit: &str) -> Option<&str> {
+        match edit {
+            DEPLOYMENT => Some(&self.files.deployment.text),
+            HPA => Some(&self.files.hpa.text),
+            _ => None,
+        }
     }
 
     /// CPU limit of a pod, which the local platform emulates with a quota.

@@ -8,6 +8,7 @@ mod journal;
 mod live;
 mod outcome;
 mod plan;
+mod sources;
 pub mod terminal;
 
 use std::{
@@ -35,6 +36,7 @@ use course::{Course, End};
 use faults::DepFaults;
 use journal::Journal;
 use live::Live;
+use sources::Sources;
 use terminal::Terminal;
 
 /// What to run, and where to leave it.
@@ -68,13 +70,7 @@ pub struct Ran {
 /// Runs it. Fails where nothing could be measured; a run that broke in the middle is recorded as
 /// INVALID with what there is.
 pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
-    let Order {
-        root,
-        scenario,
-        code,
-        ..
-    } = order;
-    let sources = code.sources(root, scenario)?;
+    let Order { scenario, code, .. } = order;
     let manifests = autoscaler::manifests(order)?;
     let run_id = RunId::new(Timestamp::now(), fastrand::u64(..));
     let folder = order.reports.run_folder(&scenario.name, &run_id);
@@ -104,7 +100,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
 
     let (played, mut journal) = played;
     let interrupted = played.interrupted;
-    let run = outcome::assemble(order, run_id, sources, played);
+    let run = outcome::assemble(order, run_id, played);
     report::write_data(order.reports, &run)?;
     journal.write(&Line::Finished {
         outcome: run.verdict.outcome,
@@ -123,6 +119,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
 
 /// What came of the load.
 struct Played {
+    sources: Sources,
     plan: Plan,
     started_at: Timestamp,
     recording: Recording,
@@ -143,7 +140,9 @@ async fn play(
     terminal: &mut Terminal,
 ) -> Result<(Played, Journal)> {
     let scenario = order.scenario;
-    let dep = DepFaults::new(&stack.targets.borrow(), scenario)?;
+    let targets = stack.targets.borrow().clone();
+    let sources = Sources::of(order, manifests.as_ref(), &targets).await?;
+    let dep = DepFaults::new(&targets, scenario)?;
     dep.set(&scenario.services.dep).await?;
 
     let plan = plan::load(scenario, run_id)?;
@@ -174,6 +173,11 @@ async fn play(
             scaling = format!("{scaling}; {}", autoscaler::pace());
         }
         journal.event(0.0, EventKind::Scaling, scaling)?;
+    }
+    for file in &sources.saved_since {
+        let text = format!("{file} was saved after this run began; the run has the text before");
+        terminal.note(&text);
+        journal.event(0.0, EventKind::Note, text)?;
     }
 
     let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
@@ -212,7 +216,8 @@ async fn play(
         crash_at: None,
     };
     let end = course.until_the_end(load.as_mut()).await?;
-    let (broken, interrupted) = course.close(&end)?;
+    let (mut broken, interrupted) = course.close(&end)?;
+    let targets = course.stack.targets.borrow().clone();
     let mut journal = course.journal;
     let recording = if let End::Done(recording) = end {
         recording
@@ -224,7 +229,11 @@ async fn play(
     stop_observing.cancel();
     let series = observer.await.context("the collector ended early")?;
     scaling.await.context("the autoscaler ended early")?;
+    if broken.is_none() {
+        broken = sources.changed(&targets).await;
+    }
     let played = Played {
+        sources,
         plan,
         started_at,
         recording,

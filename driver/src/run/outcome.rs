@@ -6,7 +6,7 @@ use lab_load::{
     HICCUP_CELL, Sample,
     summary::{self, Span, Window, windows},
 };
-use lab_record::{Pause, Phase, Run, RunId, SCHEMA, Series, SourceFile};
+use lab_record::{Pause, Phase, Run, RunId, SCHEMA, Series};
 
 use super::{Order, Played};
 use crate::{
@@ -20,12 +20,7 @@ use crate::{
 const WINDOW: Duration = Duration::from_millis(500);
 
 /// Puts a run together.
-pub(super) fn assemble(
-    order: &Order<'_>,
-    run_id: RunId,
-    sources: Vec<SourceFile>,
-    played: Played,
-) -> Run {
+pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run {
     let scenario = order.scenario;
     let recording = &played.recording;
     let expectations: Vec<_> = scenario.classes.iter().map(Class::expectation).collect();
@@ -75,7 +70,8 @@ pub(super) fn assemble(
         complete: played.broken.is_none(),
         host: host::host(),
         versions,
-        sources,
+        sources: played.sources.files,
+        starter: played.sources.starter,
         phases: phases(scenario),
         classes,
         series,

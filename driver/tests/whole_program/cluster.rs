@@ -11,8 +11,8 @@ use std::{
 use lab_say::note;
 
 use crate::support::{
-    alive, data, descendants, driver, journal, root, run_of, scenario, signal, start, text, turn,
-    wait_for,
+    alive, data, descendants, driver, journal, project, root, run_of, scenario, signal, start,
+    text, turn, wait_for,
 };
 
 /// A folder with the `kubectl`, the state of its cluster, and the reports.
@@ -244,18 +244,7 @@ fn an_image_of_other_code_is_refused() {
         return;
     };
     // A project whose edit point is not what the services were built from.
-    let project = tempfile::tempdir().unwrap();
-    for folder in ["deploy", "driver/scenarios", "lab-services/src/cases"] {
-        let to = project.path().join(folder);
-        fs::create_dir_all(to.parent().unwrap()).unwrap();
-        let copied = Command::new("cp")
-            .arg("-R")
-            .arg(root().join(folder))
-            .arg(&to)
-            .status();
-        assert!(copied.unwrap().success());
-    }
-    fs::write(project.path().join("Cargo.toml"), "").unwrap();
+    let project = project();
     let edited = project.path().join("lab-services/src/cases/timeouts.rs");
     let text_before = fs::read_to_string(&edited).unwrap();
     fs::write(&edited, format!("{text_before}// edited\n")).unwrap();

@@ -5,5 +5,6 @@ mod cluster;
 mod faults;
 mod output;
 mod runs;
+mod saved;
 mod support;
 mod target;

@@ -24,6 +24,23 @@ pub(crate) fn root() -> &'static Path {
         .expect("the driver's folder is in the project")
 }
 
+/// A copy of what a run reads of the project, to be edited at will.
+pub(crate) fn project() -> tempfile::TempDir {
+    let project = tempfile::tempdir().unwrap();
+    for folder in ["deploy", "driver/scenarios", "lab-services/src/cases"] {
+        let to = project.path().join(folder);
+        fs::create_dir_all(to.parent().unwrap()).unwrap();
+        let copied = Command::new("cp")
+            .arg("-R")
+            .arg(root().join(folder))
+            .arg(&to)
+            .status();
+        assert!(copied.unwrap().success());
+    }
+    fs::write(project.path().join("Cargo.toml"), "").unwrap();
+    project
+}
+
 /// A scenario file of the tests.
 pub(crate) fn scenario(name: &str) -> PathBuf {
     root()

@@ -1,7 +1,7 @@
 //! What a run asks of the cluster: the manifests of `deploy/k8s`, with the sizes and the code of the run
 //! written into them, in the run's own namespace.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde_json::{Value, json};
 
@@ -75,11 +75,10 @@ impl Manifests<'_> {
 
     /// Without an autoscaler the CPU limit of step 4 would only disturb: it is left out.
     fn api(&self, spec: &ApiSpec, code: &str) -> Result<Vec<Value>, ManifestError> {
-        let (deployment, hpa): (PathBuf, Option<&Path>) = match &spec.manifests {
-            Some(manifests) => (manifests.deployment.clone(), Some(&manifests.hpa)),
-            None => (self.root.join("deploy/k8s/starter/api-deploy.yaml"), None),
+        let mut objects = match &spec.manifests {
+            Some(manifests) => manifests.deployment.objects()?,
+            None => self.read("deploy/k8s/starter/api-deploy.yaml")?,
         };
-        let mut objects = read_objects(&deployment)?;
         let sizes = [
             ("LAB_ADMISSION_SLOTS", u128::from(spec.admission_slots)),
             ("LAB_POOL_SIZE", u128::from(spec.pool_size)),
@@ -97,13 +96,13 @@ impl Manifests<'_> {
             if spec.crashable {
                 set(container, "LAB_CRASHABLE", "true");
             }
-            if hpa.is_none() {
+            if spec.manifests.is_none() {
                 container["resources"]["limits"] = json!({ "memory": "256Mi" });
                 container["resources"]["requests"] = json!({ "cpu": "100m", "memory": "64Mi" });
             }
         }
-        if let Some(hpa) = hpa {
-            objects.extend(read_objects(hpa)?);
+        if let Some(manifests) = &spec.manifests {
+            objects.extend(manifests.hpa.objects()?);
         }
         Ok(objects)
     }
@@ -195,7 +194,7 @@ fn set(container: &mut Value, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{platform::ApiManifests, secret};
+    use crate::{manifest::ManifestFile, platform::ApiManifests, secret};
 
     fn root() -> &'static Path {
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
@@ -325,11 +324,12 @@ mod tests {
 
     #[test]
     fn an_autoscaled_api_keeps_its_limit_and_its_autoscaler() {
+        let read = |name| ManifestFile::read(root().join("deploy/k8s/solved").join(name)).unwrap();
         let spec = StackSpec {
             api: Some(ApiSpec {
                 manifests: Some(ApiManifests {
-                    deployment: root().join("deploy/k8s/solved/api-deploy.yaml"),
-                    hpa: root().join("deploy/k8s/solved/api-hpa.yaml"),
+                    deployment: read("api-deploy.yaml"),
+                    hpa: read("api-hpa.yaml"),
                 }),
                 ..ApiSpec::default()
             }),

@@ -2,6 +2,7 @@
 //! ever run: where it fails, there is no executable to return.
 
 use std::{
+    collections::BTreeMap,
     ffi::OsString,
     io,
     path::{Path, PathBuf},
@@ -29,6 +30,12 @@ pub enum BuildError {
          fix the code and run again"
     )]
     DoesNotCompile(ExitStatus),
+    /// No build has one text.
+    #[error(
+        "a file in {CASES} was saved during each of {BUILDS} builds in a row, so that nobody could say which text \
+         was compiled; stop what saves it and run again"
+    )]
+    Restless,
     /// Cargo said that it went well, but named no executable.
     #[error("cargo built the services but named no executable `{0}`; is the [[bin]] still there?")]
     NoExecutable(&'static str),
@@ -47,6 +54,12 @@ struct Target {
     kind: Vec<String>,
 }
 
+/// What participants edit.
+const CASES: &str = "lab-services/src/cases";
+
+/// Builds after which nobody waits for a text that stays.
+const BUILDS: usize = 3;
+
 /// Name of the services' executable.
 const BINARY: &str = "lab";
 
@@ -64,7 +77,35 @@ pub fn workspace_root() -> Result<PathBuf, BuildError> {
 
 /// Builds the services of the workspace at `root` and returns their executable. Progress and the
 /// compiler's messages go to the terminal, as cargo shows them.
+///
+/// A case that is saved while it is being compiled is compiled once more. So what runs is the text that was there
+/// when the build ended, and what the services have compiled in as its text (`/debug/code`) is what was compiled: the
+/// compiler reads a file once for each of the two.
 pub async fn build(root: &Path, cheats: bool) -> Result<PathBuf, BuildError> {
+    for _ in 0..BUILDS {
+        let before = texts(root);
+        let executable = compile(root, cheats).await?;
+        if texts(root) == before {
+            return Ok(executable);
+        }
+        eprintln!("  A case was saved while it was being compiled: building once more.");
+    }
+    Err(BuildError::Restless)
+}
+
+/// The participants' files and what stands in them.
+fn texts(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let entries = std::fs::read_dir(root.join(CASES)).into_iter().flatten();
+    entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let text = std::fs::read(&path).ok()?;
+            Some((path, text))
+        })
+        .collect()
+}
+
+async fn compile(root: &Path, cheats: bool) -> Result<PathBuf, BuildError> {
     let mut command = Command::new(cargo());
     command
         .current_dir(root)
@@ -149,6 +190,43 @@ mod tests {
         .unwrap();
         std::fs::write(package.join("src/main.rs"), main).unwrap();
         root
+    }
+
+    /// The same with a case, and a compiler that has it saved after it has read it, for so many builds.
+    fn saved_meanwhile(builds: usize) -> tempfile::TempDir {
+        let root = workspace("fn main() { print!(\"{}\", include_str!(\"cases/case.rs\")); }");
+        let path = |name: &str| root.path().join(name);
+        std::fs::create_dir(path("lab-services/src/cases")).unwrap();
+        std::fs::write(path("lab-services/src/cases/case.rs"), "0").unwrap();
+        let script = format!(
+            "#!/bin/sh\n\"$@\" || exit\ncase \"$*\" in *'--crate-name lab '*)\n\
+             case={0}/lab-services/src/cases/case.rs\n\
+             read -r saves <\"$case\"\n[ \"$saves\" -lt {builds} ] && echo $((saves + 1)) >\"$case\"\n\
+             esac\nexit 0\n",
+            root.path().display()
+        );
+        std::fs::write(path("script"), script).unwrap();
+        // By another process: what a test beside this one forks would hold it open, and such a file can't be run.
+        let made = std::process::Command::new("sh")
+            .args(["-c", "cp script rustc.sh && chmod +x rustc.sh"])
+            .current_dir(root.path())
+            .status();
+        assert!(made.unwrap().success());
+        std::fs::create_dir(path(".cargo")).unwrap();
+        let wrapper = format!("build.rustc-wrapper = \"{}\"\n", path("rustc.sh").display());
+        std::fs::write(path(".cargo/config.toml"), wrapper).unwrap();
+        root
+    }
+
+    #[tokio::test]
+    async fn a_case_saved_while_it_is_compiled_is_compiled_again() {
+        let root = saved_meanwhile(1);
+        let executable = build(root.path(), false).await.unwrap();
+        let ran = Command::new(executable).output().await.unwrap();
+        assert_eq!(String::from_utf8_lossy(&ran.stdout), "1\n");
+
+        let error = build(saved_meanwhile(9).path(), false).await.unwrap_err();
+        assert!(matches!(error, BuildError::Restless), "{error}");
     }
 
     #[tokio::test]
