@@ -131,6 +131,22 @@ struct Played {
     interrupted: bool,
 }
 
+fn begin_journal(
+    order: &Order<'_>,
+    run_id: &RunId,
+    folder: &Path,
+    terminal: &Terminal,
+) -> Result<Journal> {
+    let mut journal = Journal::create(folder, terminal.echoes())?;
+    journal.write(&Line::Started {
+        run_id: run_id.clone(),
+        scenario: order.scenario.name.clone(),
+        code: order.code.to_string(),
+        planned_s: order.scenario.duration().as_secs_f64(),
+    })?;
+    Ok(journal)
+}
+
 async fn play(
     order: &Order<'_>,
     run_id: &RunId,
@@ -159,13 +175,7 @@ async fn play(
     .await?;
     let t0 = load.t0();
     let started_at = Timestamp::now();
-    let mut journal = Journal::create(folder, terminal.echoes())?;
-    journal.write(&Line::Started {
-        run_id: run_id.clone(),
-        scenario: scenario.name.clone(),
-        code: order.code.to_string(),
-        planned_s: scenario.duration().as_secs_f64(),
-    })?;
+    let mut journal = begin_journal(order, run_id, folder, terminal)?;
     let decided = stack.decisions.take();
     if manifests.is_some() {
         let mut scaling = order.platform.scaling();

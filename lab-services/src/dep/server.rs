@@ -22,9 +22,6 @@ use crate::failure::refusal;
 use crate::metrics::{self, Registry};
 use crate::request::{self, JsonBody, Params};
 
-/// The book of receipts has room for many keys, not for keys of any length.
-const LONGEST_KEY: usize = 256;
-
 #[derive(Clone)]
 struct Server {
     faults: Arc<RwLock<Arc<Faults>>>,
@@ -90,12 +87,6 @@ async fn work(
     headers: HeaderMap,
     Params(params): Params<WorkParams>,
 ) -> Response {
-    if params.key.len() > LONGEST_KEY {
-        return refusal(
-            StatusCode::BAD_REQUEST,
-            format!("a key has {LONGEST_KEY} bytes at most"),
-        );
-    }
     let mut call = Call::start(server.counts.clone());
     let faults = server.faults();
     let place = match faults.places() {

@@ -21,7 +21,9 @@ async fn send(
         text.extend([name, ": ", value, "\r\n"]);
     }
     if !body.is_empty() {
-        text.push_str(&format!("content-length: {}\r\n", body.len()));
+        text.push_str("content-length: ");
+        text.push_str(&body.len().to_string());
+        text.push_str("\r\n");
     }
     text.extend(["\r\n", body]);
     stream.write_all(text.as_bytes()).await.expect("sent");

@@ -9,6 +9,7 @@ use std::{
     process::{ExitStatus, Stdio},
 };
 
+use lab_say::note;
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -88,7 +89,7 @@ pub async fn build(root: &Path, cheats: bool) -> Result<PathBuf, BuildError> {
         if texts(root) == before {
             return Ok(executable);
         }
-        eprintln!("  A case was saved while it was being compiled: building once more.");
+        note!("  A case was saved while it was being compiled: building once more.");
     }
     Err(BuildError::Restless)
 }
