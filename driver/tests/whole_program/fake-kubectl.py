@@ -82,6 +82,16 @@ def launch(app, index):
     (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
 
 
+def revive(pod):
+    """Starts the container of a pod that has crashed again, as the kubelet does."""
+    while alive(pod["pid"]):
+        time.sleep(0.05)
+    docker("start", pod["pid"])
+    pod["host"] = docker("inspect", "--format", '{{(index .NetworkSettings.Networks "lab-test").IPAddress}}', pod["pid"])
+    pod["restarts"] = pod.get("restarts", 0) + 1
+    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+
+
 def start(app, index, container):
     argv = [re.sub(r"^--listen=.*", "--listen=127.0.0.1:0", a) for a in container["args"]]
     dep = next((p["port"] for p in pods() if p["app"] == "dep"), 0)
@@ -118,14 +128,17 @@ def delete():
 
 
 def status(pod):
-    container = {"name": pod["app"], "image": pod["image"], "imageID": "", "ready": True, "restartCount": 0,
+    restarts = pod.get("restarts", 0)
+    container = {"name": pod["app"], "image": pod["image"], "imageID": "", "ready": True, "restartCount": restarts,
                  "state": {"running": {}}}
+    if restarts:
+        container["lastState"] = {"terminated": {"exitCode": 134, "reason": "Error"}}
     ready = "True"
     if not pod["pid"]:
         ready, container["ready"] = "False", False
         container["state"] = {"waiting": {"reason": "ErrImageNeverPull", "message": "not present on the node"}}
     elif not alive(pod["pid"]):
-        ready, container["ready"], container["restartCount"] = "False", False, 1
+        ready, container["ready"], container["restartCount"] = "False", False, restarts + 1
         container["lastState"] = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
     elif DOCKER and not answers(pod):
         ready, container["ready"] = "False", False
@@ -250,6 +263,9 @@ class Gate(socketserver.StreamRequestHandler):
                     onward.sendall("\r\n".join(request + ["", ""]).encode("latin-1") + self.body(headers))
                     self.relay(onward)
             except (KeyError, ConnectionError):
+                if rest == "/debug/crash" and name in pods_by_name:
+                    revive(pods_by_name[name])
+                pods_by_name = {}
                 text = b"error trying to reach service"
                 self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
 
