@@ -8,9 +8,10 @@ use tokio::time::timeout;
 
 use crate::{BOUND, folder, get, left_in, listens, platform, server_of, spec};
 
+/// The URL of the database's owner.
 async fn url_of(stack: &Stack) -> String {
-    let api = stack.targets.borrow().api[0].clone();
-    get(&api, "/database-url").await.unwrap()
+    let auditor = stack.targets.borrow().auditor[0].clone();
+    get(&auditor, "/database-url").await.unwrap()
 }
 
 async fn setting(url: &str, query: &'static str) -> String {
@@ -45,6 +46,20 @@ async fn each_run_has_a_server_of_its_own_that_goes_with_it() {
         assert!(!listens(server_of(&url)));
         assert!(left_in(folder.path()).is_empty());
     }
+}
+
+#[tokio::test]
+async fn the_api_has_a_role_of_its_own_and_is_not_told_of_the_owner() {
+    let folder = folder();
+    let stack = platform(folder.path()).start(&spec(true)).await.unwrap();
+    let owner = url_of(&stack).await;
+    let api = stack.targets.borrow().api[0].clone();
+    let client = get(&api, "/database-url").await.unwrap();
+    assert!(client.starts_with("postgres://api:"), "a role of its own");
+    assert_eq!(server_of(&client), server_of(&owner));
+    let password = |url: &str| url.split([':', '@']).nth(2).unwrap().to_owned();
+    assert_ne!(password(&client), password(&owner));
+    stack.control.stop().await.unwrap();
 }
 
 #[tokio::test]
