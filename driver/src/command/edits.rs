@@ -1,8 +1,8 @@
 //! `driver solve` and `driver reset`: the texts of the edit points.
 
-use std::{fs, io, path::Path};
+use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use clap::Args;
 use lab_say::say;
 
@@ -36,7 +36,7 @@ pub(super) async fn reset(root: &Path) -> Result<Ended> {
         }
     }
     up::down(root).await?;
-    wipe(&root.join(".lab"))?;
+    up::wipe(root)?;
     say!("Reports and saved edits are untouched.");
     Ok(Ended::Well)
 }
@@ -51,18 +51,4 @@ fn tell(placed: &Placed, what: &str) {
         (None, true) => say!("{}: {what} is in place", placed.file),
         (None, false) => say!("{}: {what} was in place already", placed.file),
     }
-}
-
-/// Removes what `up` left, by name: saved edits, reports and the lock of a run are not ours to take.
-fn wipe(state: &Path) -> Result<()> {
-    for name in ["up.json", "up.lock", "up.log"] {
-        let path = state.join(name);
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(error).with_context(|| format!("can't remove {}", path.display()));
-            }
-            _ => {}
-        }
-    }
-    Ok(())
 }

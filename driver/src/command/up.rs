@@ -1,25 +1,31 @@
 //! `driver up` and `driver down`: a stack that stays, on the ports of the cluster, to explore with
-//! curl. A process in the background holds it; `.lab/up.json` says which.
+//! curl. A process in the background holds it, which the others ask ([`line`]).
+
+mod line;
 
 use std::{
     fs::{self, File},
-    os::unix::process::CommandExt,
-    path::{Path, PathBuf},
-    process::{Command, Stdio},
-    time::{Duration, Instant},
+    path::Path,
+    process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use lab_say::say;
 use rustix::process::{Pid, Signal, kill_process};
-use serde::{Deserialize, Serialize};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
 
 use super::{Ended, Place, Session, Variants};
 use crate::{
-    file,
+    interrupt::Interrupted,
     platform::{ApiSpec, Endpoint, StackSpec, WorkerSpec},
 };
+use line::{Line, Standing};
 
 const API_PORT: u16 = 30080;
 const WORKER_PORT: u16 = 30081;
@@ -44,24 +50,14 @@ pub(super) struct Options {
     place: Place,
 }
 
-/// What `.lab/up.json` says while a stack stands.
-#[derive(Debug, Serialize, Deserialize)]
-struct Standing {
-    pid: i32,
-    api: String,
-    worker: String,
-    dep: String,
-}
-
 pub(super) async fn up(session: &Session, options: Options) -> Result<Ended> {
     let root = session.root.as_path();
     if options.foreground {
         return hold(session, &options).await;
     }
-    let platform_name = &options.place.platform;
     options.place.check_local("sh scripts/cluster.sh up")?;
     if !options.restart
-        && let Some(standing) = standing(root)
+        && let Some(standing) = line::ask_where(root, STARTS_WITHIN).await?
     {
         say!("Already up.");
         tell(&standing);
@@ -73,72 +69,102 @@ pub(super) async fn up(session: &Session, options: Options) -> Result<Ended> {
     if options.restart {
         down(root).await?;
     }
-    fs::create_dir_all(root.join(".lab")).context("can't create .lab in the project")?;
     let log = root.join(".lab/up.log");
-    let log_file = File::create(&log).with_context(|| format!("can't write {}", log.display()))?;
-    let mut child =
-        Command::new(std::env::current_exe().context("can't tell this program's path")?)
-            .args([
-                "up",
-                "--foreground",
-                "--code",
-                &options.code,
-                "--platform",
-                platform_name,
-            ])
-            .current_dir(root)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log_file)
-            // A group of its own: Ctrl-C in this terminal is not for a stack that is to stay.
-            .process_group(0)
-            .spawn()
-            .context("can't start the process that holds the stack")?;
-    let deadline = Instant::now() + STARTS_WITHIN;
-    while Instant::now() < deadline {
-        if let Some(standing) = standing(root) {
+    let mut holder = spawn_holder(root, &options, &log)?;
+    let waited = tokio::select! {
+        waited = timeout(STARTS_WITHIN, standing(&mut holder)) => waited.ok(),
+        () = session.interrupt.cancelled() => {
+            stop(&mut holder).await;
+            bail!(Interrupted);
+        }
+    };
+    match waited {
+        Some(Ok(standing)) => {
             tell(&standing);
-            return Ok(Ended::Well);
+            Ok(Ended::Well)
         }
-        if child.try_wait()?.is_some() {
+        Some(Err(status)) => bail!(
+            "the services did not start ({}):\n{}",
+            status?,
+            fs::read_to_string(&log).unwrap_or_default().trim_end()
+        ),
+        None => {
+            stop(&mut holder).await;
             bail!(
-                "the services did not start:\n{}",
-                fs::read_to_string(&log).unwrap_or_default()
-            );
+                "the services did not start within {} s; see {}",
+                STARTS_WITHIN.as_secs(),
+                log.display()
+            )
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    bail!(
-        "the services did not start within {} s; see {}",
-        STARTS_WITHIN.as_secs(),
-        log.display()
-    )
+}
+
+/// Starts the process that holds the stack and outlives this one.
+fn spawn_holder(root: &Path, options: &Options, log: &Path) -> Result<Child> {
+    fs::create_dir_all(root.join(".lab")).context("can't create .lab in the project")?;
+    let log = File::create(log).with_context(|| format!("can't write {}", log.display()))?;
+    Command::new(std::env::current_exe().context("can't tell this program's path")?)
+        .args(["up", "--foreground", "--code", &options.code])
+        .args(["--platform", &options.place.platform])
+        .current_dir(root)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log)
+        // A group of its own: Ctrl-C in this terminal is not for a stack that is to stay.
+        .process_group(0)
+        .spawn()
+        .context("can't start the process that holds the stack")
+}
+
+/// Waits until the holder says where its stack stands; its exit status where it ends before.
+async fn standing(holder: &mut Child) -> Result<Standing, std::io::Result<ExitStatus>> {
+    if let Some(stdout) = holder.stdout.as_mut() {
+        let said = BufReader::new(stdout).lines().next_line().await;
+        let said = said.ok().flatten();
+        if let Some(standing) = said.and_then(|said| serde_json::from_str(&said).ok()) {
+            return Ok(standing);
+        }
+    }
+    Err(holder.wait().await)
+}
+
+/// Stops a holder that this process has started and not waited for: its number is still its own.
+async fn stop(holder: &mut Child) {
+    if let Some(pid) = holder.id().and_then(|id| Pid::from_raw(id.cast_signed())) {
+        let _ = kill_process(pid, Signal::TERM);
+    }
+    if timeout(STOPS_WITHIN, holder.wait()).await.is_err() {
+        let _ = holder.kill().await;
+    }
 }
 
 pub(super) async fn down(root: &Path) -> Result<Ended> {
-    let Some(standing) = standing(root) else {
-        say!("Nothing is up.");
-        return Ok(Ended::Well);
-    };
-    let pid = Pid::from_raw(standing.pid).context(".lab/up.json names no process; delete it")?;
-    kill_process(pid, Signal::TERM).context("can't stop the process that holds the stack")?;
-    let deadline = Instant::now() + STOPS_WITHIN;
-    while self::standing(root).is_some() {
-        if Instant::now() > deadline {
-            bail!("process {} does not stop; see .lab/up.log", standing.pid);
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    say!("Down.");
+    let stopped = line::ask_to_stop(root, STOPS_WITHIN).await?;
+    say!("{}", if stopped { "Down." } else { "Nothing is up." });
     Ok(Ended::Well)
+}
+
+/// Removes what a stack leaves, unless one has come up meanwhile.
+pub(super) fn wipe(root: &Path) -> Result<()> {
+    let Some(_lock) = line::lock(root)? else {
+        return Ok(());
+    };
+    for name in ["up.json", "up.log"] {
+        let path = root.join(".lab").join(name);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(error).with_context(|| format!("can't remove {}", path.display()));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Starts the stack and keeps it until somebody asks for the end.
 async fn hold(session: &Session, options: &Options) -> Result<Ended> {
     let Session { root, interrupt } = session;
-    let lock = File::create(lock_path(root)).context("can't create .lab/up.lock")?;
-    lock.try_lock()
-        .context("another process holds a stack; make down stops it")?;
+    let mut line = Line::open(root, interrupt).await?;
     let spec = StackSpec {
         dep_port: 0,
         api: Some(ApiSpec {
@@ -160,48 +186,28 @@ async fn hold(session: &Session, options: &Options) -> Result<Ended> {
     let targets = stack.targets.borrow().clone();
     let address = |list: &[Endpoint]| list.first().map_or(String::new(), Endpoint::to_string);
     let standing = Standing {
-        pid: std::process::id().cast_signed(),
         api: address(&targets.api),
         worker: address(&targets.worker),
         dep: address(&targets.dep),
     };
-    let state = root.join(".lab/up.json");
-    file::replace(&state, &serde_json::to_vec(&standing)?)
-        .with_context(|| format!("can't write {}", state.display()))?;
+    line.stands(standing.clone())?;
+    // To the process that waits for it.
+    say!("{}", serde_json::to_string(&standing)?);
     let failure = tokio::select! {
         () = interrupt.cancelled() => None,
         failure = stack.failures.recv() => failure,
     };
-    let stopped = stack.control.stop().await;
-    fs::remove_file(&state).with_context(|| format!("can't remove {}", state.display()))?;
-    stopped?;
+    stack.control.stop().await?;
     match failure {
         Some(failure) => bail!("{} broke: {}", failure.service, failure.text),
         None => Ok(Ended::Well),
     }
 }
 
-/// The stack that stands, if one does: a process holds the lock and has said where it is.
-fn standing(root: &Path) -> Option<Standing> {
-    let lock = File::open(lock_path(root)).ok()?;
-    if lock.try_lock().is_ok() {
-        return None;
-    }
-    let state = fs::read(root.join(".lab/up.json")).ok()?;
-    serde_json::from_slice(&state).ok()
-}
-
-fn lock_path(root: &Path) -> PathBuf {
-    root.join(".lab/up.lock")
-}
-
 fn tell(standing: &Standing) {
-    say!(
-        "api      {}   e.g. curl {}/cases/local",
-        standing.api,
-        standing.api
-    );
-    say!("worker   {}", standing.worker);
-    say!("dep      {}", standing.dep);
+    let Standing { api, worker, dep } = standing;
+    say!("api      {api}   e.g. curl {api}/cases/local");
+    say!("worker   {worker}");
+    say!("dep      {dep}");
     say!("Next: make smoke, make dev after an edit, make down to stop");
 }

@@ -12,7 +12,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+#[cfg(target_os = "linux")]
+use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
 
 use super::{Account, PostgresError};
 
@@ -156,42 +158,79 @@ fn remove(folder: &Path) -> io::Result<()> {
 
 /// Ends the server that still runs on `data`, if one does.
 fn end_leftover(data: &Path) {
-    let Some(pid) = server_of(data) else { return };
+    let Some(server) = Leftover::on(data) else {
+        return;
+    };
     // SIGQUIT lets it free its shared memory, which SIGKILL does not.
     for signal in [Signal::QUIT, Signal::KILL] {
         let deadline = Instant::now() + LEFTOVER_WITHIN;
-        let _ = kill_process(pid, signal);
+        server.signal(signal);
         // It is nobody's child any more, so it can't be waited for.
-        while test_kill_process(pid).is_ok() && serves(pid, data) {
-            if Instant::now() > deadline {
-                break;
-            }
+        while server.runs() && Instant::now() < deadline {
             thread::sleep(Duration::from_millis(10));
         }
-        if !serves(pid, data) {
+        if !server.runs() {
             return;
         }
     }
 }
 
-/// The server that runs on `data`, by its own pid file.
-fn server_of(data: &Path) -> Option<Pid> {
-    let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
-    let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?)?;
-    serves(pid, data).then_some(pid)
+/// A server that runs on `data` and is nobody's child here. Its number may become another program's at any
+/// moment; nothing is ever sent to that one.
+struct Leftover<'a> {
+    data: &'a Path,
+    pid: Pid,
+    /// Stays with the process, whoever gets the number. Where the system has no such thing, the time between a
+    /// look at the process and a signal to it is all that is left to chance.
+    #[cfg(target_os = "linux")]
+    process: Option<rustix::fd::OwnedFd>,
 }
 
-/// Whether `pid` is a PostgreSQL on `data`: the number may be another program's by now.
-fn serves(pid: Pid, data: &Path) -> bool {
-    let command = command_line(pid);
-    command.contains("postgres") && command.contains(&*data.to_string_lossy())
+impl<'a> Leftover<'a> {
+    /// By PostgreSQL's own pid file.
+    fn on(data: &'a Path) -> Option<Self> {
+        let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
+        let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?)?;
+        let server = Self {
+            data,
+            pid,
+            #[cfg(target_os = "linux")]
+            process: pidfd_open(pid, PidfdFlags::empty()).ok(),
+        };
+        server.runs().then_some(server)
+    }
+
+    /// Whether the number is that of a PostgreSQL on the data: what merely names the folder is none.
+    fn runs(&self) -> bool {
+        let command = command_line(self.pid);
+        let Some((program, rest)) = command.split_once(" -D ") else {
+            return false;
+        };
+        program.rsplit('/').next() == Some("postgres")
+            && rest
+                .strip_prefix(&*self.data.to_string_lossy())
+                .is_some_and(|rest| rest.starts_with(' '))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if !self.runs() {
+            return;
+        }
+        // Either fails only where it has just ended by itself.
+        #[cfg(target_os = "linux")]
+        if let Some(process) = &self.process {
+            let _ = pidfd_send_signal(process, signal);
+            return;
+        }
+        let _ = kill_process(self.pid, signal);
+    }
 }
 
-/// The command line of a process; empty if it has ended.
+/// The command line of a process, its words parted by blanks; empty if it has ended.
 fn command_line(pid: Pid) -> String {
     let pid = pid.as_raw_nonzero().to_string();
     if let Ok(line) = fs::read(Path::new("/proc").join(&pid).join("cmdline")) {
-        return String::from_utf8_lossy(&line).into_owned();
+        return String::from_utf8_lossy(&line).replace('\0', " ");
     }
     let ps = Command::new("ps")
         .args(["-ww", "-o", "command=", "-p", &pid])
@@ -265,8 +304,17 @@ mod tests {
         fs::create_dir(&data).unwrap();
         let own = std::process::id();
         fs::write(data.join("postmaster.pid"), format!("{own}\n")).unwrap();
-        assert!(server_of(&data).is_none());
+        assert!(Leftover::on(&data).is_none());
+
+        // One that reads what is in the folder, as somebody does who looks for a mistake.
+        let log = data.join("postgres.log");
+        fs::write(&log, "").unwrap();
+        let mut reader = Command::new("tail").arg("-f").arg(&log).spawn().unwrap();
+        fs::write(data.join("postmaster.pid"), format!("{}\n", reader.id())).unwrap();
         left.remove().unwrap();
+        assert!(reader.try_wait().unwrap().is_none());
+        reader.kill().unwrap();
+        reader.wait().unwrap();
     }
 
     #[test]
