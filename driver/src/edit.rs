@@ -1,15 +1,17 @@
-//! Puts the reference or the starter in the place of a participant's file, and never loses what
-//! stood there: it is saved under `.lab/saved/` first.
+//! Puts the reference or the starter in the place of a participant's file, and never loses what stood there, nor
+//! what an editor saves meanwhile: what stands there is renamed to `.lab/saved/`, and nothing is written over.
+
+mod shelf;
 
 use std::{
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
-use anyhow::{Context, Result};
-use jiff::{Timestamp, tz::TimeZone};
+use anyhow::{Context, Result, bail};
 
 use crate::{file, scenario::Scenario};
+use shelf::Shelf;
 
 /// Which text to put in place. Each edit point has a `starter/` and a `solved/` folder beside it
 /// with a file of the same name.
@@ -26,21 +28,33 @@ pub enum Variant {
 pub struct Placed {
     /// The edit point, relative to the project.
     pub file: String,
-    /// Where the participant's text was saved; none where it was one of the project's own texts.
-    pub saved: Option<PathBuf>,
-    /// False where the wanted text was there already.
-    pub changed: bool,
+    /// Where the participant's texts are now: none where there was but one of the project's own, more than one where
+    /// an editor saved meanwhile.
+    pub saved: Vec<PathBuf>,
+    /// What became of the edit point.
+    pub state: State,
 }
 
-/// Places a variant of every edit point of the scenario.
-pub fn place(root: &Path, scenario: &Scenario, variant: Variant) -> Result<Vec<Placed>> {
-    let time = Timestamp::now()
-        .to_zoned(TimeZone::UTC)
-        .strftime("%Y%m%dT%H%M%S%.3fZ")
-        .to_string();
+/// What stands at an edit point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// The wanted text, and it was there before.
+    Unchanged,
+    /// The wanted text.
+    Changed,
+    /// What an editor has saved since.
+    Overtaken,
+}
+
+/// How often an editor may save in the time of one change, before we give way.
+const ATTEMPTS: u32 = 20;
+
+/// Places a variant of every edit point of the scenario. One that can't be placed keeps none of the others back.
+pub fn place(root: &Path, scenario: &Scenario, variant: Variant) -> Vec<Result<Placed>> {
+    let mut shelf = Shelf::of(root);
     let files = scenario.edit.iter();
     files
-        .map(|file| place_file(root, file, variant, &time))
+        .map(|file| place_file(&mut shelf, root, file, variant))
         .collect()
 }
 
@@ -56,82 +70,125 @@ pub fn source_path(root: &Path, file: &str, variant: Option<Variant>) -> PathBuf
     path.with_file_name(folder).join(name)
 }
 
-fn place_file(root: &Path, file: &str, variant: Variant, time: &str) -> Result<Placed> {
+fn place_file(shelf: &mut Shelf, root: &Path, file: &str, variant: Variant) -> Result<Placed> {
     let read = |variant| {
-        let path = source_path(root, file, variant);
+        let path = source_path(root, file, Some(variant));
         fs::read(&path).with_context(|| format!("can't read {}", path.display()))
     };
-    let wanted = read(Some(variant))?;
-    let target = root.join(file);
-    let current = if target.exists() {
-        Some(read(None)?)
-    } else {
-        None
+    let (starter, solved) = (read(Variant::Starter)?, read(Variant::Solved)?);
+    let wanted = match variant {
+        Variant::Starter => &starter,
+        Variant::Solved => &solved,
     };
-    if current.as_ref() == Some(&wanted) {
-        return Ok(Placed {
-            file: file.to_owned(),
-            saved: None,
-            changed: false,
-        });
-    }
-    let ours = [read(Some(Variant::Starter))?, read(Some(Variant::Solved))?];
-    let saved = match current {
-        Some(text) if !ours.contains(&text) => {
-            let copy = root.join(".lab/saved").join(time).join(file);
-            write(&copy, &text)?;
-            Some(copy)
-        }
-        _ => None,
-    };
-    write(&target, &wanted)?;
-    Ok(Placed {
-        file: file.to_owned(),
-        saved,
-        changed: true,
-    })
+    put_with(shelf, root, file, wanted, &[&starter, &solved])
 }
 
-fn write(path: &Path, text: &[u8]) -> Result<()> {
-    file::replace(path, text).with_context(|| format!("can't write {}", path.display()))
+/// Puts `wanted` at the edit point `file`. Texts that are among `known` need no saving.
+pub(crate) fn put(root: &Path, file: &str, wanted: &[u8], known: &[&[u8]]) -> Result<Placed> {
+    put_with(&mut Shelf::of(root), root, file, wanted, known)
+}
+
+fn put_with(
+    shelf: &mut Shelf,
+    root: &Path,
+    file: &str,
+    wanted: &[u8],
+    known: &[&[u8]],
+) -> Result<Placed> {
+    let target = root.join(file);
+    let mut placed = Placed {
+        file: file.to_owned(),
+        saved: Vec::new(),
+        state: State::Unchanged,
+    };
+    if stands(&target)?.as_deref() == Some(wanted) {
+        return Ok(placed);
+    }
+    let replaced = swap(shelf, &target, file, wanted)?;
+    for path in replaced {
+        placed.saved.extend(shelf.sort(file, &path, known)?);
+    }
+    placed.state = match stands(&target) {
+        Ok(Some(text)) if text == wanted => State::Changed,
+        _ => State::Overtaken,
+    };
+    Ok(placed)
+}
+
+/// The text of an edit point; none where it is missing. What is no plain file is not ours to move.
+fn stands(target: &Path) -> Result<Option<Vec<u8>>> {
+    let kind = match fs::symlink_metadata(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        metadata => metadata
+            .with_context(|| format!("can't look at {}", target.display()))?
+            .file_type(),
+    };
+    if kind.is_symlink() {
+        let leads_to = fs::read_link(target).unwrap_or_default();
+        bail!(
+            "{} is a link to {}: neither is replaced. Put a copy in its place (`cp {0} copy && mv copy {0}`) and try again",
+            target.display(),
+            leads_to.display()
+        );
+    }
+    if !kind.is_file() {
+        bail!(
+            "{} is no file; move it away and try again",
+            target.display()
+        );
+    }
+    match fs::read(target) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        text => text
+            .map(Some)
+            .with_context(|| format!("can't read {}", target.display())),
+    }
+}
+
+/// Renames what stands at `target` and gives its place to `wanted`; where an editor has filled the place
+/// meanwhile, that is renamed as well. Says where all of it is now.
+fn swap(shelf: &mut Shelf, target: &Path, file: &str, wanted: &[u8]) -> Result<Vec<PathBuf>> {
+    let mut new = file::beside(target, wanted, 0o666)
+        .with_context(|| format!("can't write beside {}", target.display()))?;
+    let mut replaced = Vec::new();
+    for _ in 0..ATTEMPTS {
+        replaced.extend(shelf.take(target, file)?);
+        match new.persist_noclobber(target) {
+            Ok(_) => {
+                file::sync_folder(target.parent().unwrap_or(target));
+                return Ok(replaced);
+            }
+            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => new = error.file,
+            Err(error) => {
+                return Err(error.error).with_context(|| {
+                    format!(
+                        "can't put a file at {}{}",
+                        target.display(),
+                        whereabouts(&replaced)
+                    )
+                });
+            }
+        }
+    }
+    bail!(
+        "{} is saved again and again; close it in your editor and try again{}",
+        target.display(),
+        whereabouts(&replaced)
+    )
+}
+
+/// Where the texts are that have been taken away, as the end of a sentence.
+fn whereabouts(replaced: &[PathBuf]) -> String {
+    let places: Vec<String> = replaced
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    if places.is_empty() {
+        String::new()
+    } else {
+        format!("; what stood there is in {}", places.join(", "))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::scenario::built_in;
-
-    fn project() -> tempfile::TempDir {
-        let root = tempfile::tempdir().unwrap();
-        let put = |path: &str, text: &str| write(&root.path().join(path), text.as_bytes()).unwrap();
-        put("lab-services/src/cases/timeouts.rs", "starter");
-        put("lab-services/src/cases/starter/timeouts.rs", "starter");
-        put("lab-services/src/cases/solved/timeouts.rs", "solved");
-        root
-    }
-
-    #[test]
-    fn an_edit_is_saved_before_it_is_replaced() {
-        let root = project();
-        let file = root.path().join("lab-services/src/cases/timeouts.rs");
-        fs::write(&file, "my precious").unwrap();
-        let placed = place(root.path(), &built_in("timeouts").unwrap(), Variant::Solved).unwrap();
-        assert_eq!(fs::read_to_string(&file).unwrap(), "solved");
-        let saved = placed[0].saved.as_ref().expect("saved");
-        assert_eq!(fs::read_to_string(saved).unwrap(), "my precious");
-    }
-
-    #[test]
-    fn texts_of_the_project_need_no_copy() {
-        let root = project();
-        let scenario = built_in("timeouts").unwrap();
-        let solve = || {
-            place(root.path(), &scenario, Variant::Solved)
-                .unwrap()
-                .remove(0)
-        };
-        let first = solve();
-        assert!(first.changed && first.saved.is_none());
-        assert!(!solve().changed);
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 //! a run, as `println!` would by its panic. What can't be said is left unsaid, and [`unsaid`] tells of it.
 
 use std::{
+    error::Error,
     fmt,
     io::{self, Write},
     sync::{Mutex, PoisonError},
@@ -48,8 +49,58 @@ pub fn unsaid() -> Option<io::Error> {
     UNSAID.lock().unwrap_or_else(PoisonError::into_inner).take()
 }
 
+/// An error and its causes, as one sentence. A cause that is in what has been said already is not said again.
+pub fn reason(error: &(dyn Error + 'static)) -> String {
+    let mut said = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if !said.contains(&text) {
+            said.push_str(": ");
+            said.push_str(&text);
+        }
+        next = cause.source();
+    }
+    said
+}
+
 /// In one piece, so that the lines of two processes don't mix.
 fn write_line(stream: &mut impl Write, text: fmt::Arguments<'_>) -> io::Result<()> {
     stream.write_all(format!("{text}\n").as_bytes())?;
     stream.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Saying(&'static str, Option<Box<Saying>>);
+
+    impl fmt::Display for Saying {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Saying {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    #[test]
+    fn each_cause_is_said_once() {
+        let refused = || Some(Box::new(Saying("refused", None)));
+        let quoting = Saying(
+            "the server does not let us in: refused; check the URL",
+            refused(),
+        );
+        assert_eq!(reason(&quoting), quoting.to_string());
+        let silent = Saying(
+            "no database",
+            Some(Box::new(Saying("can't connect", refused()))),
+        );
+        assert_eq!(reason(&silent), "no database: can't connect: refused");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Stdio},
     time::Instant,
 };
@@ -17,7 +17,7 @@ mod identical;
 
 use super::{Ended, Place, Session, Variants};
 use crate::{
-    file, host,
+    edit, file, host,
     interrupt::Interrupted,
     platform::{ApiSpec, Platform, StackSpec, local::RunLock},
     report::{self, Bench, Row},
@@ -229,7 +229,7 @@ async fn start(session: &Session, platform: &dyn Platform, spec: &StackSpec) -> 
 }
 
 async fn time_edits(session: &Session, place: &Place) -> Result<Vec<f64>> {
-    let edit = Edit::of(&session.root)?;
+    let mut edit = Edit::of(&session.root)?;
     let mut seconds = Vec::new();
     for round in 0..EDITS {
         edit.change(round)?;
@@ -241,14 +241,17 @@ async fn time_edits(session: &Session, place: &Place) -> Result<Vec<f64>> {
     Ok(seconds)
 }
 
-/// A file that is changed for a while and has its own text again at the end.
-struct Edit {
-    path: PathBuf,
+/// A file that is changed for a while and has its own text again at the end, unless somebody else has changed it
+/// meanwhile.
+struct Edit<'a> {
+    root: &'a Path,
     text: String,
+    /// What stands there now, if nobody else has been there.
+    latest: String,
 }
 
-impl Edit {
-    fn of(root: &Path) -> Result<Self> {
+impl<'a> Edit<'a> {
+    fn of(root: &'a Path) -> Result<Self> {
         let path = root.join(EDITED);
         let text =
             fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
@@ -256,30 +259,44 @@ impl Edit {
         let copy = root.join(".lab/saved/bench").join(EDITED);
         file::replace(&copy, text.as_bytes())
             .with_context(|| format!("can't write {}", copy.display()))?;
-        Ok(Self { path, text })
+        let latest = text.clone();
+        Ok(Self { root, text, latest })
     }
 
     /// A statement more at the start of the first function's body: real work for the compiler,
     /// not a comment.
-    fn change(&self, round: usize) -> Result<()> {
+    fn change(&mut self, round: usize) -> Result<()> {
         let (head, body) = self
             .text
             .split_once("{\n    ")
             .context("no function to edit")?;
         let line = format!("let _bench = {round} + std::process::id() as usize;");
         let text = format!("{head}{{\n    {line}\n    {body}");
-        file::replace(&self.path, text.as_bytes())
-            .with_context(|| format!("can't write {}", self.path.display()))
+        self.put(text)
+    }
+
+    fn put(&mut self, text: String) -> Result<()> {
+        let found = fs::read_to_string(self.root.join(EDITED)).unwrap_or_default();
+        ensure!(
+            found == self.latest,
+            "somebody else edits {EDITED}; the measurement of edits gives way"
+        );
+        let known = [found.as_bytes()];
+        let placed = edit::put(self.root, EDITED, text.as_bytes(), &known)?;
+        for copy in placed.saved {
+            note!("a text of somebody else is saved as {}", copy.display());
+        }
+        self.latest = text;
+        Ok(())
     }
 }
 
-impl Drop for Edit {
+impl Drop for Edit<'_> {
     fn drop(&mut self) {
-        if let Err(error) = file::replace(&self.path, self.text.as_bytes()) {
+        if let Err(error) = self.put(self.text.clone()) {
             note!(
-                "can't restore {}: {error}; its text was:\n{}",
-                self.path.display(),
-                self.text
+                "{EDITED} was not restored: {}; its text is in .lab/saved/bench/",
+                lab_say::reason(error.as_ref())
             );
         }
     }

@@ -2,13 +2,13 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
-use lab_say::say;
+use lab_say::{reason, say};
 
 use super::{Ended, up};
 use crate::{
-    edit::{Placed, Variant, place},
+    edit::{Placed, State, Variant, place},
     scenario::{NAMES, built_in},
 };
 
@@ -22,33 +22,47 @@ pub(super) struct Options {
 
 pub(super) fn solve(root: &Path, options: &Options) -> Result<Ended> {
     let scenario = built_in(NAMES[usize::from(options.step) - 1])?;
-    for placed in place(root, &scenario, Variant::Solved)? {
-        tell(&placed, "the reference");
-    }
+    tell(place(root, &scenario, Variant::Solved), "the reference")?;
     say!("Next: make step{}", options.step);
     Ok(Ended::Well)
 }
 
 pub(super) async fn reset(root: &Path) -> Result<Ended> {
+    let mut placed = Vec::new();
     for name in NAMES {
-        for placed in place(root, &built_in(name)?, Variant::Starter)? {
-            tell(&placed, "the starter");
-        }
+        placed.extend(place(root, &built_in(name)?, Variant::Starter));
     }
+    let told = tell(placed, "the starter");
     up::down(root).await?;
     up::wipe(root)?;
+    told?;
     say!("Reports and saved edits are untouched.");
     Ok(Ended::Well)
 }
 
-fn tell(placed: &Placed, what: &str) {
-    match (&placed.saved, placed.changed) {
-        (Some(copy), _) => say!(
-            "{}: {what} is in place; your text is saved as {}",
-            placed.file,
-            copy.display()
+/// Says what happened to each file; what could not be done is the error.
+fn tell(all: Vec<Result<Placed>>, what: &str) -> Result<()> {
+    let mut failed = Vec::new();
+    for placed in all {
+        match placed {
+            Ok(placed) => tell_one(&placed, what),
+            Err(error) => failed.push(reason(error.as_ref())),
+        }
+    }
+    ensure!(failed.is_empty(), failed.join("\nerror: "));
+    Ok(())
+}
+
+fn tell_one(placed: &Placed, what: &str) {
+    let file = &placed.file;
+    match placed.state {
+        State::Unchanged => say!("{file}: {what} was in place already"),
+        State::Changed => say!("{file}: {what} is in place"),
+        State::Overtaken => say!(
+            "{file}: what your editor has saved since is in place; close it there and try again for {what}"
         ),
-        (None, true) => say!("{}: {what} is in place", placed.file),
-        (None, false) => say!("{}: {what} was in place already", placed.file),
+    }
+    for copy in &placed.saved {
+        say!("  your text is saved as {}", copy.display());
     }
 }
