@@ -2,7 +2,7 @@
 //! contract, and fails on demand.
 //!
 //! `api|worker|dep …` serve; `--code crash-at-start` and `--code never-ready` do what they say, and
-//! `GET /crash` ends a service. `postgres-guard …` is the driver's. `stack DATA [panic]` starts a
+//! `GET /crash` ends a service, `GET /fork` starts a process in it. `postgres-guard …` is the driver's. `stack DATA [panic]` starts a
 //! stack with its data in DATA, prints its addresses, and then waits to be killed, or panics.
 
 use std::{
@@ -101,6 +101,10 @@ fn answer(mut connection: &TcpStream, ready: bool) {
         Some("/crash") => {
             note!("crashing as asked");
             std::process::exit(3);
+        }
+        Some("/fork") => {
+            let child = std::process::Command::new("sleep").arg("600").spawn();
+            ("200 OK", child.expect("sleep").id().to_string())
         }
         Some("/database-url") => (
             "200 OK",

@@ -13,13 +13,8 @@ pub struct Interrupted;
 /// waits for it too, then tidies up. A second signal ends the program at once; the services notice
 /// that their parent is gone.
 pub fn watch() -> Result<CancellationToken> {
-    let kinds = [
-        SignalKind::interrupt(),
-        SignalKind::terminate(),
-        SignalKind::hangup(),
-    ];
     let interrupt = CancellationToken::new();
-    for kind in kinds {
+    for kind in kinds() {
         let mut signals = signal(kind).context("can't listen for signals")?;
         let interrupt = interrupt.clone();
         tokio::spawn(async move {
@@ -32,4 +27,17 @@ pub fn watch() -> Result<CancellationToken> {
         });
     }
     Ok(interrupt)
+}
+
+/// Whether somebody who sends this signal asks for the end.
+pub(crate) fn asks_for_the_end(signal: i32) -> bool {
+    kinds().iter().any(|kind| kind.as_raw_value() == signal)
+}
+
+fn kinds() -> [SignalKind; 3] {
+    [
+        SignalKind::interrupt(),
+        SignalKind::terminate(),
+        SignalKind::hangup(),
+    ]
 }

@@ -121,6 +121,10 @@ fn exit_with_parent() {
     let mut ignored = [0; 256];
     let mut stdin = std::io::stdin();
     while let Ok(1..) = stdin.read(&mut ignored) {}
+    // What a case has started must not stay, either. Where this process does not lead its group, others are in it.
+    if rustix::process::getpgrp() == rustix::process::getpid() {
+        let _ = rustix::process::kill_current_process_group(rustix::process::Signal::KILL);
+    }
     std::process::exit(0);
 }
 

@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            note!("{error:#}");
+            note!("{}", lab_say::reason(error.as_ref()));
             ExitCode::from(2)
         }
     }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::Args;
 use console::style;
 use lab_record::Outcome;
-use lab_say::{note, say};
+use lab_say::{note, reason, say};
 
 use super::{Ended, Place, Session, Variants, run::show};
 use crate::{
@@ -57,7 +57,11 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
                 }
                 // Without PostgreSQL the other three scenarios are still worth having.
                 Err(error) if lacks_postgres(&error) => {
-                    note!("{}: {error:#}", style(format!("{name} left out")).yellow());
+                    note!(
+                        "{}: {}",
+                        style(format!("{name} left out")).yellow(),
+                        reason(error.as_ref())
+                    );
                     left_out.push(name);
                     break;
                 }
@@ -106,13 +110,14 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
 async fn measure(order: &Order<'_>) -> Result<Ran> {
     let ran = run(order, &mut Terminal::new(Mode::detect(false))).await?;
     show(&ran);
+    let ran = ran.kept()?;
     if ran.interrupted || ran.run.verdict.outcome != Outcome::Invalid {
         return Ok(ran);
     }
     say!("  That measurement was disturbed; once more.");
     let ran = run(order, &mut Terminal::new(Mode::detect(false))).await?;
     show(&ran);
-    Ok(ran)
+    ran.kept()
 }
 
 fn row(ran: &Ran) -> String {

@@ -12,6 +12,7 @@ mod up;
 mod verify;
 
 use std::{
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -27,7 +28,7 @@ use crate::{
     platform::{
         self, Platform,
         cluster::{ClusterPlatform, K3D_CONTEXT},
-        local::LocalPlatform,
+        local::{BuildError, LocalPlatform},
     },
     scenario::Scenario,
 };
@@ -143,10 +144,17 @@ impl Place {
             return self.cluster(session).await;
         }
         let services = tokio::select! {
-            built = platform::local::build(&session.root, cheats) => built?,
+            biased;
             () = session.interrupt.cancelled() => bail!(Interrupted),
+            built = platform::local::build(&session.root, cheats) => built,
         };
-        Ok(Box::new(LocalPlatform::new(services)?))
+        match services {
+            // Ctrl-C in a terminal is for cargo, too, and may have reached it first.
+            Err(BuildError::Stopped(signal)) if interrupt::asks_for_the_end(signal) => {
+                bail!(Interrupted)
+            }
+            services => Ok(Box::new(LocalPlatform::new(services?)?)),
+        }
     }
 
     /// Connects to the cluster, and sees to it that it has an image of today's code.
@@ -165,7 +173,8 @@ impl Place {
                 .status()
                 .await
                 .context("can't start scripts/image.sh")?;
-            if session.interrupt.is_cancelled() {
+            let stopped = status.signal().is_some_and(interrupt::asks_for_the_end);
+            if stopped || session.interrupt.is_cancelled() {
                 bail!(Interrupted);
             }
             ensure!(
@@ -222,7 +231,7 @@ pub fn execute(cli: Cli) -> ExitCode {
             Ended::Interrupted.into()
         }
         Err(error) => {
-            note!("error: {error:#}");
+            note!("error: {}", lab_say::reason(error.as_ref()));
             ExitCode::from(2)
         }
     }

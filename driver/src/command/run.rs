@@ -162,13 +162,17 @@ impl Course<'_> {
             show(&ran);
         }
         let last = self.options.repeat == 1 && self.against.is_none();
-        if self.options.open && last && !ran.interrupted && has_desktop() {
+        if let Some(report) = &ran.left.report
+            && self.options.open
+            && last
+            && !ran.interrupted
+            && has_desktop()
             // The run is kept, and its link is above.
-            if let Err(error) = open::that_detached(&ran.report) {
-                note!("no browser opens the report: {error}");
-            }
+            && let Err(error) = open::that_detached(report)
+        {
+            note!("no browser opens the report: {error}");
         }
-        Ok(ran)
+        ran.kept()
     }
 }
 
@@ -182,8 +186,10 @@ pub(super) fn show(ran: &Ran) {
         Outcome::Invalid => style(line).yellow().bold(),
     };
     say!("{line}");
-    say!("  report   {}", ran.report.display());
-    if let Some(comparison) = &ran.comparison {
+    if let Some(report) = &ran.left.report {
+        say!("  report   {}", report.display());
+    }
+    if let Some(comparison) = &ran.left.comparison {
         say!("  compare  {}", comparison.display());
     }
 }

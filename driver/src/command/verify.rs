@@ -78,11 +78,11 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
                 reports: &reports,
                 interrupt: &session.interrupt,
             };
-            let mut ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?;
+            let mut ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
             // A disturbed measurement says nothing of the code: once more, and it is counted.
             if ran.run.verdict.outcome == Outcome::Invalid && !ran.interrupted {
                 row.count(&ran);
-                ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?;
+                ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
             }
             if ran.interrupted {
                 return Ok(Ended::Interrupted);

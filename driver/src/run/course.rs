@@ -75,7 +75,7 @@ impl Course<'_> {
                     let (phase, start, _) = phases.next().expect("peeked");
                     self.crash_at = phase.crash.map(|crash| start + crash.after);
                     if let Err(error) = self.begin(phase, start).await {
-                        return Ok(End::Broken(format!("{error:#}")));
+                        return Ok(End::Broken(lab_say::reason(error.as_ref())));
                     }
                 }
                 () = tokio::time::sleep(until_crash), if self.crash_at.is_some() => self.crash()?,

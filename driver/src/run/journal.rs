@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use lab_record::{Event, EventKind, Line};
+use lab_record::{Event, EventKind, Line, Outcome};
 use lab_say::say;
 
 /// The open file, and the events so far.
@@ -62,6 +62,14 @@ impl Journal {
         self.write(&Line::Event(event.clone()))?;
         self.events.push(event);
         Ok(())
+    }
+
+    /// Appends the last line. Who finds it finds all the others, after a power cut, too.
+    pub(super) fn finish(&mut self, outcome: Outcome, score: Option<u8>) -> Result<()> {
+        self.write(&Line::Finished { outcome, score })?;
+        self.file
+            .sync_all()
+            .with_context(|| format!("can't write {}; is the disk full?", self.path.display()))
     }
 
     /// Everything that happened so far, for `data.json`.

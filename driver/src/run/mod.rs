@@ -5,16 +5,14 @@ mod autoscaler;
 mod course;
 mod faults;
 mod journal;
+mod left;
 mod live;
 mod outcome;
 mod plan;
 mod sources;
 pub mod terminal;
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -26,15 +24,16 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     books::{Bookkeeper, Books},
     code::Code,
+    file,
     interrupt::Interrupted,
     observe,
     platform::{Platform, Stack},
-    report,
     scenario::Scenario,
 };
 use course::{Course, End};
 use faults::DepFaults;
 use journal::Journal;
+pub use left::Left;
 use live::Live;
 use sources::Sources;
 use terminal::Terminal;
@@ -59,10 +58,8 @@ pub struct Order<'a> {
 pub struct Ran {
     /// All that is known of it.
     pub run: Run,
-    /// Its page.
-    pub report: PathBuf,
-    /// The page that compares it with the baseline; none where it is the first.
-    pub comparison: Option<PathBuf>,
+    /// What it left.
+    pub left: Left,
     /// True where Ctrl-C ended it.
     pub interrupted: bool,
 }
@@ -74,7 +71,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     let manifests = autoscaler::manifests(order)?;
     let run_id = RunId::new(Timestamp::now(), fastrand::u64(..));
     let folder = order.reports.run_folder(&scenario.name, &run_id);
-    fs::create_dir_all(&folder).with_context(|| {
+    file::make_folder(&folder).with_context(|| {
         format!(
             "can't create {}; is the folder writable? --reports DIR names another",
             folder.display()
@@ -95,24 +92,15 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     };
     let played = play(order, &run_id, &folder, manifests, &mut stack, terminal).await;
     let stopped = stack.control.stop().await;
-    let played = played?;
-    stopped?;
-
-    let (played, mut journal) = played;
+    let (played, mut journal) = played?;
     let interrupted = played.interrupted;
     let run = outcome::assemble(order, run_id, played);
-    report::write_data(order.reports, &run)?;
-    journal.write(&Line::Finished {
-        outcome: run.verdict.outcome,
-        score: run.verdict.score,
-    })?;
-    let report = report::write_run(order.reports, &run)?;
-    let comparison = report::write_baseline_comparison(order.reports, &run)?;
-    report::write_index(order.reports)?;
+    let mut left = Left::default();
+    left.note(stopped);
+    left.write(order.reports, &run, &mut journal);
     Ok(Ran {
         run,
-        report,
-        comparison,
+        left,
         interrupted,
     })
 }

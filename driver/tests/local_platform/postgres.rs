@@ -6,7 +6,7 @@ use driver::platform::{Platform, Stack, local::Source};
 use sqlx::{Connection, PgConnection};
 use tokio::time::timeout;
 
-use crate::{BOUND, folder, get, left_in, listens, platform, server_of, spec};
+use crate::{BOUND, eventually, folder, get, left_in, listens, platform, server_of, spec};
 
 /// The URL of the database's owner.
 async fn url_of(stack: &Stack) -> String {
@@ -114,6 +114,39 @@ async fn a_server_that_dies_during_the_run_is_a_failure() {
     assert!(left_in(folder.path()).is_empty());
 }
 
+/// Segments of shared memory that the system lists; Linux alone does.
+fn segments() -> Vec<String> {
+    let table = fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
+    let ids = table
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1));
+    ids.map(str::to_owned).collect()
+}
+
+#[tokio::test]
+async fn a_server_that_is_killed_leaves_no_shared_memory() {
+    let folder = folder();
+    let mut stack = platform(folder.path()).start(&spec(true)).await.unwrap();
+    let runs = left_in(folder.path());
+    let run = runs.iter().find(|path| path.is_dir()).unwrap();
+    let file = fs::read_to_string(run.join("data/postmaster.pid")).unwrap();
+    let lines: Vec<&str> = file.lines().collect();
+    let segment = lines[6].split_whitespace().nth(1).unwrap().to_owned();
+    if cfg!(target_os = "linux") {
+        assert!(segments().contains(&segment), "{file}");
+    }
+    assert!(run.join("data/pg_dynshmem").read_dir().unwrap().count() > 0);
+    let killed = std::process::Command::new("kill")
+        .args(["-KILL", lines[0]])
+        .status();
+    assert!(killed.unwrap().success());
+    timeout(BOUND, stack.failures.recv()).await.unwrap();
+    stack.control.stop().await.unwrap();
+    assert!(left_in(folder.path()).is_empty());
+    // What still used it ends by itself when its server is gone.
+    eventually("the segment is freed", || !segments().contains(&segment));
+}
+
 #[tokio::test]
 async fn a_damaged_template_is_made_again() {
     let folder = folder();
@@ -199,4 +232,18 @@ async fn a_server_that_does_not_answer_is_named_without_its_password() {
         error.contains("DATABASE_URL") && !error.contains("secret"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_url_of_another_kind_of_server_is_refused_without_its_password() {
+    let folder = folder();
+    let mut platform = platform(folder.path());
+    for url in ["mysql://me:secret@127.0.0.1:1/x", "me:secret@127.0.0.1", ""] {
+        platform.database = Source::Server(url.to_owned());
+        let error = platform.start(&spec(true)).await.unwrap_err().to_string();
+        assert!(
+            error.contains("no URL of a PostgreSQL server") && !error.contains("secret"),
+            "{error}"
+        );
+    }
 }

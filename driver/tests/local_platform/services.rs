@@ -1,11 +1,12 @@
 //! Services that start, scale, crash and stop.
 
-use std::time::Duration;
+use std::{process::Command, time::Duration};
 
-use driver::platform::{Change, Platform, StackSpec, WorkerSpec};
+use driver::platform::{Change, Platform, Stack, StackSpec, WorkerSpec};
+use rustix::process::{Pid, test_kill_process};
 use tokio::time::timeout;
 
-use crate::{BOUND, folder, get, listens, platform, spec};
+use crate::{BOUND, eventually, folder, get, listens, platform, spec};
 
 #[tokio::test]
 async fn a_stack_is_ready_when_it_has_started_and_gone_when_it_has_stopped() {
@@ -147,4 +148,53 @@ async fn a_dropped_stack_stops_too() {
         .await
         .unwrap();
     assert!(!listens(dep));
+}
+
+/// A process that the first api has started, as code of a participant may.
+async fn forked(stack: &Stack) -> Pid {
+    let api = stack.targets.borrow().api[0].clone();
+    let pid = get(&api, "/fork").await.unwrap().parse().unwrap();
+    let pid = Pid::from_raw(pid).unwrap();
+    test_kill_process(pid).unwrap();
+    pid
+}
+
+#[tokio::test]
+async fn what_a_service_has_started_ends_with_it() {
+    let folder = folder();
+    let platform = platform(folder.path());
+    let stopped = platform.start(&spec(false)).await.unwrap();
+    let of_stopped = forked(&stopped).await;
+    stopped.control.stop().await.unwrap();
+    eventually("the child of a stopped one is gone", || is_gone(of_stopped));
+
+    let mut crashed = platform.start(&spec(false)).await.unwrap();
+    let of_crashed = forked(&crashed).await;
+    let api = crashed.targets.borrow().api[0].clone();
+    let _ = get(&api, "/crash").await;
+    timeout(BOUND, crashed.failures.recv()).await.unwrap();
+    eventually("the child of a crashed one is gone", || is_gone(of_crashed));
+    let of_dropped = {
+        crashed.control.scale_api(1);
+        let mut targets = crashed.targets.clone();
+        let ready = targets.wait_for(|targets| targets.api.len() == 1);
+        timeout(BOUND, ready).await.unwrap().unwrap();
+        forked(&crashed).await
+    };
+    let mut targets = crashed.targets.clone();
+    drop(crashed);
+    timeout(BOUND, async { while targets.changed().await.is_ok() {} })
+        .await
+        .unwrap();
+    eventually("the child of a dropped one is gone", || is_gone(of_dropped));
+}
+
+/// A process that nobody has waited for yet is gone as well.
+fn is_gone(pid: Pid) -> bool {
+    let pid = pid.as_raw_nonzero().to_string();
+    let output = Command::new("ps")
+        .args(["-o", "stat=", "-p", &pid])
+        .output();
+    let state = String::from_utf8_lossy(&output.unwrap().stdout).into_owned();
+    state.trim().is_empty() || state.trim().starts_with('Z')
 }

@@ -1,11 +1,13 @@
 //! The program itself: flags, ports, signals, and the end of its parent.
 
+use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::process::{Output, Stdio};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Output, Stdio};
 
 use serde_json::json;
 
-use crate::support::{Service, lab};
+use crate::support::{Service, lab, until};
 
 /// The complaint of a start that must fail. One that succeeds ends too, with its empty input.
 fn fails(args: &[&str]) -> String {
@@ -106,4 +108,29 @@ async fn it_ends_with_its_parent() {
     let mut dep = Service::start(&["dep"]);
     drop(dep.child.stdin.take());
     assert!(dep.ended().await.success());
+}
+
+#[tokio::test]
+async fn what_it_has_started_ends_with_its_parent() {
+    let mut command = lab(&["dep", "--listen", "127.0.0.1:0"]);
+    let command = command.env("LAB_EXIT_WITH_PARENT", "true").process_group(0);
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut dep = pipes.spawn().unwrap();
+    let mut said = String::new();
+    let stdout = dep.stdout.take().unwrap();
+    BufReader::new(stdout).read_line(&mut said).unwrap();
+    assert!(said.starts_with("listening "), "{said}");
+    // Of its group, as what a case starts is.
+    let mut sleep = Command::new("sleep")
+        .arg("600")
+        .process_group(dep.id().cast_signed())
+        .spawn()
+        .unwrap();
+    drop(dep.stdin.take());
+    dep.wait().unwrap();
+    until(
+        async || sleep.try_wait().unwrap().is_some(),
+        "the end of what it has started",
+    )
+    .await;
 }

@@ -204,6 +204,10 @@ impl Desk {
             status = child.wait() => status,
             () = cancel.cancelled() => interrupt(&mut child, group).await,
         };
+        // From here on the number may be another program's.
+        if let Some(job) = &mut *self.lock() {
+            job.group = None;
+        }
         for mut reader in readers.into_iter().flatten() {
             if timeout(LAST_WORDS, &mut reader).await.is_err() {
                 reader.abort();

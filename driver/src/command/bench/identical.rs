@@ -47,7 +47,7 @@ pub(super) async fn identical(session: &Session, place: &Place) -> Result<Vec<Ro
         if number % 10 == 1 {
             note!("identical runs, {number} of {RUNS} …");
         }
-        let ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?;
+        let ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
         if ran.interrupted {
             bail!(Interrupted);
         }

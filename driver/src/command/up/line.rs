@@ -377,7 +377,7 @@ mod tests {
         is_nobodys(root.path()).await;
         let silent = stranger(|caller| async move {
             let _kept = caller;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         left_behind(root.path(), silent.await);
         is_nobodys(root.path()).await;
@@ -388,7 +388,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let stopped = stranger(|caller| async move {
             let _kept = caller;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         });
         left_behind(root.path(), stopped.await);
         let _held = lock(root.path()).unwrap().unwrap();

@@ -4,7 +4,8 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
-    io,
+    io::{self, Write},
+    os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
 };
@@ -37,6 +38,27 @@ pub enum BuildError {
          was compiled; stop what saves it and run again"
     )]
     Restless,
+    /// Cargo was ended by somebody.
+    #[error(
+        "the build was ended by signal {0}; nothing was started. If you didn't do it the machine lacks memory: \
+         close something and run again"
+    )]
+    Stopped(i32),
+    /// There is no place for what is built.
+    #[error(
+        "cannot write to {}, where the services are built: {source}; make it yours with `chown` or `chmod`, or make \
+         room with `cargo clean`",
+        folder.display()
+    )]
+    Unwritable {
+        /// The folder.
+        folder: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Cargo did not come to the code.
+    #[error("cargo does not build the services ({0}); its message is above. Nothing was started")]
+    NotBuilt(ExitStatus),
     /// Cargo said that it went well, but named no executable.
     #[error("cargo built the services but named no executable `{0}`; is the [[bin]] still there?")]
     NoExecutable(&'static str),
@@ -45,6 +67,7 @@ pub enum BuildError {
 /// The part of cargo's messages that names an executable.
 #[derive(Deserialize)]
 struct Message {
+    reason: String,
     target: Option<Target>,
     executable: Option<PathBuf>,
 }
@@ -60,6 +83,9 @@ const CASES: &str = "lab-services/src/cases";
 
 /// Builds after which nobody waits for a text that stays.
 const BUILDS: usize = 3;
+
+/// Said after the last crate, whether or not it compiles.
+const FINISHED: &str = "build-finished";
 
 /// Name of the services' executable.
 const BINARY: &str = "lab";
@@ -127,9 +153,62 @@ async fn compile(root: &Path, cheats: bool) -> Result<PathBuf, BuildError> {
         .await
         .map_err(BuildError::NoCargo)?;
     if !output.status.success() {
-        return Err(BuildError::DoesNotCompile(output.status));
+        return Err(failed(root, output.status, &output.stdout).await);
     }
     executable(&output.stdout).ok_or(BuildError::NoExecutable(BINARY))
+}
+
+/// Why cargo failed.
+async fn failed(root: &Path, status: ExitStatus, messages: &[u8]) -> BuildError {
+    if let Some(signal) = status.signal() {
+        return BuildError::Stopped(signal);
+    }
+    if let Some(folder) = target_folder(root).await
+        && let Err(source) = writable(&folder)
+    {
+        return BuildError::Unwritable { folder, source };
+    }
+    let compiled = |line| {
+        serde_json::from_slice::<Message>(line).is_ok_and(|message| message.reason == FINISHED)
+    };
+    if messages.split(|byte| *byte == b'\n').any(compiled) {
+        BuildError::DoesNotCompile(status)
+    } else {
+        BuildError::NotBuilt(status)
+    }
+}
+
+/// Where cargo puts what it builds in this profile, or would make that folder.
+async fn target_folder(root: &Path) -> Option<PathBuf> {
+    #[derive(Deserialize)]
+    struct Metadata {
+        target_directory: PathBuf,
+    }
+    let mut command = Command::new(cargo());
+    command
+        .current_dir(root)
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true);
+    let output = command.output().await.ok()?;
+    let metadata: Metadata = serde_json::from_slice(&output.stdout).ok()?;
+    let folder = metadata.target_directory.join("lab");
+    let there = folder.ancestors().find(|folder| folder.is_dir());
+    there.map(Path::to_owned)
+}
+
+/// Whether something can be written to `folder`, and kept there.
+fn writable(folder: &Path) -> io::Result<()> {
+    let mut file = tempfile::tempfile_in(folder)?;
+    file.write_all(&[0; 16 * 1024])?;
+    file.sync_all()
 }
 
 /// The cargo that runs this program, so that both use one toolchain; else the one of the `PATH`.
@@ -242,5 +321,46 @@ mod tests {
         .unwrap();
         let error = build(root.path(), false).await.unwrap_err();
         assert!(matches!(error, BuildError::DoesNotCompile(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_build_that_is_stopped_or_never_comes_to_the_code_does_not_blame_it() {
+        use std::process::Command as Plain;
+        let root = workspace("fn main() {}");
+        let ended = |script: &str| Plain::new("sh").args(["-c", script]).status().unwrap();
+        let error = failed(root.path(), ended("kill -INT $$"), b"").await;
+        assert!(matches!(error, BuildError::Stopped(2)), "{error}");
+        let finished = br#"{"reason":"build-finished","success":false}"#;
+        let error = failed(root.path(), ended("exit 101"), finished).await;
+        assert!(matches!(error, BuildError::DoesNotCompile(_)), "{error}");
+
+        std::fs::write(root.path().join("Cargo.toml"), "[workspace").unwrap();
+        let error = build(root.path(), false).await.unwrap_err();
+        assert!(matches!(error, BuildError::NotBuilt(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn a_place_that_takes_nothing_is_named() {
+        let root = workspace("fn main() {}");
+        // A file where the folder should be keeps root out, too.
+        let folder = root.path().join("target");
+        assert_eq!(
+            target_folder(root.path()).await.unwrap(),
+            root.path().canonicalize().unwrap()
+        );
+        std::fs::create_dir_all(folder.join("lab")).unwrap();
+        assert!(
+            target_folder(root.path())
+                .await
+                .unwrap()
+                .ends_with("target/lab")
+        );
+        let error = writable(Path::new("/proc")).unwrap_err();
+        let named = BuildError::Unwritable {
+            folder,
+            source: error,
+        }
+        .to_string();
+        assert!(named.contains("target"), "{named}");
     }
 }

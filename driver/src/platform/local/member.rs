@@ -179,7 +179,7 @@ pub(super) async fn watch(
     match ended {
         Err(end) => finish(process, end.ok(), grace).await,
         Ok(text) => {
-            let _ = notify.send(Notice::Ended(process.name, text));
+            let _ = notify.send(Notice::Ended(process.name.clone(), text));
         }
     }
 }

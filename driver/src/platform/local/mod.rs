@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    net::{Ipv4Addr, TcpListener},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -36,6 +36,9 @@ use postgres::{Database, External, Private, find::find};
 /// For a service to be ready; it takes some tens of milliseconds on an idle machine.
 const READY_WITHIN: Duration = Duration::from_secs(15);
 
+/// For a connection of the machine with itself, which takes no time.
+const LOOPBACK_WITHIN: Duration = Duration::from_secs(2);
+
 /// Why a stack did not start or stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -59,6 +62,12 @@ pub enum Error {
         /// For which service.
         service: &'static str,
     },
+    /// The machine does not reach itself.
+    #[error(
+        "this machine does not reach itself at 127.0.0.1: {0}; the loopback interface is down, or something between \
+         blocks it. As root: `ip link set lo up` (macOS: `ifconfig lo0 up`)"
+    )]
+    NoLoopback(#[source] io::Error),
     /// The driver's own program file is not known.
     #[error("cannot find the driver's own executable: {0}")]
     NoExecutable(#[source] io::Error),
@@ -98,6 +107,7 @@ impl LocalPlatform {
     }
 
     async fn start_stack(&self, spec: &StackSpec) -> Result<Stack, Error> {
+        loopback_works().map_err(Error::NoLoopback)?;
         for (service, port) in [
             ("dep", spec.dep_port),
             ("api", spec.api.as_ref().map_or(0, |api| api.port)),
@@ -170,6 +180,12 @@ pub fn lacks_postgres(error: &anyhow::Error) -> bool {
             PostgresError::NotFound(_)
         )))
     )
+}
+
+/// Whether this machine reaches itself; all of a stack does nothing else.
+fn loopback_works() -> io::Result<()> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    TcpStream::connect_timeout(&listener.local_addr()?, LOOPBACK_WITHIN).map(drop)
 }
 
 /// Whether nobody listens on `port` of the loopback interface.

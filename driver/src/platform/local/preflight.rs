@@ -3,9 +3,10 @@
 use std::{fs, path::Path, process::Command};
 
 use super::{
+    Error,
     build::cargo,
-    is_free,
-    postgres::{Account, PostgresError, find::find, url_from_environment},
+    is_free, loopback_works,
+    postgres::{Account, PostgresError, find::find, is_of_postgres, url_from_environment},
 };
 
 /// Free space for the compiled services, their logs and reports, bytes.
@@ -40,6 +41,7 @@ pub fn preflight(root: &Path) -> Vec<Finding> {
         Finding::new("postgresql", postgresql()),
         Finding::new("reports folder", writable(&root.join("reports"))),
         Finding::new("free space", space(root)),
+        Finding::new("loopback", loopback()),
     ];
     findings.extend(PORTS.map(|(port, service)| Finding::new("port", free(port, service))));
     findings
@@ -73,10 +75,15 @@ fn postgresql() -> Result<String, String> {
             let (version, bin) = (found.version, found.bin.display());
             Ok(format!("PostgreSQL {version} in {bin}{runs_as}"))
         }
-        Err(_) if url_from_environment().is_some() => {
-            Ok("the server of DATABASE_URL; each run creates a database and drops it".to_owned())
-        }
-        Err(error) => Err(PostgresError::from(error).to_string()),
+        Err(error) => match url_from_environment() {
+            Some(url) => is_of_postgres(&url)
+                .map(|()| {
+                    "the server of DATABASE_URL; each run creates a database and drops it"
+                        .to_owned()
+                })
+                .map_err(|error| error.to_string()),
+            None => Err(PostgresError::from(error).to_string()),
+        },
     }
 }
 
@@ -111,6 +118,12 @@ fn enough(free: u64) -> Result<String, String> {
             "{text}, {needed:.0} GiB are needed; make room, e.g. with `cargo clean` in old projects"
         ))
     }
+}
+
+fn loopback() -> Result<String, String> {
+    loopback_works()
+        .map(|()| "this machine reaches itself at 127.0.0.1".to_owned())
+        .map_err(|error| Error::NoLoopback(error).to_string())
 }
 
 fn free(port: u16, service: &str) -> Result<String, String> {

@@ -12,9 +12,12 @@ use std::{
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, kill_process, kill_process_group, waitid,
+};
 use tokio::{
     process::{Child, ChildStdin, Command},
+    signal::unix::{SignalKind, signal},
     sync::oneshot,
     task::JoinHandle,
     time::{Instant, interval, timeout, timeout_at},
@@ -88,7 +91,7 @@ pub use super::output::LastLines;
 /// How a process is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ending {
-    /// By SIGTERM. Dropping the process kills it.
+    /// By SIGTERM, and all that it has started with it. Dropping the process kills them.
     Terminate,
     /// By the end of its standard input; it has something to clean up that a kill would leave.
     /// Dropping the process closes the pipe and leaves it to that.
@@ -125,8 +128,7 @@ impl Process {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // Ctrl-C reaches the driver alone, which then stops its children in order.
-            .process_group(0)
-            .kill_on_drop(ending == Ending::Terminate);
+            .process_group(0);
         let mut child = command.spawn().map_err(|source| ProcessError::Spawn {
             service: name.to_owned(),
             program: command.as_std().get_program().into(),
@@ -179,7 +181,7 @@ impl Process {
         let mut last_answer = "nothing yet".to_owned();
         let ended = tokio::select! {
             biased;
-            status = self.child.wait() => Some(status),
+            status = self.wait() => Some(status),
             ready = timeout_at(deadline, answers_ready(http, addr, &mut last_answer)) => {
                 if ready.is_ok() {
                     return Ok(addr);
@@ -196,7 +198,7 @@ impl Process {
 
     /// Waits for what is wrong with it: it ends or, after `within`, still `lacks` something.
     pub(super) async fn fails(&mut self, within: Duration, lacks: &str) -> ProcessError {
-        match timeout(within, self.child.wait()).await {
+        match timeout(within, self.wait()).await {
             Ok(status) => self.ended_early(status).await,
             Err(_) => self.not_ready(within, lacks),
         }
@@ -204,7 +206,7 @@ impl Process {
 
     /// Waits for its end, which nobody asked for, and tells of it.
     pub(super) async fn ended(&mut self) -> String {
-        let status = match self.child.wait().await {
+        let status = match self.wait().await {
             Ok(status) => status.to_string(),
             Err(error) => format!("its end could not be observed: {error}"),
         };
@@ -219,9 +221,9 @@ impl Process {
             Ending::Terminate => self.signal(Signal::TERM),
             Ending::CloseStdin => drop(self.stdin.take()),
         }
-        if timeout(grace, self.child.wait()).await.is_err() {
-            // Fails only where it has just ended by itself.
-            let _ = self.child.kill().await;
+        if timeout(grace, self.wait()).await.is_err() {
+            self.signal(Signal::KILL);
+            let _ = self.wait().await;
         }
         self.drain().await;
     }
@@ -230,19 +232,37 @@ impl Process {
     pub(super) async fn kill(mut self) {
         self.signal(Signal::KILL);
         // It can't refuse.
-        let _ = self.child.wait().await;
+        let _ = self.wait().await;
         self.drain().await;
     }
 
+    /// Waits for its end. What it has started, as code of a participant may, ends with it.
+    async fn wait(&mut self) -> io::Result<ExitStatus> {
+        if let Some(pid) = self.pid() {
+            has_ended(pid).await?;
+            // Nobody else has the number of the group as long as its leader has not been waited for.
+            if self.ending == Ending::Terminate {
+                let _ = kill_process_group(pid, Signal::KILL);
+            }
+        }
+        self.child.wait().await
+    }
+
+    /// Also to what it has started, unless that is for it to end.
     fn signal(&self, signal: Signal) {
-        // No id: its end is already known, so no other process can be hit.
-        if let Some(pid) = self
-            .child
+        // Both fail only where it has just ended by itself.
+        let _ = match (self.pid(), self.ending) {
+            (None, _) => Ok(()),
+            (Some(pid), Ending::Terminate) => kill_process_group(pid, signal),
+            (Some(pid), Ending::CloseStdin) => kill_process(pid, signal),
+        };
+    }
+
+    /// None once it has been waited for: then the number may be another program's.
+    fn pid(&self) -> Option<Pid> {
+        self.child
             .id()
             .and_then(|id| Pid::from_raw(id.cast_signed()))
-        {
-            let _ = kill_process(pid, signal);
-        }
     }
 
     /// Reads what is left of the output of a process that has ended.
@@ -265,7 +285,7 @@ impl Process {
         }
     }
 
-    fn not_ready(&self, within: Duration, lacks: &str) -> ProcessError {
+    pub(super) fn not_ready(&self, within: Duration, lacks: &str) -> ProcessError {
         ProcessError::NotReady {
             service: self.name.clone(),
             within,
@@ -273,6 +293,25 @@ impl Process {
             last_lines: self.lines.last(),
         }
     }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Its own end is known where it was waited for.
+        if self.ending == Ending::Terminate {
+            self.signal(Signal::KILL);
+        }
+    }
+}
+
+/// Waits until a child of ours has ended, and leaves it to be waited for.
+async fn has_ended(pid: Pid) -> io::Result<()> {
+    let mut children = signal(SignalKind::child())?;
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    while waitid(WaitId::Pid(pid), options)?.is_none() {
+        children.recv().await;
+    }
+    Ok(())
 }
 
 /// Returns once `/readyz` answers 200; `last` is what it said before that.

@@ -74,10 +74,11 @@ impl Services {
             .arg(service)
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .arg("--exit-with-parent");
-        // A setting or a proxy of the participant's shell must not change a run.
+        // A setting or a proxy of the participant's shell, or what it says to PostgreSQL's programs, must not change
+        // a run.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy().to_ascii_lowercase();
-            if text.starts_with("lab_") || text.ends_with("_proxy") {
+            if ["lab_", "pg"].iter().any(|of| text.starts_with(of)) || text.ends_with("_proxy") {
                 command.env_remove(&name);
             }
         }

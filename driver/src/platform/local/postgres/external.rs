@@ -30,6 +30,7 @@ pub(in crate::platform::local) struct External {
 impl External {
     /// Creates a database on the server of `url`, after dropping those of runs that crashed.
     pub(in crate::platform::local) async fn create(url: &str) -> Result<Self, PostgresError> {
+        is_of_postgres(url)?;
         let options =
             PgConnectOptions::from_str(url).map_err(failed("has a URL that is not one"))?;
         let mut session = options
@@ -60,6 +61,15 @@ impl External {
         // The work is done; the server ends the session by itself, too.
         let _ = self.session.close().await;
         Ok(())
+    }
+}
+
+/// The driver of PostgreSQL would take any URL for one of its own.
+pub(in crate::platform::local) fn is_of_postgres(url: &str) -> Result<(), PostgresError> {
+    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        Some("postgres" | "postgresql") => Ok(()),
+        _ => Err(PostgresError::OfSomethingElse),
     }
 }
 

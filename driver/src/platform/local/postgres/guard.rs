@@ -21,13 +21,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::store::Claim;
+use super::{store::Claim, without_settings};
 
 /// How often another program may take the port between its choice and the server's start.
 const PORT_ATTEMPTS: u32 = 10;
 
 /// How the server is asked to end, and how long it has before the next, ruder way: clients are cut
-/// off; nothing is written; killed. Only the last leaves shared memory behind.
+/// off; nothing is written; killed. Only the last leaves shared memory behind, which `store` then frees.
 const ENDINGS: [(Signal, Duration); 3] = [
     (Signal::INT, Duration::from_secs(3)),
     (Signal::QUIT, Duration::from_secs(5)),
@@ -48,6 +48,8 @@ const SETTINGS: &[&str] = &[
     "checkpoint_timeout=1h",
     "max_wal_size=256MB",
     "shared_buffers=32MB",
+    // In files of the data's folder, which go with it, also where the server is killed.
+    "dynamic_shared_memory_type=mmap",
     "max_connections=120",
     "jit=off",
     "logging_collector=off",
@@ -197,7 +199,7 @@ struct Server {
 impl Server {
     fn spawn(args: &GuardArgs, port: u16) -> io::Result<Self> {
         let mut command = Command::new(&args.postgres);
-        command
+        without_settings(&mut command)
             .arg("-D")
             .arg(args.folder.join("data"))
             .args(["-p", &port.to_string()])

@@ -20,7 +20,7 @@ pub use guard::{GuardArgs, guard_main};
 
 pub(super) use access::Access;
 pub(super) use account::Account;
-pub(super) use external::External;
+pub(super) use external::{External, is_of_postgres};
 pub(super) use server::{Private, Start};
 pub(super) use store::Claim;
 
@@ -78,6 +78,13 @@ pub enum PostgresError {
     /// The server did not start.
     #[error(transparent)]
     Process(#[from] ProcessError),
+    /// `DATABASE_URL` is of something else.
+    #[error(
+        "DATABASE_URL is no URL of a PostgreSQL server (postgres://user:password@host/database); correct it, or \
+         unset it and {}",
+        find::INSTALL
+    )]
+    OfSomethingElse,
     /// The server of `DATABASE_URL` is not to be used.
     #[error(
         "the server of DATABASE_URL {doing}: {source}; check the URL, or unset it and {}",
@@ -96,6 +103,16 @@ pub enum PostgresError {
 pub(super) enum Database {
     Private(Box<Private>),
     External(External),
+}
+
+/// Takes away what the participant's shell says to PostgreSQL's programs: a private server is not the one it means.
+fn without_settings(command: &mut tokio::process::Command) -> &mut tokio::process::Command {
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("PG") {
+            command.env_remove(&name);
+        }
+    }
+    command
 }
 
 /// What `DATABASE_URL` says; an empty one says nothing.

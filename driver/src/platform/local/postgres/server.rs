@@ -71,12 +71,20 @@ impl Private {
             doing: "has a URL that is not one",
             source,
         })?;
-        tokio::select! {
-            biased;
-            () = answers(&url) => {}
-            error = guard.fails(ANSWER_WITHIN, "it does not answer `SELECT 1`") => {
-                return Err(error.into());
+        let mut said = None;
+        let answered = timeout(ANSWER_WITHIN, async {
+            tokio::select! {
+                biased;
+                () = answers(&url, &mut said) => Ok(()),
+                error = guard.fails(START_WITHIN, "it ends") => Err(error),
             }
+        });
+        if let Ok(answered) = answered.await {
+            answered?;
+        } else {
+            let said = said.map_or("nothing".to_owned(), |error| error.to_string());
+            let lacks = format!("`SELECT 1` gets no answer, but: {said}");
+            return Err(guard.not_ready(ANSWER_WITHIN, &lacks).into());
         }
         Ok(Self {
             guard,
@@ -86,8 +94,8 @@ impl Private {
     }
 }
 
-/// Returns once the server at `url` answers a query.
-async fn answers(url: &str) {
+/// Returns once the server at `url` answers a query; `said` is what came of it before.
+async fn answers(url: &str, said: &mut Option<sqlx::Error>) {
     let mut every = interval(CONNECT_INTERVAL);
     loop {
         every.tick().await;
@@ -96,8 +104,10 @@ async fn answers(url: &str) {
             sqlx::query("SELECT 1").execute(&mut connection).await?;
             connection.close().await
         });
-        if matches!(answer.await, Ok(Ok(()))) {
-            return;
+        match answer.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => *said = Some(error),
+            Err(_) => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{
     io,
     os::unix::fs::{MetadataExt, PermissionsExt, chown},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -145,7 +145,9 @@ impl Claim {
 }
 
 fn remove(folder: &Path) -> io::Result<()> {
-    end_leftover(&folder.join("data"));
+    let data = folder.join("data");
+    end_leftover(&data);
+    free_shared_memory(&data);
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -172,6 +174,27 @@ fn end_leftover(data: &Path) {
         if !server.runs() {
             return;
         }
+    }
+}
+
+/// Frees the segment of shared memory that a server leaves which was killed; its pid file, which it leaves as well,
+/// says which. One that is in use ends when it is no longer.
+fn free_shared_memory(data: &Path) {
+    let Ok(text) = fs::read_to_string(data.join("postmaster.pid")) else {
+        return;
+    };
+    // "KEY ID" of the segment. The id is not given again soon, which the key may be.
+    let segment = text
+        .lines()
+        .nth(6)
+        .and_then(|line| line.split_whitespace().nth(1));
+    if let Some(id) = segment.filter(|id| id.parse::<u32>().is_ok()) {
+        let ipcrm = Command::new("ipcrm")
+            .args(["-m", id])
+            .stderr(Stdio::null())
+            .status();
+        // It holds 56 bytes, and the next start of the machine frees it.
+        drop(ipcrm);
     }
 }
 

@@ -11,6 +11,7 @@ use super::{
     Claim, PostgresError,
     find::Installation,
     store::{Exclusive, Store},
+    without_settings,
 };
 
 /// The superuser of a private server.
@@ -138,7 +139,7 @@ async fn slim(
 fn program(store: &Store, installation: &Installation, name: &str, folder: &Path) -> Command {
     let mut command = Command::new(installation.bin.join(name));
     // `--single` must be first; a variable leaves the arguments alone.
-    command
+    without_settings(&mut command)
         .env("PGDATA", folder.join("data"))
         .env("LC_ALL", "C")
         .current_dir(folder)

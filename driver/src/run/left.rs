@@ -1,0 +1,56 @@
+//! What a run leaves in its folder. It is measured by then, so nothing that goes wrong here hides what came of it.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use lab_record::{Reports, Run};
+
+use super::{Ran, journal::Journal};
+use crate::report;
+
+/// Where it is, as far as it could be written.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// The run's page.
+    pub report: Option<PathBuf>,
+    /// The page that compares it with the baseline; none where it is the first.
+    pub comparison: Option<PathBuf>,
+    /// What went wrong first: a full disk, a stack that did not stop in order.
+    complaint: Option<anyhow::Error>,
+}
+
+impl Left {
+    /// Writes all there is of a run; where its data can't be kept, a page would be one without a run.
+    pub(super) fn write(&mut self, reports: &Reports, run: &Run, journal: &mut Journal) {
+        if self.note(report::write_data(reports, run)).is_none() {
+            return;
+        }
+        let verdict = &run.verdict;
+        self.note(journal.finish(verdict.outcome, verdict.score));
+        self.report = self.note(report::write_run(reports, run));
+        let comparison = report::write_baseline_comparison(reports, run);
+        self.comparison = self.note(comparison).flatten();
+        self.note(report::write_index(reports));
+    }
+
+    /// What came of something that is done after the measurement.
+    pub(super) fn note<T>(&mut self, done: Result<T, impl Into<anyhow::Error>>) -> Option<T> {
+        match done {
+            Ok(done) => Some(done),
+            Err(error) => {
+                self.complaint.get_or_insert(error.into());
+                None
+            }
+        }
+    }
+}
+
+impl Ran {
+    /// Owns up to what went wrong after the measurement; to be asked once that has been shown.
+    pub fn kept(mut self) -> Result<Self> {
+        match self.left.complaint.take() {
+            Some(complaint) => Err(complaint),
+            None => Ok(self),
+        }
+    }
+}
