@@ -189,6 +189,7 @@ async fn hold(session: &Session, options: &Options) -> Result<Ended> {
         api: address(&targets.api),
         worker: address(&targets.worker),
         dep: address(&targets.dep),
+        auditor: address(&targets.auditor),
     };
     line.stands(standing.clone())?;
     // To the process that waits for it.
@@ -205,9 +206,15 @@ async fn hold(session: &Session, options: &Options) -> Result<Ended> {
 }
 
 fn tell(standing: &Standing) {
-    let Standing { api, worker, dep } = standing;
+    let Standing {
+        api,
+        worker,
+        dep,
+        auditor,
+    } = standing;
     say!("api      {api}   e.g. curl {api}/cases/local");
     say!("worker   {worker}");
     say!("dep      {dep}");
+    say!("auditor  {auditor}   e.g. curl {auditor}/debug/dbstats");
     say!("Next: make smoke, make dev after an edit, make down to stop");
 }

@@ -41,6 +41,7 @@ pub(super) struct Standing {
     pub(super) api: String,
     pub(super) worker: String,
     pub(super) dep: String,
+    pub(super) auditor: String,
 }
 
 /// What `.lab/up.json` says. The addresses are for those who read it; only an answer counts here.
@@ -313,6 +314,7 @@ mod tests {
             api: at(1),
             worker: at(2),
             dep: at(3),
+            auditor: at(4),
         }
     }
 
