@@ -31,6 +31,69 @@
     try { sessionStorage.setItem(key, JSON.stringify(value)); } catch { /* private window */ }
   };
 
+  // ---- The session ----
+  // Who may run things shows the server a token. It comes with the link that `make book` prints, in
+  // the part of the address that browsers send to nobody; it is kept where only this origin, port
+  // included, can read it; and tabs of this origin hand it on to each other.
+  const session = {
+    KEY: "lab-session",
+    // What another tab takes to answer, at most.
+    PATIENCE: 300,
+    token: recall("lab-session"),
+    refused: new Set(),
+    tabs: local && !frozen ? new BroadcastChannel("lab-session") : null,
+
+    headers() {
+      return this.token === null ? {} : { authorization: `Bearer ${this.token}` };
+    },
+
+    keep(token) {
+      this.token = token;
+      remember(this.KEY, token);
+    },
+
+    // The server knows it no more: it is of an earlier start.
+    forget(token) {
+      this.refused.add(token);
+      if (this.token === token) this.keep(null);
+    },
+
+    // Takes the ticket out of the address, at once, and trades it for the token. Gives the server's
+    // words where it takes it no more.
+    async enter() {
+      const ticket = /^#ticket=(.*)$/.exec(location.hash)?.[1];
+      if (ticket === undefined) return null;
+      history.replaceState(history.state, "", location.pathname + location.search);
+      try {
+        const { token } = await (await post("/lab/enter", { ticket })).json();
+        this.keep(token);
+        this.tabs?.postMessage({ token });
+        return null;
+      } catch (error) {
+        return error.message;
+      }
+    },
+
+    // Asks the other tabs, where this one has none: one that was opened by hand, or in the background.
+    ask() {
+      return new Promise((resolve) => {
+        this.answered = resolve;
+        setTimeout(resolve, this.PATIENCE);
+        this.tabs?.postMessage({ ask: true });
+      });
+    },
+
+    // What another tab says: asks, or has a token. Whether it was one that this tab needed.
+    hear({ ask, token }) {
+      if (ask && this.token !== null) this.tabs.postMessage({ token: this.token });
+      if (!token || token === this.token || this.refused.has(token)) return false;
+      if (this.token !== null && connected) return false;
+      this.keep(token);
+      this.answered?.();
+      return true;
+    },
+  };
+
   // ---- Blocks: copy and run ----
   const runs = [];
   let running = null;
@@ -88,10 +151,11 @@
   async function post(path, body) {
     const response = await fetch(path, {
       method: "POST",
-      headers: { "content-type": "application/json" },
+      headers: { "content-type": "application/json", ...session.headers() },
       body: JSON.stringify(body),
     });
     if (!response.ok) throw new Error((await response.text()).trim() || response.statusText);
+    return response;
   }
 
   function start(action) {
@@ -337,6 +401,7 @@
     hello(data) {
       connected = true;
       told = null;
+      unwelcome = null;
       running = data.running;
       panel.hello(data);
       showRuns();
@@ -413,17 +478,28 @@
   let failures = 0;
   let retry = 0;
   let told = null;
+  let unwelcome = null;
 
-  // Not an EventSource: that one can't tell "not for you" from "not there".
+  // Not an EventSource: that one sends no header, and can't tell "not for you" from "not there".
   async function follow() {
     clearTimeout(retry);
     connection?.abort();
     const mine = new AbortController();
     connection = mine;
+    // The page before may have got it while this one was loading.
+    session.token ??= recall(session.KEY);
+    if (session.token === null) await session.ask();
+    if (mine.signal.aborted) return;
+    const shown = session.token;
+    const init = { cache: "no-store", signal: mine.signal, headers: session.headers() };
     try {
-      const response = await fetch("/lab/events", { cache: "no-store", signal: mine.signal });
+      const response = await fetch("/lab/events", init);
       if (response.status === 404) return;
-      if (response.status === 403) return lost((await response.text()).trim(), 30_000);
+      if (response.status === 403 && shown !== null) {
+        session.forget(shown);
+        return follow();
+      }
+      if (response.status === 403) return lost(unwelcome ?? (await response.text()).trim(), 30_000);
       if (!response.ok) throw new Error(response.statusText);
       await read(response.body.pipeThrough(new TextDecoderStream()).getReader());
     } catch {
@@ -508,8 +584,25 @@
   reachChapters();
   const panel = new Panel();
   restore();
-  if (local && !frozen) {
+
+  // What the reader may never come to see, as a browser that fetches ahead knows, uses no link up.
+  async function begin() {
+    if (document.prerendering) {
+      await new Promise((resolve) => document.addEventListener("prerenderingchange", resolve, { once: true }));
+    }
+    unwelcome = await session.enter();
     if (!document.hidden) follow();
+    // Now, while the tab that this one was opened from is there.
+    else if (session.token === null) session.ask();
+  }
+
+  if (local && !frozen) {
+    begin();
+    session.tabs.addEventListener("message", ({ data }) => {
+      if (session.hear(data) && !document.hidden) follow();
+    });
+    // The link, put into the address bar of a page that is open already.
+    window.addEventListener("hashchange", () => { if (location.hash.startsWith("#ticket=")) begin(); });
     // A browser has six connections for one server: a page in the background gives its own back.
     document.addEventListener("visibilitychange", () => {
       clearTimeout(retry);

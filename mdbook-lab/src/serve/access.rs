@@ -1,9 +1,10 @@
-//! Who may ask for what. Reading needs our own `Host`; acting, and following what happens, needs
-//! the session's cookie and a request that comes from one of our own pages.
+//! Who may ask for what: the rules that keep everybody out but the guide's own pages.
 //!
 //! A browser on this machine also shows pages of strangers. Such a page can send requests here, and
-//! with a name of its own that resolves to 127.0.0.1 it could even read the answers. Everything
-//! below is against that.
+//! with a name of its own that resolves to 127.0.0.1 it could even read the answers; and any user of
+//! the machine can connect. Everything below is against that. The right to act is a token that pages
+//! keep where only their own origin, port included, can read it, and that travels in a header which
+//! browsers let no other origin send: no cookie, which would go to every port of this machine.
 
 use axum::{
     http::{HeaderMap, HeaderName, StatusCode, Uri, header},
@@ -18,7 +19,26 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 pub(crate) struct Door {
     port: u16,
     session: Secret,
-    ticket: Ticket,
+    printed: Ticket,
+    file: Ticket,
+}
+
+/// How a link is handed over. Each way has a ticket of its own, so that neither uses up the other's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// In the terminal.
+    Printed,
+    /// In the file that a browser is opened with.
+    File,
+}
+
+/// Which of our names a request was sent to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// The one under which pages are shown.
+    Ours,
+    /// `localhost`. It is another origin, and may be another server: whoever listens on `::1`.
+    Localhost,
 }
 
 /// Why a request is not answered. The text says what to do to whoever meets it by accident.
@@ -33,13 +53,13 @@ pub(crate) enum Refusal {
     /// The browser says that the request comes from another site or port.
     #[error("only the guide's own pages may ask for this")]
     ForeignSite,
-    /// No cookie of this session.
+    /// No token of this session.
     #[error("to run commands from the page, open the link that `make book` printed last")]
     NoSession,
     /// The link has been used, or was never good.
     #[error(
-        "this link was used already or is of an earlier start; \
-         open the link that `make book` printed last"
+        "this link was used already or is of an earlier start; open the link that `make book` \
+         printed last. If it was not you who used it, end the guide with Ctrl-C and start it again"
     )]
     StaleLink,
     /// The body is not declared as JSON.
@@ -71,39 +91,43 @@ impl Door {
         Ok(Self {
             port,
             session: Secret::random()?,
-            ticket: Ticket::new()?,
+            printed: Ticket::new()?,
+            file: Ticket::new()?,
         })
     }
 
-    /// The link that opens the guide with the right to run things; it is good once.
-    pub(crate) fn link(&self) -> String {
-        format!(
-            "http://127.0.0.1:{}/?token={}",
-            self.port,
-            self.ticket.current()
-        )
+    /// The origin of our pages.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Takes the secret of the link and gives the cookie for it.
-    pub(crate) fn enter(&self, token: &str) -> Result<String, Refusal> {
-        if !self.ticket.redeem(token) {
-            return Err(Refusal::StaleLink);
-        }
-        Ok(format!(
-            "{}={}; Path=/; HttpOnly; SameSite=Strict",
-            self.cookie_name(),
-            self.session.reveal()
-        ))
+    /// The link that opens the guide with the right to run things; it is good once. Its secret is in
+    /// the part of an address that browsers keep to themselves.
+    pub(crate) fn link(&self, way: Way) -> String {
+        let ticket = self.ticket(way).current();
+        format!("{}/#ticket={ticket}", self.origin())
+    }
+
+    /// Takes the ticket of a link and gives the session's token for it.
+    pub(crate) fn enter(&self, ticket: &str) -> Result<(Way, &str), Refusal> {
+        [Way::Printed, Way::File]
+            .into_iter()
+            .find(|way| self.ticket(*way).redeem(ticket))
+            .map(|way| (way, self.session.reveal()))
+            .ok_or(Refusal::StaleLink)
     }
 
     /// For every route: the request was meant for this server.
-    pub(crate) fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    pub(crate) fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<Name, Refusal> {
         let host = only(headers, &header::HOST).ok_or(Refusal::ForeignHost)?;
         let meant = uri.authority().is_none_or(|named| named.as_str() == host);
-        if meant && self.is_ours(host) {
-            Ok(())
-        } else {
-            Err(Refusal::ForeignHost)
+        match host.rsplit_once(':') {
+            Some((name, port)) if meant && port == self.port.to_string() => match name {
+                "127.0.0.1" => Ok(Name::Ours),
+                "localhost" => Ok(Name::Localhost),
+                _ => Err(Refusal::ForeignHost),
+            },
+            _ => Err(Refusal::ForeignHost),
         }
     }
 
@@ -115,44 +139,32 @@ impl Door {
 
     /// For what acts.
     pub(crate) fn act(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let origin = only(headers, &header::ORIGIN)
-            .and_then(|origin| origin.strip_prefix("http://"))
-            .ok_or(Refusal::ForeignOrigin)?;
-        // Of our names only the one the request itself was sent to.
-        if !self.is_ours(origin) || only(headers, &header::HOST) != Some(origin) {
+        self.own(headers)?;
+        self.session(headers)
+    }
+
+    /// For what our own pages alone may send, with a session or to get one.
+    pub(crate) fn own(&self, headers: &HeaderMap) -> Result<(), Refusal> {
+        if only(headers, &header::ORIGIN) != Some(&self.origin()) {
             return Err(Refusal::ForeignOrigin);
         }
         same_site(headers)?;
-        self.session(headers)?;
         json(headers)
     }
 
-    /// Whether the request carries this session's cookie.
+    /// Whether the request shows this session's token.
     pub(crate) fn session(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let name = self.cookie_name();
-        let known = headers
-            .get_all(header::COOKIE)
-            .iter()
-            .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .any(|(key, value)| key == name && self.session.is(value));
-        if known {
-            Ok(())
-        } else {
-            Err(Refusal::NoSession)
+        let token = only(headers, &header::AUTHORIZATION)
+            .and_then(|shown| shown.strip_prefix("Bearer "))
+            .filter(|token| self.session.is(token));
+        token.map(drop).ok_or(Refusal::NoSession)
+    }
+
+    fn ticket(&self, way: Way) -> &Ticket {
+        match way {
+            Way::Printed => &self.printed,
+            Way::File => &self.file,
         }
-    }
-
-    /// Cookies know no ports: two guides side by side need two names.
-    fn cookie_name(&self) -> String {
-        format!("lab-guide-{}", self.port)
-    }
-
-    fn is_ours(&self, host: &str) -> bool {
-        host.rsplit_once(':').is_some_and(|(name, port)| {
-            matches!(name, "127.0.0.1" | "localhost") && port == self.port.to_string()
-        })
     }
 }
 
@@ -200,16 +212,15 @@ mod tests {
             .collect()
     }
 
-    fn host(value: &str) -> Result<(), Refusal> {
+    fn host(value: &str) -> Result<Name, Refusal> {
         let door = Door::new(3000).unwrap();
         door.host(&Uri::from_static("/"), &headers(&[("host", value)]))
     }
 
     #[test]
     fn only_our_hosts_with_our_port_are_ours() {
-        for ours in ["127.0.0.1:3000", "localhost:3000"] {
-            assert_eq!(host(ours), Ok(()), "{ours}");
-        }
+        assert_eq!(host("127.0.0.1:3000"), Ok(Name::Ours));
+        assert_eq!(host("localhost:3000"), Ok(Name::Localhost));
         for foreign in [
             "evil.example:3000",
             "127.0.0.1",
@@ -218,22 +229,45 @@ mod tests {
             "localhost.evil.example:3000",
             "LOCALHOST:3000",
             "[::1]:3000",
+            "0.0.0.0:3000",
             "",
         ] {
             assert_eq!(host(foreign), Err(Refusal::ForeignHost), "{foreign}");
         }
     }
 
+    /// The ticket in a link.
+    fn ticket(door: &Door, way: Way) -> String {
+        let link = door.link(way);
+        link.split_once("/#ticket=").unwrap().1.to_owned()
+    }
+
+    #[test]
+    fn each_way_has_a_link_of_its_own_that_is_good_once() {
+        let door = Door::new(3000).unwrap();
+        let printed = ticket(&door, Way::Printed);
+        let file = ticket(&door, Way::File);
+        assert_eq!(door.enter("guess").unwrap_err(), Refusal::StaleLink);
+        let token = door.session.reveal();
+        assert_eq!(door.enter(&file), Ok((Way::File, token)));
+        assert_eq!(door.enter(&file), Err(Refusal::StaleLink));
+        assert_eq!(door.enter(&printed), Ok((Way::Printed, token)));
+        assert_eq!(door.enter(&printed), Err(Refusal::StaleLink));
+        assert_eq!(door.enter(token), Err(Refusal::StaleLink));
+        assert!(door.enter(&ticket(&door, Way::Printed)).is_ok());
+    }
+
     #[test]
     fn acting_needs_origin_site_session_and_json() {
         let door = Door::new(3000).unwrap();
-        let cookie = door.enter(&door.ticket.current()).unwrap();
-        let cookie = cookie.split(';').next().unwrap();
+        let shown = format!("Bearer {}", door.session.reveal());
+        let bare = shown.replace("Bearer ", "");
+        let link = format!("Bearer {}", ticket(&door, Way::Printed));
         let all = [
             ("host", "127.0.0.1:3000"),
             ("origin", "http://127.0.0.1:3000"),
             ("sec-fetch-site", "same-origin"),
-            ("cookie", cookie),
+            ("authorization", &shown),
             ("content-type", "application/json"),
         ];
         assert_eq!(door.act(&headers(&all)), Ok(()));
@@ -244,15 +278,23 @@ mod tests {
             ("origin", "http://127.0.0.1:4000", Refusal::ForeignOrigin),
             ("sec-fetch-site", "same-site", Refusal::ForeignSite),
             ("sec-fetch-site", "none", Refusal::ForeignSite),
-            ("cookie", "lab-guide-3000=guess", Refusal::NoSession),
+            ("authorization", "Bearer guess", Refusal::NoSession),
+            ("authorization", &bare, Refusal::NoSession),
+            ("authorization", &link, Refusal::NoSession),
             ("content-type", "text/plain", Refusal::NotJson),
         ] {
             let mut changed = headers(&all);
             changed.insert(name, value.parse().unwrap());
             assert_eq!(door.act(&changed), Err(refusal), "{name}: {value}");
         }
-        let mut doubled = headers(&all);
-        doubled.append("origin", "http://127.0.0.1:3000".parse().unwrap());
-        assert_eq!(door.act(&doubled), Err(Refusal::ForeignOrigin));
+        for name in ["origin", "authorization"] {
+            let mut doubled = headers(&all);
+            doubled.append(name, doubled[name].clone());
+            assert!(door.act(&doubled).is_err(), "{name}");
+        }
+        let mut cookie = headers(&all);
+        cookie.remove("authorization");
+        cookie.insert("cookie", format!("token={bare}").parse().unwrap());
+        assert_eq!(door.act(&cookie), Err(Refusal::NoSession));
     }
 }

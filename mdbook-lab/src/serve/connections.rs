@@ -1,45 +1,166 @@
-//! Connections: how many, and how long one may take to say what it wants.
+//! Connections: how many, and how long one may take to say what it wants and to take what it gets.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use axum::Router;
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
+use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::{TcpListener, TcpStream},
+    time::{Sleep, sleep},
 };
-use tokio::{net::TcpListener, sync::Semaphore, time::sleep};
+use tower::ServiceExt;
 
-/// Connections at once; more wait in the kernel.
-const AT_ONCE: usize = 256;
+use super::seats::{Seat, Seats, Taken};
+
 /// For the head of a request, and for an idle connection until it is closed.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// The head of a request.
-const LARGEST_HEAD: usize = 32 * 1024;
+/// Who takes nothing of an answer for so long gets no more of it.
+const TAKES_WITHIN: Duration = Duration::from_secs(10);
+/// For who never shows the session, however busy.
+const STRANGERS_FOR: Duration = Duration::from_mins(5);
+/// The head of a request. A page on another port can have the browser send all the cookies of this
+/// machine along, some 180 of 4 KiB: they must not keep the owner out.
+const LARGEST_HEAD: usize = 1024 * 1024;
 
 /// Answers on `listener` for as long as it is polled.
 pub(crate) async fn serve(listener: TcpListener, app: Router) {
-    let seats = Arc::new(Semaphore::new(AT_ONCE));
+    let seats = Seats::open();
     loop {
-        let Ok(seat) = seats.clone().acquire_owned().await else {
-            return;
-        };
         let Ok((stream, _)) = listener.accept().await else {
-            // Out of files, most likely: it passes when connections close.
+            // Out of files, most likely.
+            seats.make_room();
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(app.clone());
-        tokio::spawn(async move {
-            // A connection that breaks is its client's affair.
-            let _ = http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_WITHIN)
-                .max_buf_size(LARGEST_HEAD)
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-            drop(seat);
-        });
+        tokio::spawn(attend(stream, seats.take().await, app.clone()));
+    }
+}
+
+async fn attend(stream: TcpStream, place: Taken, app: Router) {
+    let _ = stream.set_nodelay(true);
+    let seat = &place.seat;
+    let service = service_fn(async |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(Arc::clone(seat));
+        seat.waits(true);
+        let answer = app.clone().oneshot(request).await;
+        seat.waits(false);
+        answer
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_WITHIN)
+        .max_buf_size(LARGEST_HEAD)
+        .serve_connection(TokioIo::new(Line::new(stream, Arc::clone(seat))), service);
+    tokio::select! {
+        // A connection that breaks is its client's affair.
+        _ = served => {}
+        () = seat.ousted() => {}
+        () = overstays(seat) => seat.oust(),
+    }
+}
+
+/// Ends when a stranger has been here for too long.
+async fn overstays(seat: &Seat) {
+    sleep(STRANGERS_FOR).await;
+    if seat.is_known() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// A connection that notes when bytes move, and breaks where none are taken for too long.
+struct Line {
+    stream: TcpStream,
+    seat: Arc<Seat>,
+    /// Runs while the other side takes nothing.
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Line {
+    fn new(stream: TcpStream, seat: Arc<Seat>) -> Self {
+        Self {
+            stream,
+            seat,
+            patience: None,
+        }
+    }
+
+    /// The outcome of a write, or the end of patience.
+    fn taken<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.seat.moved();
+            self.patience = None;
+            return written;
+        }
+        let patience = self
+            .patience
+            .get_or_insert_with(|| Box::pin(sleep(TAKES_WITHIN)));
+        ready!(patience.as_mut().poll(context));
+        self.seat.oust();
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if self.seat.is_ousted() {
+            // Nobody takes what is still to be sent: the kernel need not keep it either.
+            let _ = self.stream.set_zero_linger();
+        }
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
+        self.seat.moved();
+        Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.taken(context, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+        self.taken(context, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
     }
 }

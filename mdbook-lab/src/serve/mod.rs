@@ -2,18 +2,23 @@
 //!
 //! It builds the book and serves it with the reports ([`site`], [`files`]), follows every run
 //! ([`runs`]), starts what a page asks for ([`job`]), and tells all open pages ([`news`]). Who may
-//! ask for what is in [`access`], what a browser may do with the answers in [`policy`].
+//! ask for what is in [`access`], how the right to it gets to a browser in [`invitation`], how much
+//! of the server anybody can take up in [`seats`] and [`connections`], what a browser may do with
+//! the answers in [`policy`].
 
 mod access;
 mod connections;
 mod files;
+mod invitation;
 mod job;
 mod news;
 mod policy;
 mod routes;
 mod runs;
+mod seats;
 mod secret;
 mod site;
+mod temporary;
 mod watch;
 
 use std::{
@@ -25,9 +30,9 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use lab_say::{note, say};
+use lab_say::note;
 use tokio::{
-    net::TcpListener,
+    net::{TcpListener, TcpSocket},
     signal::unix::{Signal, SignalKind, signal},
     sync::oneshot,
 };
@@ -35,6 +40,7 @@ use tokio::{
 pub use self::site::BuildError;
 use self::{
     access::Door,
+    invitation::Invitation,
     job::Desk,
     news::{Message, Newsroom},
     routes::Parts,
@@ -48,6 +54,9 @@ use crate::Guide;
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// The same while no page follows.
 const LOOK_SELDOM: Duration = Duration::from_secs(1);
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// How to serve.
 #[derive(Clone, Copy, Debug)]
@@ -109,16 +118,17 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
     follow(Arc::clone(&guide), &news);
 
     let desk = Arc::new(Desk::new(root.clone(), Arc::clone(&news)));
+    let door = Door::new(listener.local_addr()?.port())?;
     let parts = Arc::new(Parts {
-        door: Door::new(listener.local_addr()?.port())?,
+        invitation: Invitation::hand_out(&door, &root, options.open),
+        door,
         shelf: Arc::clone(&shelf),
         guide,
         news,
         desk: Arc::clone(&desk),
     });
-    announce(&parts.door.link(), options.open);
     tokio::select! {
-        () = connections::serve(listener, routes::app(parts)) => {}
+        () = connections::serve(listener, routes::app(Arc::clone(&parts))) => {}
         () = signals.any() => {}
     }
     tokio::select! {
@@ -126,29 +136,21 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
         // Asked twice: it ends at once, and so does what runs.
         () = signals.any() => desk.kill(),
     }
+    parts.invitation.withdraw();
     shelf.clear();
     Ok(())
 }
 
 async fn bind(port: u16) -> Result<TcpListener, ServeError> {
-    TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+    let bound = async {
+        let socket = TcpSocket::new_v4()?;
+        socket.set_reuseaddr(true)?;
+        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
+        socket.listen(BACKLOG)
+    };
+    bound
         .await
         .map_err(|source| ServeError::Bind { port, source })
-}
-
-fn announce(link: &str, open: bool) {
-    say!("The guide: {link}");
-    say!("The link is good once. Ctrl-C ends the guide and what it runs.");
-    if open && has_desktop() && open::that_detached(link).is_err() {
-        say!("No browser could be opened; open the link yourself.");
-    }
-}
-
-/// Whether a browser would open anywhere: not in CI, and on Linux only with a display.
-fn has_desktop() -> bool {
-    let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    let display = !cfg!(target_os = "linux") || set("DISPLAY") || set("WAYLAND_DISPLAY");
-    display && !set("CI") && !set("SSH_CONNECTION")
 }
 
 /// Builds the book, and again at every change.

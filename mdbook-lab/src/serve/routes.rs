@@ -1,11 +1,18 @@
-//! The routes: the book, the reports, the events, and the two that act.
+//! The routes: the book, the reports, the events, the two that act, and the one that lets in.
 
-use std::{convert::Infallible, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Json, Router,
     body::{Body, Bytes, to_bytes},
-    extract::{Query, Request, State},
+    extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
     response::{
@@ -15,23 +22,27 @@ use axum::{
     routing::{get, post},
 };
 use futures_util::{Stream, StreamExt, stream};
-use lab_say::say;
 use serde::Deserialize;
 use serde_json::json;
-use tokio::time::timeout;
+use tokio::{io::AsyncReadExt, time::timeout};
+use tokio_util::io::ReaderStream;
 
 use super::{
-    access::{Door, Refusal},
+    access::{Door, Name, Refusal},
     files::{self, Found},
+    invitation::Invitation,
     job::{Desk, StartError},
     news::{Follower, Message, Newsroom},
     policy::{self, Document},
+    seats::Seat,
     site::Shelf,
 };
 use crate::{Action, Guide};
 
 /// The body of a request that acts.
 const LARGEST_BODY: usize = 4 * 1024;
+/// What is read of a file at once.
+const PIECE: usize = 64 * 1024;
 /// The body must be here within this time.
 const BODY_WITHIN: Duration = Duration::from_secs(5);
 /// A comment in a quiet stream of events, so that a dead connection is noticed.
@@ -40,6 +51,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// What the routes work with.
 pub(crate) struct Parts {
     pub(crate) door: Door,
+    pub(crate) invitation: Invitation,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) guide: Arc<Guide>,
     pub(crate) news: Arc<Newsroom>,
@@ -51,7 +63,7 @@ type Shared = State<Arc<Parts>>;
 /// The application.
 pub(crate) fn app(parts: Arc<Parts>) -> Router {
     Router::new()
-        .route("/", get(front))
+        .route("/lab/enter", post(enter))
         .route("/lab/events", get(events))
         .route("/lab/run", post(run))
         .route("/lab/cancel", post(cancel))
@@ -68,48 +80,30 @@ pub(crate) fn app(parts: Arc<Parts>) -> Router {
 }
 
 async fn ours(State(parts): Shared, request: Request, next: Next) -> Result<Response, Refusal> {
-    parts.door.host(request.uri(), request.headers())?;
+    let name = parts.door.host(request.uri(), request.headers())?;
+    if name == Name::Localhost {
+        // All pages are of one origin: what one tab has, another can ask it for.
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
+        let there = format!("{}{path}", parts.door.origin());
+        return match *request.method() {
+            Method::GET | Method::HEAD => Ok(redirect(&there, StatusCode::TEMPORARY_REDIRECT)),
+            _ => Err(Refusal::ForeignHost),
+        };
+    }
+    if let Some(seat) = request.extensions().get::<Arc<Seat>>()
+        && parts.door.session(request.headers()).is_ok()
+    {
+        seat.know();
+    }
     Ok(next.run(request).await)
 }
 
 async fn harden(mut response: Response) -> Response {
     policy::harden(response.headers_mut());
     response
-}
-
-#[derive(Deserialize)]
-struct Entrance {
-    token: Option<String>,
-}
-
-/// The front page, and the link that was printed: it trades its token for the cookie and leaves
-/// nothing of it in the address.
-async fn front(
-    State(parts): Shared,
-    Query(entrance): Query<Entrance>,
-    request: Request,
-) -> Result<Response, Refusal> {
-    let Some(token) = entrance.token else {
-        return Ok(page(State(parts), request).await);
-    };
-    let in_already = parts.door.session(request.headers()).is_ok();
-    let cookie = match parts.door.enter(&token) {
-        Ok(cookie) => Some(cookie),
-        // Somebody who is in and goes back to the old link is not locked out.
-        Err(_) if in_already => None,
-        Err(refusal) => return Err(refusal),
-    };
-    let mut response = redirect("/", StatusCode::SEE_OTHER);
-    if let Some(cookie) = cookie {
-        say!("For another browser: {}", parts.door.link());
-        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
-            response.headers_mut().insert(header::SET_COOKIE, cookie);
-        }
-    }
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Ok(response)
 }
 
 async fn page(State(parts): Shared, request: Request) -> Response {
@@ -119,16 +113,16 @@ async fn page(State(parts): Shared, request: Request) -> Response {
     let site = parts.shelf.site();
     let folder = site.folder().to_owned();
     let path = request.uri().path().to_owned();
-    match show(folder.clone(), path, Some(Arc::clone(&parts.guide))).await {
-        Some(response) => response,
-        None => match files::find(&folder, &["404.html".to_owned()]) {
-            Found::File(bytes) => {
-                let mut response = document("404.html", bytes, Document::Page);
-                *response.status_mut() = StatusCode::NOT_FOUND;
-                response
-            }
-            _ => (StatusCode::NOT_FOUND, "There is no such page.\n").into_response(),
-        },
+    let guide = Some(Arc::clone(&parts.guide));
+    if let Some(response) = show(folder.clone(), path, guide.clone()).await {
+        return response;
+    }
+    match show(folder, "/404.html".to_owned(), guide).await {
+        Some(mut response) => {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            response
+        }
+        None => (StatusCode::NOT_FOUND, "There is no such page.\n").into_response(),
     }
 }
 
@@ -145,62 +139,87 @@ async fn report(State(parts): Shared, uri: Uri) -> Response {
         })
 }
 
+/// What is at a path.
+enum Shown {
+    /// A page, or a report: short, and wanted whole for its policy.
+    Html(String, String),
+    /// Any other file, of so many bytes.
+    File(String, File, u64),
+    /// A folder whose path lacks its slash.
+    Folder,
+}
+
 /// The file at `path` below `root`; of a folder its `index.html`. It is a page of `guide`, or, where
 /// there is none, a report.
 async fn show(root: PathBuf, path: String, guide: Option<Arc<Guide>>) -> Option<Response> {
-    let mut parts = files::parts(&path)?;
-    let read = move || {
-        let mut found = files::find(&root, &parts);
-        if found == Found::Folder {
-            if !path.ends_with('/') {
-                return Some(Err(path));
-            }
-            parts.push("index.html".to_owned());
-            found = files::find(&root, &parts);
-        }
-        match found {
-            Found::File(bytes) => Some(Ok((parts.pop().unwrap_or_default(), bytes))),
-            Found::Folder | Found::Nothing => None,
-        }
-    };
-    let is_report = guide.is_none();
-    match tokio::task::spawn_blocking(read).await.ok()?? {
-        Ok((name, bytes)) => {
-            let kind = match name.as_str() {
-                _ if is_report => Document::Report,
-                "toc.html" => Document::Contents,
-                _ => Document::Page,
-            };
-            let mut response = document(&name, bytes.clone(), kind);
-            if let Some(guide) = guide.filter(|_| is_html(&name)) {
-                // After its policy is made: nothing that is filled in may run.
-                let filled = move || guide.fill(&String::from_utf8_lossy(&bytes));
-                *response.body_mut() = Body::from(tokio::task::spawn_blocking(filled).await.ok()?);
-            }
-            Some(response)
-        }
-        Err(folder) => {
-            let base = if is_report { "/reports" } else { "" };
-            let folder = format!("{base}{folder}/");
-            Some(redirect(&folder, StatusCode::PERMANENT_REDIRECT))
-        }
+    let base = if guide.is_none() { "/reports" } else { "" };
+    let folder = format!("{base}{path}/");
+    let shown = tokio::task::spawn_blocking(move || look(&root, &path)).await;
+    match shown.ok()?? {
+        Shown::Html(name, html) => page_or_report(&name, html, guide).await,
+        Shown::File(name, file, length) => Some(stream_of(&name, file, length)),
+        Shown::Folder => Some(redirect(&folder, StatusCode::PERMANENT_REDIRECT)),
     }
 }
 
-fn document(name: &str, bytes: Vec<u8>, kind: Document) -> Response {
-    let mut response = Response::new(Body::empty());
-    let content_type = files::content_type(name);
-    if is_html(name) {
-        let policy = policy::content_security(kind, &String::from_utf8_lossy(&bytes));
-        response
-            .headers_mut()
-            .insert(header::CONTENT_SECURITY_POLICY, policy);
+fn look(root: &Path, path: &str) -> Option<Shown> {
+    let mut parts = files::parts(path)?;
+    let mut found = files::find(root, &parts);
+    if matches!(found, Found::Folder) {
+        if !path.ends_with('/') {
+            return Some(Shown::Folder);
+        }
+        parts.push("index.html".to_owned());
+        found = files::find(root, &parts);
     }
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    *response.body_mut() = Body::from(bytes);
-    response
+    let Found::File(mut file) = found else {
+        return None;
+    };
+    let name = parts.pop().unwrap_or_default();
+    if !is_html(&name) {
+        let length = file.metadata().ok()?.len();
+        return Some(Shown::File(name, file, length));
+    }
+    let mut html = Vec::new();
+    file.read_to_end(&mut html).ok()?;
+    let html = String::from_utf8_lossy(&html).into_owned();
+    Some(Shown::Html(name, html))
+}
+
+async fn page_or_report(name: &str, html: String, guide: Option<Arc<Guide>>) -> Option<Response> {
+    let kind = match name {
+        _ if guide.is_none() => Document::Report,
+        "toc.html" => Document::Contents,
+        _ => Document::Page,
+    };
+    let policy = policy::content_security(kind, &html);
+    let html = match guide {
+        // After its policy is made: nothing that is filled in may run.
+        Some(guide) => tokio::task::spawn_blocking(move || guide.fill(&html))
+            .await
+            .ok()?,
+        None => html,
+    };
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, policy),
+        (header::CONTENT_TYPE, content_type(name)),
+    ];
+    Some((headers, html).into_response())
+}
+
+/// A file as it is read: who takes it slowly, or never, takes up no more than a piece of it.
+fn stream_of(name: &str, file: File, length: u64) -> Response {
+    let read = tokio::fs::File::from_std(file).take(length);
+    let headers = [
+        (header::CONTENT_TYPE, content_type(name)),
+        (header::CONTENT_LENGTH, length.into()),
+    ];
+    let pieces = ReaderStream::with_capacity(read, PIECE);
+    (headers, Body::from_stream(pieces)).into_response()
+}
+
+fn content_type(name: &str) -> HeaderValue {
+    HeaderValue::from_static(files::content_type(name))
 }
 
 fn is_html(name: &str) -> bool {
@@ -218,7 +237,9 @@ async fn events(State(parts): Shared, request: Request) -> Result<Response, Refu
     parts.door.follow(request.headers())?;
     let Some(follower) = parts.news.join() else {
         let text = "too many pages follow already; close some\n";
-        return Ok((StatusCode::SERVICE_UNAVAILABLE, text).into_response());
+        // It is known: its seat would be kept for it.
+        let close = [(header::CONNECTION, "close")];
+        return Ok((StatusCode::SERVICE_UNAVAILABLE, close, text).into_response());
     };
     Ok(Sse::new(told(follower))
         .keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
@@ -243,6 +264,25 @@ fn told(follower: Follower) -> impl Stream<Item = Result<Event, Infallible>> {
             let event = Event::default().event(message.name());
             event.json_data(&message).ok().map(Ok)
         })
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entrance {
+    ticket: String,
+}
+
+/// Trades the ticket of a link for the session's token.
+async fn enter(State(parts): Shared, request: Request) -> Result<Response, Refusal> {
+    parts.door.own(request.headers())?;
+    let entrance: Entrance = match body(request).await {
+        Ok(entrance) => entrance,
+        Err(response) => return Ok(response),
+    };
+    let (way, token) = parts.door.enter(&entrance.ticket)?;
+    parts.invitation.used(way, &parts.door);
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok((no_store, Json(json!({ "token": token }))).into_response())
 }
 
 #[derive(Deserialize)]

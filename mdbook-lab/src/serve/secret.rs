@@ -1,4 +1,4 @@
-//! Secrets of 256 bits: the session's, kept in a cookie, and the link's, good for one use.
+//! Secrets of 256 bits: the session's, and tickets that are good for one use.
 
 use std::{
     fmt::Write,
@@ -22,7 +22,7 @@ impl Secret {
         Ok(Self(text))
     }
 
-    /// The secret as text, for the link and for the cookie.
+    /// The secret as text, for a link and for the page.
     pub(crate) fn reveal(&self) -> &str {
         &self.0
     }
@@ -33,7 +33,7 @@ impl Secret {
     }
 }
 
-/// The secret of the link that opens the guide. Each use replaces it.
+/// The secret of a link that opens the guide. Each use replaces it.
 pub(crate) struct Ticket(Mutex<Secret>);
 
 impl Ticket {

@@ -12,7 +12,11 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::temporary::Folder;
 use crate::{Declared, Guide, GuideError};
+
+/// What the names of our folders in the system's temporary folder begin with.
+const PREFIX: &str = "lab-guide-";
 
 /// One built book. Its folder goes when the last reader is done with it.
 pub(crate) struct Site {
@@ -36,9 +40,9 @@ pub enum BuildError {
 }
 
 impl Site {
-    /// Builds the book.
-    pub(crate) fn build(guide: &Guide) -> Result<Self, BuildError> {
-        let folder = tempfile::Builder::new().prefix("lab-guide-").tempdir()?;
+    /// Builds the book below `home`.
+    pub(crate) fn build(guide: &Guide, home: &Folder) -> Result<Self, BuildError> {
+        let folder = tempfile::tempdir_in(home.path())?;
         let declared = guide.build(folder.path())?;
         let pages = pages(folder.path())?;
         Ok(Self {
@@ -76,14 +80,16 @@ impl Site {
 /// The place where the current book is.
 pub(crate) struct Shelf {
     guide: Arc<Guide>,
+    home: Folder,
     site: RwLock<Arc<Site>>,
 }
 
 impl Shelf {
     /// Builds the first book.
     pub(crate) fn new(guide: Arc<Guide>) -> Result<Self, BuildError> {
-        let site = RwLock::new(Arc::new(Site::build(&guide)?));
-        Ok(Self { guide, site })
+        let home = Folder::below(&std::env::temp_dir(), PREFIX)?;
+        let site = RwLock::new(Arc::new(Site::build(&guide, &home)?));
+        Ok(Self { guide, home, site })
     }
 
     /// The current book; it stays whole as long as this is held.
@@ -96,17 +102,17 @@ impl Shelf {
 
     /// Builds it again and gives the pages that changed. On a mistake the old one stays.
     pub(crate) fn rebuild(&self) -> Result<Vec<String>, BuildError> {
-        let new = Arc::new(Site::build(&self.guide)?);
+        let new = Arc::new(Site::build(&self.guide, &self.home)?);
         let mut site = self.site.write().unwrap_or_else(PoisonError::into_inner);
         let changed = new.changed(&site);
         *site = new;
         Ok(changed)
     }
 
-    /// Removes the book from the temporary folder, when the program ends.
+    /// Removes all books from the temporary folder, when the program ends.
     pub(crate) fn clear(&self) {
-        // What is left is the system's to clean.
-        let _ = fs::remove_dir_all(self.site().folder());
+        // What is left is the next server's to remove.
+        let _ = fs::remove_dir_all(self.home.path());
     }
 }
 

@@ -50,6 +50,7 @@ fn visit(tab: &mut Tab, guide: &Guide, page: &str) {
 
 /// The pages of the book in their order.
 fn pages(tab: &mut Tab) -> Vec<String> {
+    tab.wait("the session", "sessionStorage.getItem('lab-session')");
     tab.wait("the chapters", "document.querySelector('.chapter a')");
     let list = tab.eval(
         "[...new Set([...document.querySelectorAll('.chapter a[href]')]\
@@ -70,7 +71,7 @@ fn every_page_is_whole_ours_and_fits_a_phone() {
     };
     let guide = guide();
     let mut tab = browser.tab();
-    tab.go(&format!("http://{}/?token={}", guide.host(), guide.token));
+    tab.go(&guide.link());
     let pages = pages(&mut tab);
     assert!(pages.len() > 10, "{pages:?}");
     let mut links = std::collections::BTreeSet::new();
@@ -141,7 +142,7 @@ fn nobody_is_shut_out() {
     };
     let guide = guide();
     let mut tab = browser.tab();
-    tab.go(&format!("http://{}/?token={}", guide.host(), guide.token));
+    tab.go(&guide.link());
     let pages = pages(&mut tab);
     let mut found = Vec::new();
     let mut look = |tab: &mut Tab, page: &str, shown: &str, width: u32| {

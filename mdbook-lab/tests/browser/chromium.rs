@@ -45,6 +45,8 @@ impl Chromium {
             // Containers that run tests as root have no sandbox for it.
             .args(["--no-sandbox", "--disable-dev-shm-usage"])
             .arg("--remote-debugging-port=0")
+            // Names of strangers lead to this machine, as they can make them.
+            .arg("--host-resolver-rules=MAP *.example 127.0.0.1")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .arg("about:blank")
             .stdin(Stdio::null())
@@ -71,26 +73,62 @@ impl Chromium {
 
     /// A new tab.
     pub(crate) fn tab(&self) -> Tab {
+        self.open(json!({"url": "about:blank"}))
+    }
+
+    /// A new tab of another browser, as far as a site can tell: nothing is shared with this one.
+    pub(crate) fn elsewhere(&self) -> Tab {
+        let context = self
+            .connect()
+            .call("Target.createBrowserContext", json!({}));
+        self.open(json!({"url": "about:blank", "browserContextId": context["browserContextId"]}))
+    }
+
+    /// The tab that was opened by a page and shows an address that begins with this.
+    pub(crate) fn opened(&self, url: &str) -> Tab {
+        let start = Instant::now();
+        loop {
+            let mut tab = self.connect();
+            let targets = tab.call("Target.getTargets", json!({}));
+            let found = targets["targetInfos"].as_array().and_then(|targets| {
+                let shows = |target: &&Value| {
+                    let attached = target["attached"] == true;
+                    let address = target["url"].as_str().unwrap_or_default();
+                    target["type"] == "page" && !attached && address.starts_with(url)
+                };
+                targets.iter().find(shows).cloned()
+            });
+            if let Some(target) = found {
+                tab.attach(&target["targetId"]);
+                return tab;
+            }
+            let waited = start.elapsed();
+            assert!(waited < Duration::from_secs(20), "no tab shows {url}");
+            std::thread::sleep(Duration::from_millis(30));
+        }
+    }
+
+    fn open(&self, target: Value) -> Tab {
+        let mut tab = self.connect();
+        let target = tab.call("Target.createTarget", target);
+        tab.attach(&target["targetId"]);
+        tab
+    }
+
+    /// A connection that is attached to no tab yet.
+    fn connect(&self) -> Tab {
         let host = self.address.split('/').next().expect("a host");
         let stream = TcpStream::connect(host).expect("it listens");
         stream
             .set_read_timeout(Some(Duration::from_secs(30)))
             .expect("a timeout");
         let (socket, _) = client(format!("ws://{}", self.address), stream).expect("a socket");
-        let mut tab = Tab {
+        Tab {
             socket,
             count: 0,
             session: None,
             events: Vec::new(),
-        };
-        let target = tab.call("Target.createTarget", json!({"url": "about:blank"}));
-        let attach = json!({"targetId": target["targetId"], "flatten": true});
-        let session = tab.call("Target.attachToTarget", attach)["sessionId"].clone();
-        tab.session = Some(session);
-        for domain in ["Page", "Network", "Log", "Runtime"] {
-            tab.call(&format!("{domain}.enable"), json!({}));
         }
-        tab
     }
 }
 
@@ -110,6 +148,15 @@ pub(crate) struct Tab {
 }
 
 impl Tab {
+    fn attach(&mut self, target: &Value) {
+        let attach = json!({"targetId": target, "flatten": true});
+        let session = self.call("Target.attachToTarget", attach)["sessionId"].clone();
+        self.session = Some(session);
+        for domain in ["Page", "Network", "Log", "Runtime"] {
+            self.call(&format!("{domain}.enable"), json!({}));
+        }
+    }
+
     /// Opens an address.
     pub(crate) fn go(&mut self, url: &str) {
         self.call("Page.navigate", json!({ "url": url }));
@@ -149,6 +196,20 @@ impl Tab {
         }
     }
 
+    /// Clicks the middle of an element with the middle button, which opens a link in a tab of its own.
+    pub(crate) fn middle_click(&mut self, selector: &str) {
+        let middle = self.eval(&format!(
+            "(() => {{ const element = document.querySelector('{selector}'); element.scrollIntoView({{block: 'center'}});\
+             const box = element.getBoundingClientRect();\
+             return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
+        ));
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": middle[0], "y": middle[1],
+                "button": "middle", "buttons": 4, "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
     /// Sets the width of the window, CSS pixels.
     pub(crate) fn width(&mut self, width: u32) {
         let metrics =
@@ -170,6 +231,11 @@ impl Tab {
     pub(crate) fn without_scripts(&mut self) {
         let off = json!({"value": true});
         self.call("Emulation.setScriptExecutionDisabled", off);
+    }
+
+    /// From the next page on, what a page's policy forbids is allowed.
+    pub(crate) fn without_policy(&mut self) {
+        self.call("Page.setBypassCSP", json!({"enabled": true}));
     }
 
     /// Waits until an expression is true in the page; it may fail until then.
@@ -199,6 +265,17 @@ impl Tab {
             .filter(|event| event["method"] == "Network.requestWillBeSent")
             .filter_map(|event| event["params"]["request"]["url"].as_str())
             .filter(|url| !url.starts_with("data:"))
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// The addresses in frames of the page that begin with `http://` and this host.
+    pub(crate) fn framed(&mut self, host: &str) -> Vec<String> {
+        let tree = self.call("Page.getFrameTree", json!({}));
+        let frames = tree["frameTree"]["childFrames"].as_array();
+        let urls = frames.into_iter().flatten();
+        urls.filter_map(|child| child["frame"]["url"].as_str())
+            .filter(|url| url.starts_with(&format!("http://{host}/")))
             .map(str::to_owned)
             .collect()
     }

@@ -8,7 +8,10 @@
 mod attack;
 mod book;
 mod chromium;
+mod sessions;
+mod strangers;
 mod turns;
+mod words;
 
 use std::{fs, time::Duration};
 
@@ -20,7 +23,7 @@ fn open(name: &str) -> Option<(Guide, Chromium, Tab)> {
     let browser = Chromium::find(name)?;
     let guide = Guide::open();
     let mut tab = browser.tab();
-    tab.go(&format!("http://{}/?token={}", guide.host(), guide.token));
+    tab.go(&guide.link());
     tab.wait("a run button", "!document.querySelector('.lab-run').hidden");
     Some((guide, browser, tab))
 }
@@ -42,15 +45,11 @@ fn a_run_is_pressed_watched_and_read() {
         return;
     };
     assert_eq!(
-        tab.eval("location.search"),
-        "",
-        "the token is not in the address"
+        tab.eval("location.href"),
+        format!("http://{}/", guide.host()),
+        "the ticket is not in the address"
     );
-    assert_eq!(
-        tab.eval("document.cookie"),
-        "",
-        "scripts can't see the session"
-    );
+    assert_eq!(tab.eval("document.cookie"), "");
     press(&mut tab, "step2");
     let said = text(".lab-panel-said");
     tab.wait(

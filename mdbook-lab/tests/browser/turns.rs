@@ -107,7 +107,7 @@ fn a_page_of_a_server_that_was_started_again_says_how_to_go_on() {
     let said = text(".lab-panel-said");
     tab.wait("the word", &format!("{said}.includes('open the link')"));
     assert_eq!(tab.eval(&format!("{RUN}.hidden")), true);
-    tab.go(&format!("http://{}/?token={}", guide.host(), guide.token));
+    tab.go(&guide.link());
     tab.wait("a run button", &format!("!{RUN}.hidden"));
 }
 

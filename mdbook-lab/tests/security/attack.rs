@@ -4,8 +4,13 @@ use std::{
     fs,
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
+    sync::{
+        Mutex,
+        mpsc::{Receiver, channel},
+    },
     time::{Duration, Instant},
 };
 
@@ -17,7 +22,9 @@ pub(crate) struct Guide {
     project: TempDir,
     pub(crate) port: u16,
     /// The secret of the link that was printed.
-    pub(crate) token: String,
+    pub(crate) ticket: String,
+    /// The lines that were printed after it.
+    printed: Mutex<Receiver<String>>,
 }
 
 /// An answer.
@@ -28,9 +35,55 @@ pub(crate) struct Answer {
     pub(crate) body: String,
 }
 
+/// A guide that was started at a desktop, with something that stands in for the browser's starter.
+pub(crate) struct Opened {
+    pub(crate) guide: Guide,
+    /// What the browser was to open.
+    pub(crate) file: PathBuf,
+}
+
 impl Guide {
     /// Copies the fixture and serves it.
     pub(crate) fn open() -> Self {
+        Self::serve(Self::project(), 0)
+    }
+
+    /// The same at a desktop: a browser is opened.
+    pub(crate) fn open_with_desktop() -> Opened {
+        let project = Self::project();
+        let (tools, told) = (project.path().join("tools"), project.path().join("opened"));
+        fs::create_dir(&tools).expect("a folder");
+        let starter = tools.join("xdg-open");
+        let script = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" >'{0}.part' && mv '{0}.part' '{0}'\n",
+            told.display()
+        );
+        fs::write(&starter, script).expect("written");
+        fs::set_permissions(&starter, fs::Permissions::from_mode(0o755)).expect("set");
+        let path = std::env::var("PATH").unwrap_or_default();
+        let guide = Self::serve_with(project, 0, |command| {
+            command
+                .env("PATH", format!("{}:{path}", tools.display()))
+                .env("DISPLAY", ":0")
+                .env_remove("CI")
+                .env_remove("SSH_CONNECTION")
+        });
+        wait_until("opened", || told.exists());
+        let arguments = fs::read_to_string(&told).expect("its arguments");
+        Opened {
+            guide,
+            file: PathBuf::from(arguments.trim()),
+        }
+    }
+
+    /// The same with a folder for temporary things of its own.
+    pub(crate) fn open_with_temporary(place: &Path) -> Self {
+        Self::serve_with(Self::project(), 0, |command| {
+            command.arg("--no-open").env("TMPDIR", place)
+        })
+    }
+
+    fn project() -> TempDir {
         let project = tempfile::tempdir().expect("a temporary folder");
         let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
         copy(&ours.join("tests/fixtures/served"), project.path());
@@ -38,35 +91,61 @@ impl Guide {
             &ours.join("assets"),
             &project.path().join("mdbook-lab/assets"),
         );
-        Self::serve(project, 0)
+        project
     }
 
     /// Serves a project; port 0 takes any.
     pub(crate) fn serve(project: TempDir, port: u16) -> Self {
-        let mut server = Command::new(env!("CARGO_BIN_EXE_mdbook-lab"))
-            .args(["serve", "--port", &port.to_string(), "--no-open"])
+        Self::serve_with(project, port, |command| command.arg("--no-open"))
+    }
+
+    /// The same with arguments and an environment of the caller's choice.
+    pub(crate) fn serve_with(
+        project: TempDir,
+        port: u16,
+        equip: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mdbook-lab"));
+        command
+            .args(["serve", "--port", &port.to_string()])
             .current_dir(project.path())
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let mut printed = BufReader::new(server.stdout.take().expect("its output"));
-        let mut line = String::new();
-        printed.read_line(&mut line).expect("the link");
-        let (port, token) = line
-            .trim()
-            .split_once("http://127.0.0.1:")
-            .and_then(|(_, rest)| rest.split_once("/?token="))
-            .unwrap_or_else(|| panic!("no link in {line:?}"));
-        let guide = Self {
-            port: port.parse().expect("a port"),
-            token: token.to_owned(),
+            .stdout(Stdio::piped());
+        let mut server = equip(&mut command).spawn().expect("the program starts");
+        let lines = BufReader::new(server.stdout.take().expect("its output")).lines();
+        let (told, printed) = channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                // Somebody must read on, or printing would fail.
+                let _ = told.send(line);
+            }
+        });
+        let line = printed
+            .recv_timeout(Duration::from_secs(30))
+            .expect("the link");
+        let (port, ticket) = link(&line).unwrap_or_else(|| panic!("no link in {line:?}"));
+        Self {
+            port,
+            ticket,
+            printed: Mutex::new(printed),
             server,
             project,
-        };
-        // Somebody must read on, or printing would fail.
-        std::thread::spawn(move || std::io::copy(&mut printed, &mut std::io::sink()));
-        guide
+        }
+    }
+
+    /// The link that was printed, as text.
+    pub(crate) fn link(&self) -> String {
+        format!("http://{}/#ticket={}", self.host(), self.ticket)
+    }
+
+    /// Waits for a line of what is printed that has a link in it, and gives its ticket.
+    pub(crate) fn next_ticket(&self) -> String {
+        let patience = Duration::from_secs(20);
+        let printed = self.printed.lock().expect("the lines");
+        std::iter::from_fn(|| printed.recv_timeout(patience).ok())
+            .find_map(|line| link(&line))
+            .expect("another link")
+            .1
     }
 
     /// A path in the project.
@@ -79,12 +158,18 @@ impl Guide {
         format!("127.0.0.1:{}", self.port)
     }
 
-    /// Takes the link's secret; gives the cookie for it, as a browser would send it.
+    /// Takes the link's ticket; gives what shows the session: the value of `authorization`.
     pub(crate) fn enter(&self) -> String {
-        let answer = self.get(&format!("/?token={}", self.token), &[]);
-        assert_eq!(answer.status, 303, "{answer:?}");
-        let cookie = answer.header("set-cookie").expect("a cookie");
-        cookie.split(';').next().expect("its pair").to_owned()
+        let answer = self.present(&self.ticket);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        let body: serde_json::Value = serde_json::from_str(&answer.body).expect("JSON");
+        format!("Bearer {}", body["token"].as_str().expect("a token"))
+    }
+
+    /// Presents a ticket as a page of ours does.
+    pub(crate) fn present(&self, ticket: &str) -> Answer {
+        let body = format!(r#"{{"ticket":"{ticket}"}}"#);
+        self.act("", "/lab/enter", &body, &[])
     }
 
     /// A GET with our own host.
@@ -99,12 +184,12 @@ impl Guide {
     pub(crate) fn own_headers<'a>(
         host: &'a str,
         origin: &'a str,
-        cookie: &'a str,
+        token: &'a str,
     ) -> Vec<(&'a str, &'a str)> {
         vec![
             ("host", host),
             ("origin", origin),
-            ("cookie", cookie),
+            ("authorization", token),
             ("sec-fetch-site", "same-origin"),
             ("content-type", "application/json"),
         ]
@@ -114,21 +199,32 @@ impl Guide {
     /// empty.
     pub(crate) fn act(
         &self,
-        cookie: &str,
+        token: &str,
         path: &str,
         body: &str,
         changes: &[(&str, &str)],
     ) -> Answer {
+        self.try_act(token, path, body, changes).expect("an answer")
+    }
+
+    /// The same; none where the connection ends without a word.
+    pub(crate) fn try_act(
+        &self,
+        token: &str,
+        path: &str,
+        body: &str,
+        changes: &[(&str, &str)],
+    ) -> Option<Answer> {
         let host = self.host();
         let origin = format!("http://{host}");
-        let mut headers = Self::own_headers(&host, &origin, cookie);
+        let mut headers = Self::own_headers(&host, &origin, token);
         for (name, value) in changes {
             headers.retain(|(known, _)| known != name);
             if !value.is_empty() {
                 headers.push((name, value));
             }
         }
-        self.send("POST", path, &headers, body)
+        self.ask("POST", path, &headers, body)
     }
 
     /// Any request at all.
@@ -139,6 +235,17 @@ impl Guide {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Answer {
+        self.ask(method, path, headers, body).expect("an answer")
+    }
+
+    /// The same; none where the connection ends without a word.
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Option<Answer> {
         let mut stream = self.connect();
         let mut request = format!("{method} {path} HTTP/1.1\r\nconnection: close\r\n");
         for (name, value) in headers {
@@ -152,7 +259,7 @@ impl Guide {
         // The server may answer and close before it has all.
         let _ = stream.write_all(request.as_bytes());
         let _ = stream.write_all(body.as_bytes());
-        Answer::read(stream)
+        Answer::of(stream)
     }
 
     /// A bare connection.
@@ -165,17 +272,25 @@ impl Guide {
     }
 
     /// A stream of events, with the head of its answer read.
-    pub(crate) fn follow(&self, cookie: &str) -> (u16, BufReader<TcpStream>) {
+    pub(crate) fn follow(&self, token: &str) -> (u16, BufReader<TcpStream>) {
+        self.try_follow(token).expect("an answer")
+    }
+
+    /// The same; none where the connection ends without a word.
+    pub(crate) fn try_follow(&self, token: &str) -> Option<(u16, BufReader<TcpStream>)> {
         let mut stream = self.connect();
         let request = format!(
-            "GET /lab/events HTTP/1.1\r\nhost: {}\r\ncookie: {cookie}\r\n\r\n",
+            "GET /lab/events HTTP/1.1\r\nhost: {}\r\nauthorization: {token}\r\n\r\n",
             self.host()
         );
-        stream.write_all(request.as_bytes()).expect("sent");
+        stream.write_all(request.as_bytes()).ok()?;
         let mut reader = BufReader::new(stream);
         let mut status = String::new();
-        reader.read_line(&mut status).expect("a status line");
-        (status[9..12].parse().expect("a status"), reader)
+        reader
+            .read_line(&mut status)
+            .ok()
+            .filter(|read| *read > 0)?;
+        Some((status[9..12].parse().expect("a status"), reader))
     }
 
     /// Ends the server and starts it again on the same port.
@@ -205,10 +320,17 @@ impl Drop for Guide {
 }
 
 impl Answer {
-    pub(crate) fn read(mut stream: impl Read) -> Self {
+    pub(crate) fn read(stream: impl Read) -> Self {
+        Self::of(stream).expect("an answer")
+    }
+
+    fn of(mut stream: impl Read) -> Option<Self> {
         let mut bytes = Vec::new();
         // A reset after the answer is as good as an end.
         let _ = stream.read_to_end(&mut bytes);
+        if bytes.is_empty() {
+            return None;
+        }
         let text = String::from_utf8_lossy(&bytes);
         let (head, body) = text
             .split_once("\r\n\r\n")
@@ -221,11 +343,11 @@ impl Answer {
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Self {
+        Some(Self {
             status,
             headers,
             body: body.to_owned(),
-        }
+        })
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -234,6 +356,16 @@ impl Answer {
             .find(|(known, _)| known == name)
             .map(|(_, value)| value.as_str())
     }
+}
+
+/// The port and the ticket of a link in a line.
+fn link(line: &str) -> Option<(u16, String)> {
+    let (port, ticket) = line
+        .trim()
+        .split_once("http://127.0.0.1:")?
+        .1
+        .split_once("/#ticket=")?;
+    Some((port.parse().ok()?, ticket.to_owned()))
 }
 
 /// Waits until `done`, for a few seconds.

@@ -55,13 +55,13 @@ fn nothing_outside_the_reports_and_the_book_is_given_out() {
 #[test]
 fn reports_cannot_be_written_or_deleted() {
     let guide = Guide::open();
-    let cookie = guide.enter();
+    let token = guide.enter();
     fs::create_dir(guide.path("reports")).unwrap();
     fs::write(guide.path("reports/index.html"), "here").unwrap();
     let host = guide.host();
     for method in ["PUT", "DELETE", "PATCH", "POST"] {
         for path in ["/reports/index.html", "/index.html"] {
-            let headers = [("host", host.as_str()), ("cookie", &cookie)];
+            let headers = [("host", host.as_str()), ("authorization", &token)];
             let answer = guide.send(method, path, &headers, "x");
             assert_eq!(answer.status, 405, "{method} {path}");
         }

@@ -5,7 +5,7 @@ use crate::attack::Guide;
 #[test]
 fn a_foreign_host_is_refused_on_every_route() {
     let guide = Guide::open();
-    let cookie = guide.enter();
+    let token = guide.enter();
     let port = guide.port;
     let other_port = format!("127.0.0.1:{}", port.wrapping_add(1));
     let rebound = format!("rebind.example:{port}");
@@ -16,15 +16,22 @@ fn a_foreign_host_is_refused_on_every_route() {
         &lookalike,
         "127.0.0.1",
         "localhost",
+        "0.0.0.0",
+        "[::1]",
         "",
     ] {
         for path in ["/", "/index.html", "/reports/", "/lab/events", "/none"] {
-            let answer = guide.send("GET", path, &[("host", host), ("cookie", &cookie)], "");
+            let answer = guide.send(
+                "GET",
+                path,
+                &[("host", host), ("authorization", &token)],
+                "",
+            );
             assert_eq!(answer.status, 421, "{host} {path}");
             assert!(!answer.body.contains("<html"), "{host} {path}");
         }
         let acted = guide.act(
-            &cookie,
+            &token,
             "/lab/run",
             r#"{"action":"touch"}"#,
             &[("host", host)],
@@ -46,13 +53,22 @@ fn two_hosts_or_another_in_the_target_are_refused() {
 }
 
 #[test]
-fn our_own_names_are_answered() {
+fn our_other_name_leads_to_the_one_origin_there_is() {
     let guide = Guide::open();
-    for name in ["127.0.0.1", "localhost"] {
-        let host = format!("{name}:{}", guide.port);
-        let answer = guide.send("GET", "/", &[("host", &host)], "");
-        assert_eq!(answer.status, 200, "{name}");
+    assert_eq!(guide.get("/", &[]).status, 200);
+    let token = guide.enter();
+    let host = format!("localhost:{}", guide.port);
+    let headers = [("host", host.as_str()), ("authorization", &token)];
+    for path in ["/", "/step.html?search=a", "//evil.example", "/lab/events"] {
+        let answer = guide.send("GET", path, &headers, "");
+        let there = format!("http://{}{path}", guide.host());
+        let said = (answer.status, answer.header("location"));
+        assert_eq!(said, (307, Some(there.as_str())));
     }
+    let touch = r#"{"action":"touch"}"#;
+    let origin = format!("http://{host}");
+    let changes = [("host", host.as_str()), ("origin", &origin)];
+    assert_eq!(guide.act(&token, "/lab/run", touch, &changes).status, 421);
 }
 
 #[test]
@@ -76,79 +92,89 @@ fn it_listens_on_this_machine_only() {
 #[test]
 fn pages_can_be_read_without_a_session_and_hold_no_secret() {
     let guide = Guide::open();
-    let cookie = guide.enter();
-    let secret = cookie.split_once('=').unwrap().1;
+    let shown = guide.enter();
+    let token = shown.strip_prefix("Bearer ").unwrap();
     for path in ["/", "/index.html", "/print.html", "/none", "/lab/events"] {
-        for headers in [vec![], vec![("cookie", cookie.as_str())]] {
+        for headers in [vec![], vec![("authorization", shown.as_str())]] {
             if path == "/lab/events" && !headers.is_empty() {
                 continue;
             }
             let answer = guide.get(path, &headers);
             let all = format!("{answer:?}");
-            assert!(!all.contains(secret), "{path}");
-            assert!(!all.contains(&guide.token), "{path}");
+            assert!(!all.contains(token), "{path}");
+            assert!(!all.contains(&guide.ticket), "{path}");
         }
     }
     assert_eq!(guide.get("/", &[]).status, 200);
 }
 
 #[test]
-fn the_link_is_good_once_and_its_cookie_is_kept_from_scripts_and_strangers() {
+fn nothing_is_given_that_travels_to_another_port() {
     let guide = Guide::open();
-    let link = format!("/?token={}", guide.token);
-    assert_eq!(guide.token.len(), 64);
-    assert_eq!(guide.get("/?token=guess", &[]).status, 403);
-
-    let answer = guide.get(&link, &[]);
-    assert_eq!(answer.status, 303);
-    assert_eq!(answer.header("location"), Some("/"));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    let cookie = answer.header("set-cookie").unwrap();
-    for attribute in ["; HttpOnly", "; SameSite=Strict", "; Path=/"] {
-        assert!(cookie.contains(attribute), "{cookie}");
+    let shown = guide.enter();
+    let again = guide.next_ticket();
+    let answers = [
+        guide.get("/", &[]),
+        guide.get("/", &[("authorization", &shown)]),
+        guide.get(&format!("/?token={}", guide.ticket), &[]),
+        guide.present(&again),
+        guide.act(&shown, "/lab/cancel", "{}", &[]),
+    ];
+    for answer in answers {
+        assert_eq!(answer.header("set-cookie"), None, "{answer:?}");
+        // Nor would a password that the browser asks for stay with this port.
+        assert_eq!(answer.header("www-authenticate"), None, "{answer:?}");
     }
+}
+
+#[test]
+fn the_link_is_good_once_and_the_next_is_printed() {
+    let guide = Guide::open();
+    assert_eq!(guide.ticket.len(), 64);
+    assert_eq!(guide.present("guess").status, 403);
+    assert_eq!(guide.present("").status, 403);
+
+    let answer = guide.present(&guide.ticket);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert!(
-        !cookie.contains(&guide.token),
+        !answer.body.contains(&guide.ticket),
         "the link is not the session"
     );
 
-    let again = guide.get(&link, &[]);
-    assert_eq!((again.status, again.header("set-cookie")), (403, None));
-    // Going back to it in the browser that is in already does no harm.
-    let pair = cookie.split(';').next().unwrap();
-    let back = guide.get(&link, &[("cookie", pair)]);
-    assert_eq!((back.status, back.header("set-cookie")), (303, None));
+    let again = guide.present(&guide.ticket);
+    assert_eq!(again.status, 403);
+    assert!(again.body.contains("used already"), "{}", again.body);
+    let next = guide.next_ticket();
+    assert_ne!(next, guide.ticket);
+    assert_eq!(guide.present(&next).status, 200);
 }
 
 #[test]
 fn events_need_the_session_and_our_own_page() {
     let guide = Guide::open();
-    let cookie = guide.enter();
-    assert_eq!(guide.get("/lab/events", &[]).status, 403);
-    assert_eq!(
-        guide
-            .get("/lab/events", &[("cookie", "lab-guide=x")])
-            .status,
-        403
-    );
+    let token = guide.enter();
+    for headers in [vec![], vec![("authorization", "Bearer guess")]] {
+        assert_eq!(guide.get("/lab/events", &headers).status, 403);
+    }
     for site in ["cross-site", "same-site", "none"] {
-        let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", site)];
+        let headers = [("authorization", token.as_str()), ("sec-fetch-site", site)];
         assert_eq!(guide.get("/lab/events", &headers).status, 403, "{site}");
     }
-    assert_eq!(guide.follow(&cookie).0, 200);
+    assert_eq!(guide.follow(&token).0, 200);
 }
 
 #[test]
 fn no_other_origin_is_ever_let_in() {
     let guide = Guide::open();
-    let cookie = guide.enter();
+    let token = guide.enter();
     for path in ["/", "/reports/", "/lab/run", "/none"] {
         for method in ["GET", "OPTIONS", "POST"] {
             let host = guide.host();
             let headers = [
                 ("host", host.as_str()),
                 ("origin", "http://evil.example"),
-                ("cookie", &cookie),
+                ("authorization", &token),
                 ("access-control-request-method", "POST"),
             ];
             let answer = guide.send(method, path, &headers, "");
