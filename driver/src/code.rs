@@ -23,49 +23,65 @@ pub enum Code {
     Solved,
     /// A variant that must fail, by name.
     Cheat(String),
+    /// A variant other than the reference that must pass, by name.
+    Fix(String),
 }
 
 impl Code {
-    /// Reads `mine`, `starter`, `solved` or `cheat:<name>`, where the scenario knows the cheat.
-    pub fn parse(text: &str, scenario: &Scenario) -> Result<Self> {
-        Ok(match text {
-            "mine" => Self::Mine,
-            "starter" => Self::Starter,
-            "solved" => Self::Solved,
-            _ => match text.strip_prefix("cheat:") {
-                Some(name) if scenario.cheats.iter().any(|cheat| cheat == name) => {
-                    Self::Cheat(name.to_owned())
-                }
-                _ => {
-                    let cheats = scenario.cheats.iter().map(|name| format!(", cheat:{name}"));
-                    bail!(
-                        "unknown code `{text}` for {}; there are mine, starter, solved{}",
-                        scenario.name,
-                        cheats.collect::<String>()
-                    )
-                }
-            },
-        })
+    /// Every code of a scenario, in the order in which they are told.
+    pub fn all(scenario: &Scenario) -> Vec<Self> {
+        let cheats = scenario.cheats.iter().cloned().map(Self::Cheat);
+        let fixes = scenario.fixes.iter().cloned().map(Self::Fix);
+        [Self::Mine, Self::Starter, Self::Solved]
+            .into_iter()
+            .chain(cheats)
+            .chain(fixes)
+            .collect()
     }
 
-    /// Where this code's text of an edit point is. Only manifests of a cheat are files; other cheats
-    /// are compiled in and have the text that they stand in for.
+    /// Reads `mine`, `starter`, `solved`, `cheat:<name>` or `fix:<name>`, where the scenario knows it.
+    pub fn parse(text: &str, scenario: &Scenario) -> Result<Self> {
+        let all = Self::all(scenario);
+        let names: Vec<String> = all.iter().map(Self::to_string).collect();
+        match names.iter().position(|name| name == text) {
+            Some(index) => Ok(all[index].clone()),
+            None => bail!(
+                "unknown code `{text}` for {}; there are {}",
+                scenario.name,
+                names.join(", ")
+            ),
+        }
+    }
+
+    /// Whether it is compiled for `verify` alone.
+    pub fn is_variant(&self) -> bool {
+        matches!(self, Self::Cheat(_) | Self::Fix(_))
+    }
+
+    /// Where this code's text of an edit point is. A variant's manifests are files, as far as they
+    /// differ from the reference; its Rust is compiled in, from the file of all variants of its kind.
     pub fn path(&self, root: &Path, scenario: &Scenario, file: &str) -> PathBuf {
-        match self {
-            Self::Mine => root.join(file),
-            Self::Starter => source_path(root, file, Some(Variant::Starter)),
-            Self::Solved => source_path(root, file, Some(Variant::Solved)),
-            Self::Cheat(name) => {
-                let name_of_file = Path::new(file).file_name().unwrap_or_default();
-                let folder = Path::new("driver/cheats").join(&scenario.name).join(name);
-                let manifest = root.join(folder).join(name_of_file);
-                if manifest.exists() {
-                    manifest
-                } else {
-                    root.join("lab-services/src/cases/cheats")
-                        .join(name_of_file)
-                }
-            }
+        let (kind, name) = match self {
+            Self::Mine => return root.join(file),
+            Self::Starter => return source_path(root, file, Some(Variant::Starter)),
+            Self::Solved => return source_path(root, file, Some(Variant::Solved)),
+            Self::Cheat(name) => ("cheats", name),
+            Self::Fix(name) => ("fixes", name),
+        };
+        let of_file = Path::new(file).file_name().unwrap_or_default();
+        let rust = root.join("lab-services/src/cases").join(kind).join(of_file);
+        if rust.exists() {
+            return rust;
+        }
+        let folder = Path::new("driver")
+            .join(kind)
+            .join(&scenario.name)
+            .join(name);
+        let manifest = root.join(folder).join(of_file);
+        if manifest.exists() {
+            manifest
+        } else {
+            source_path(root, file, Some(Variant::Solved))
         }
     }
 }
@@ -77,6 +93,7 @@ impl fmt::Display for Code {
             Self::Starter => f.write_str("starter"),
             Self::Solved => f.write_str("solved"),
             Self::Cheat(name) => write!(f, "cheat:{name}"),
+            Self::Fix(name) => write!(f, "fix:{name}"),
         }
     }
 }
@@ -101,18 +118,25 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         for name in NAMES {
             let scenario = built_in(name).unwrap();
-            let cheats = scenario.cheats.iter().map(|cheat| format!("cheat:{cheat}"));
-            for code in ["mine", "starter", "solved"]
-                .map(str::to_owned)
-                .into_iter()
-                .chain(cheats)
-            {
-                let code = Code::parse(&code, &scenario).unwrap();
+            for code in Code::all(&scenario) {
                 for file in &scenario.edit {
                     let path = code.path(root, &scenario, file);
                     assert!(path.is_file(), "{name} {code}: {}", path.display());
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_variant_of_manifests_says_what_it_is_in_a_file_of_its_own() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let scenario = built_in("autoscale").unwrap();
+        for code in Code::all(&scenario).iter().filter(|code| code.is_variant()) {
+            let text = |code: &Code, file: &String| {
+                std::fs::read_to_string(code.path(root, &scenario, file)).unwrap()
+            };
+            let differs = |file: &String| text(code, file) != text(&Code::Solved, file);
+            assert!(scenario.edit.iter().any(differs), "{code}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 #[cfg(feature = "cheats")]
-use crate::cases::cheats::{bulkheads, timeouts, tx};
+use crate::cases::{cheats, fixes};
 
 /// One implementation of the cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,9 @@ pub enum Code {
     /// A variant that must fail its scenario.
     #[cfg(feature = "cheats")]
     Cheat(&'static str),
+    /// A variant that must pass its scenario.
+    #[cfg(feature = "cheats")]
+    Fix(&'static str),
 }
 
 /// A case's path in the project, and its text as it was compiled into this build.
@@ -45,6 +48,12 @@ const COMPILED: &[(&str, &str)] = &[
     compiled!("cheats/tx.rs"),
     #[cfg(feature = "cheats")]
     compiled!("cheats/bulkheads.rs"),
+    #[cfg(feature = "cheats")]
+    compiled!("fixes/timeouts.rs"),
+    #[cfg(feature = "cheats")]
+    compiled!("fixes/tx.rs"),
+    #[cfg(feature = "cheats")]
+    compiled!("fixes/bulkheads.rs"),
 ];
 
 /// `GET /debug/code`: the text of every case that this build can run, by its path in the project. A report shows what
@@ -66,61 +75,58 @@ pub struct UnknownCode {
 impl Code {
     /// Reads the name of a variant for the cases of `api`.
     pub fn for_api(name: &str) -> Result<Self, UnknownCode> {
+        let known = Self::TAUGHT.into_iter();
         #[cfg(feature = "cheats")]
-        let cheats = &[timeouts::NAMES, tx::NAMES];
-        #[cfg(not(feature = "cheats"))]
-        let cheats = &[];
-        Self::named(name, cheats)
+        let known = known
+            .chain(Self::cheats(cheats::timeouts::NAMES))
+            .chain(Self::cheats(cheats::tx::NAMES))
+            .chain(Self::fixes(fixes::timeouts::NAMES))
+            .chain(Self::fixes(fixes::tx::NAMES));
+        Self::named(name, &known.collect::<Vec<_>>())
     }
 
     /// Reads the name of a variant for the case of `worker`.
     pub fn for_worker(name: &str) -> Result<Self, UnknownCode> {
+        let known = Self::TAUGHT.into_iter();
         #[cfg(feature = "cheats")]
-        let cheats = &[bulkheads::NAMES];
-        #[cfg(not(feature = "cheats"))]
-        let cheats = &[];
-        Self::named(name, cheats)
+        let known = known
+            .chain(Self::cheats(cheats::bulkheads::NAMES))
+            .chain(Self::fixes(fixes::bulkheads::NAMES));
+        Self::named(name, &known.collect::<Vec<_>>())
     }
 
-    fn named(name: &str, cheats: &[&[&'static str]]) -> Result<Self, UnknownCode> {
-        match name {
-            "mine" => return Ok(Self::Mine),
-            "starter" => return Ok(Self::Starter),
-            "solved" => return Ok(Self::Solved),
-            _ => {}
+    const TAUGHT: [Self; 3] = [Self::Mine, Self::Starter, Self::Solved];
+
+    #[cfg(feature = "cheats")]
+    fn cheats(names: &'static [&'static str]) -> impl Iterator<Item = Self> {
+        names.iter().copied().map(Self::Cheat)
+    }
+
+    #[cfg(feature = "cheats")]
+    fn fixes(names: &'static [&'static str]) -> impl Iterator<Item = Self> {
+        names.iter().copied().map(Self::Fix)
+    }
+
+    fn named(name: &str, known: &[Self]) -> Result<Self, UnknownCode> {
+        let mut names: Vec<String> = known.iter().map(Self::to_string).collect();
+        if let Some(index) = names.iter().position(|known| known == name) {
+            return Ok(known[index]);
         }
-        #[cfg(feature = "cheats")]
-        if let Some(wanted) = name.strip_prefix("cheat:")
-            && let Some(cheat) = cheats
-                .iter()
-                .copied()
-                .flatten()
-                .find(|cheat| **cheat == wanted)
-        {
-            return Ok(Self::Cheat(cheat));
-        }
+        // A cheat of two steps is listed once.
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|name| seen.insert(name.clone()));
         Err(UnknownCode {
             name: name.to_owned(),
-            known: known(cheats),
+            known: names.join(", "),
             advice: advice(name),
         })
     }
 }
 
-fn known(cheats: &[&[&str]]) -> String {
-    let mut names: Vec<String> = ["mine", "starter", "solved"].map(String::from).into();
-    for cheat in cheats.iter().copied().flatten() {
-        let name = format!("cheat:{cheat}");
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
-    names.join(", ")
-}
-
 fn advice(name: &str) -> &'static str {
-    if name.starts_with("cheat:") && !cfg!(feature = "cheats") {
-        ". Cheats need a build with `--features cheats`"
+    let variant = name.starts_with("cheat:") || name.starts_with("fix:");
+    if variant && !cfg!(feature = "cheats") {
+        ". Cheats and fixes need a build with `--features cheats`"
     } else {
         ""
     }
@@ -134,6 +140,8 @@ impl fmt::Display for Code {
             Self::Solved => f.write_str("solved"),
             #[cfg(feature = "cheats")]
             Self::Cheat(name) => write!(f, "cheat:{name}"),
+            #[cfg(feature = "cheats")]
+            Self::Fix(name) => write!(f, "fix:{name}"),
         }
     }
 }
@@ -161,12 +169,17 @@ mod tests {
 
     #[cfg(feature = "cheats")]
     #[test]
-    fn a_cheat_belongs_to_its_service() {
+    fn a_cheat_or_a_fix_belongs_to_its_service() {
         assert_eq!(
             Code::for_api("cheat:big-pool").unwrap(),
             Code::Cheat("big-pool")
         );
         assert!(Code::for_worker("cheat:big-pool").is_err());
+        assert_eq!(
+            Code::for_worker("fix:no-queue").unwrap(),
+            Code::Fix("no-queue")
+        );
+        assert!(Code::for_api("fix:no-queue").is_err());
     }
 
     #[cfg(not(feature = "cheats"))]
@@ -174,7 +187,7 @@ mod tests {
     fn a_normal_build_has_no_cheats_and_says_so() {
         let error = Code::for_api("cheat:big-pool").unwrap_err().to_string();
         assert!(
-            error.ends_with("Cheats need a build with `--features cheats`"),
+            error.ends_with("Cheats and fixes need a build with `--features cheats`"),
             "{error}"
         );
     }

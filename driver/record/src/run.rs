@@ -19,7 +19,7 @@ pub struct Run {
     pub run_id: RunId,
     /// What was run.
     pub scenario: Scenario,
-    /// Which implementation ran: `mine`, `starter`, `solved` or `cheat:<name>`.
+    /// Which implementation ran: `mine`, `starter`, `solved`, `cheat:<name>` or `fix:<name>`.
     pub code: String,
     /// Where the services ran: `local`, `k3d`, `kubernetes` for another cluster, or `target` for somebody's own.
     pub platform: String,

@@ -52,7 +52,7 @@ enum Command {
     Demo(demo::Options),
     /// Compare two runs, or two groups of runs, by ids or folders
     Compare(compare::Options),
-    /// Check that starters fail, references pass and cheats fail
+    /// Check that starters and cheats fail, references and other fixes pass
     Verify(verify::Options),
     /// Check this machine
     Doctor(Place),
@@ -109,8 +109,8 @@ struct Session {
 enum Variants {
     /// The participant's, the starter and the reference.
     Taught,
-    /// Those, and the cheats.
-    WithCheats,
+    /// Those, and the cheats and fixes that `verify` runs.
+    All,
 }
 
 impl Place {
@@ -135,11 +135,11 @@ impl Place {
     /// Builds the services and gives the platform that runs what was built.
     async fn build(&self, session: &Session, variants: Variants) -> Result<Box<dyn Platform>> {
         self.check_platform()?;
-        let cheats = variants == Variants::WithCheats;
+        let cheats = variants == Variants::All;
         if self.platform == "k3d" {
             ensure!(
                 !cheats,
-                "cheats are no part of the image; run them with PLATFORM=local"
+                "cheats and fixes are no part of the image; run them with PLATFORM=local"
             );
             return self.cluster(session).await;
         }

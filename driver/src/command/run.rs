@@ -80,11 +80,12 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
         .map(|code| Code::parse(code, &scenario))
         .transpose()?;
     let _lock = RunLock::acquire(root, &format!("{} with {code} code", scenario.name))?;
-    let cheats = [Some(&code), against.as_ref()]
+    let variants = if [Some(&code), against.as_ref()]
         .into_iter()
-        .any(|code| matches!(code, Some(Code::Cheat(_))));
-    let variants = if cheats {
-        Variants::WithCheats
+        .flatten()
+        .any(Code::is_variant)
+    {
+        Variants::All
     } else {
         Variants::Taught
     };

@@ -1,5 +1,5 @@
-//! `driver verify`: the strict one. The starter must fail, the reference must pass, and every cheat
-//! must fail, each by a check that names the reason.
+//! `driver verify`: the strict one. The starter must fail and the reference pass, every cheat must fail, each by
+//! a check that names the reason, and every other fix must pass.
 
 use std::process::{Child, Command, Stdio};
 
@@ -28,7 +28,7 @@ pub(super) struct Options {
     /// How often to run each
     #[arg(long, default_value_t = 1)]
     rounds: u32,
-    /// Only these codes, e.g. starter, solved or cheat:no-call
+    /// Only these codes, e.g. starter, solved, cheat:no-call or fix:no-queue
     #[arg(long = "code")]
     codes: Vec<String>,
     /// Keep every core busy beside the runs
@@ -61,7 +61,7 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
         None => Reports::at(root.join(".lab/verify")),
     };
     let _lock = RunLock::acquire(root, "verify")?;
-    let platform = options.place.build(session, Variants::WithCheats).await?;
+    let platform = options.place.build(session, Variants::All).await?;
     let _load = options.busy.then(BusyCores::start).transpose()?;
     let scenarios = scenarios(&options.scenarios)?;
     let mut rows = rows(&scenarios, &options.codes)?;
@@ -107,8 +107,8 @@ fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
 fn rows(scenarios: &[Scenario], only: &[String]) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for scenario in scenarios {
-        let cheats = scenario.cheats.iter().cloned().map(Code::Cheat);
-        for code in [Code::Starter, Code::Solved].into_iter().chain(cheats) {
+        let codes = Code::all(scenario).into_iter();
+        for code in codes.filter(|code| *code != Code::Mine) {
             if only.is_empty() || only.contains(&code.to_string()) {
                 rows.push(Row::new(scenario, code));
             }
@@ -124,10 +124,9 @@ fn rows(scenarios: &[Scenario], only: &[String]) -> Result<Vec<Row>> {
 
 impl Row {
     fn new(scenario: &Scenario, code: Code) -> Self {
-        let wanted = if code == Code::Solved {
-            Outcome::Pass
-        } else {
-            Outcome::Fail
+        let wanted = match code {
+            Code::Solved | Code::Fix(_) => Outcome::Pass,
+            _ => Outcome::Fail,
         };
         Self {
             scenario: scenario.name.clone(),

@@ -21,8 +21,10 @@ pub struct ApiDeployment {
     pub namespace: String,
     /// Its name, which the autoscaler refers to.
     pub name: String,
-    /// The replicas to start with.
+    /// The replicas that it asks for.
     pub replicas: u32,
+    /// Whether it is paused.
+    pub paused: bool,
     /// What a pod requests: a missing request is the limit; an explicit 0 stays 0.
     pub request: CpuRequest,
     /// The limit of the api's container; `None` is no limit.
@@ -35,6 +37,23 @@ impl ApiDeployment {
         match self.request {
             CpuRequest::Set(cpu) => Some(cpu),
             CpuRequest::Missing { .. } => None,
+        }
+    }
+
+    /// Why Kubernetes makes no pod of it, for good; none where it makes some.
+    pub fn no_pods(&self) -> Option<&'static str> {
+        if self.paused {
+            Some(
+                "spec.paused is true, and Kubernetes makes no pod of a Deployment that is paused from \
+                 its beginning; take that line out",
+            )
+        } else if self.replicas == 0 {
+            Some(
+                "spec.replicas is 0, which makes no pod and switches the autoscaler off; take that \
+                 line out",
+            )
+        } else {
+            None
         }
     }
 
@@ -85,6 +104,7 @@ pub fn parse_deployment(file: &Path, text: &str) -> Result<ApiDeployment, Manife
         namespace,
         name,
         replicas,
+        paused: spec.paused.unwrap_or(false),
         request,
         cpu_limit,
     })

@@ -12,9 +12,15 @@ fn text(path: &str) -> String {
     std::fs::read_to_string(root(path)).unwrap()
 }
 
-/// Deployment and autoscaler of a folder.
+/// Deployment and autoscaler of a folder; what is not there is the reference's.
 fn pair(folder: &str) -> (ApiDeployment, HpaSpec) {
-    let read = |name| ManifestFile::read(root(folder).join(name)).unwrap();
+    let read = |name| {
+        let mut file = root(folder).join(name);
+        if !file.exists() {
+            file = root("deploy/k8s/solved").join(name);
+        }
+        ManifestFile::read(file).unwrap()
+    };
     (
         read("api-deploy.yaml").deployment().unwrap(),
         read("api-hpa.yaml").hpa().unwrap(),
@@ -126,6 +132,36 @@ fn cheats_do_what_they_say() {
         tick("driver/cheats/autoscale/fixed-replicas", 4, 0).desired,
         4
     );
+    // Of pods that only serve what comes before the demand.
+    assert_eq!(
+        tick("driver/cheats/autoscale/small-request", 1, 20).desired,
+        2
+    );
+    assert_eq!(
+        tick("driver/cheats/autoscale/request-without-max", 1, 200).desired,
+        1
+    );
+    let (paused, _) = pair("driver/cheats/autoscale/paused");
+    assert!(paused.no_pods().unwrap().contains("spec.paused"));
+}
+
+#[test]
+fn fixes_scale_with_the_demand_and_not_before() {
+    // Not more than four at a time.
+    for (fix, at_the_limit) in [("limits-only", 2), ("request-100m", 3), ("max-10", 4)] {
+        let folder = format!("driver/fixes/autoscale/{fix}");
+        assert_eq!(tick(&folder, 1, 20).desired, 1, "{fix}");
+        assert_eq!(tick(&folder, 1, 200).desired, at_the_limit, "{fix}");
+    }
+}
+
+#[test]
+fn a_deployment_without_pods_says_why() {
+    let (solved, _) = pair("deploy/k8s/solved");
+    assert_eq!(solved.no_pods(), None);
+    let text = bare("api-deploy.yaml").replacen("spec:\n", "spec:\n  replicas: 0\n", 1);
+    let none = parse_deployment(Path::new("api-deploy.yaml"), &text).unwrap();
+    assert!(none.no_pods().unwrap().contains("spec.replicas is 0"));
 }
 
 #[test]

@@ -12,7 +12,7 @@ use lab_load::Targets;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::scenario::{Replicas, Scenario, Series, Source};
+use crate::scenario::{Replicas, Scenario, Series, Settings, Source};
 pub(crate) use scrape::cpu_seconds;
 pub use scrape::read_metrics;
 use scrape::{Page, Scraper};
@@ -31,6 +31,7 @@ pub type Desired = watch::Receiver<u32>;
 /// in its order. Times count from `t0`. A look that failed leaves a gap.
 pub async fn observe(
     scenario: Scenario,
+    settings: Settings,
     targets: watch::Receiver<Targets>,
     desired: Desired,
     t0: Instant,
@@ -62,7 +63,7 @@ pub async fn observe(
     }
     let finished = scenario.series.iter().zip(points);
     finished
-        .map(|(series, points)| record(series, points))
+        .map(|(series, points)| record(series, &settings, points))
         .collect()
 }
 
@@ -87,7 +88,7 @@ impl Look {
     }
 }
 
-fn record(series: &Series, points: Vec<(f64, f64)>) -> lab_record::Series {
+fn record(series: &Series, settings: &Settings, points: Vec<(f64, f64)>) -> lab_record::Series {
     let points = match series.source {
         Source::Rate(_) => rates(&points),
         _ => points,
@@ -100,7 +101,7 @@ fn record(series: &Series, points: Vec<(f64, f64)>) -> lab_record::Series {
         limit: series
             .bound
             .as_ref()
-            .map(|bound| (bound.label.clone(), bound.value)),
+            .and_then(|bound| Some((bound.label.clone(), bound.value.resolve(settings)?))),
         points,
     }
 }

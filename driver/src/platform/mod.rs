@@ -102,7 +102,7 @@ pub struct ApiManifests {
 /// How the api runs.
 #[derive(Clone, Debug)]
 pub struct ApiSpec {
-    /// Replicas at the start, at least one.
+    /// Replicas at the start; none where its manifests make none.
     pub replicas: u32,
     /// Port of the first replica; 0 for a free one. Further replicas always take free ones.
     pub port: u16,

@@ -40,6 +40,7 @@ const CODE: Filter = Filter {
         ("starter", "starter"),
         ("solved", "solved"),
         ("cheat", "cheats"),
+        ("fix", "other fixes"),
     ],
 };
 const PLATFORM: Filter = Filter {

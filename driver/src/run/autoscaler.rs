@@ -19,6 +19,7 @@ use crate::{
     manifest::{ApiDeployment, ManifestFile},
     observe::cpu_seconds,
     platform::{self, ApiManifests, Decision, Replica},
+    scenario::{Setting, Settings},
 };
 
 /// Time between two decisions. Kubernetes' own default is 15 s
@@ -69,9 +70,32 @@ pub(super) fn manifests(order: &Order<'_>) -> Result<Option<Manifests>> {
 }
 
 impl Manifests {
-    /// Replicas that the deployment asks for; the autoscaler's minimum lifts them at its first tick.
+    /// Replicas to start with; the autoscaler's minimum lifts them at its first tick.
     pub(super) fn initial_replicas(&self) -> u32 {
-        self.deployment.replicas.clamp(1, MAX_REPLICAS)
+        match self.no_pods() {
+            Some(_) => 0,
+            None => self.deployment.replicas.min(MAX_REPLICAS),
+        }
+    }
+
+    /// Why there will be no pod, where that is so.
+    pub(super) fn no_pods(&self) -> Option<&'static str> {
+        self.deployment.no_pods()
+    }
+
+    /// What checks and charts want to know of them.
+    pub(super) fn settings(&self) -> Settings {
+        let request = self.deployment.cpu_request();
+        let set_point = request
+            .map(|request| request.0 as f64 * f64::from(self.hpa.target_utilization) / 100.0)
+            // A request of 0 is none: there is nothing to take a share of.
+            .filter(|set_point| *set_point > 0.0);
+        let max = (Setting::MaxReplicas, f64::from(self.hpa.max));
+        set_point
+            .map(|set_point| (Setting::SetPoint, set_point))
+            .into_iter()
+            .chain([max])
+            .collect()
     }
 
     /// As they were read.
@@ -97,7 +121,7 @@ impl Manifests {
     }
 }
 
-/// Starts the autoscaler; without manifests there is none, and the task ends at once. It tells each
+/// Starts the autoscaler; without manifests, or pods, there is none, and the task ends at once. It tells each
 /// decision that changes the number of replicas, and each whose reason is another than before:
 /// why it does nothing is what step 4 is about.
 pub(super) fn spawn(
@@ -107,7 +131,9 @@ pub(super) fn spawn(
     stop: CancellationToken,
 ) -> JoinHandle<()> {
     tokio::spawn(async move {
-        let Some(manifests) = manifests else { return };
+        let Some(manifests) = manifests.filter(|manifests| manifests.no_pods().is_none()) else {
+            return;
+        };
         let mut current = manifests.initial_replicas();
         let mut controller = Controller::new(manifests, replicas);
         let mut ticks = tokio::time::interval(TICK);
@@ -211,7 +237,32 @@ impl Controller {
 
 #[cfg(test)]
 mod tests {
-    use super::without_numbers;
+    use std::path::Path;
+
+    use super::*;
+
+    fn settings(folder: &str) -> Settings {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let read = |name| ManifestFile::read(root.join(folder).join(name)).unwrap();
+        let files = ApiManifests {
+            deployment: read("api-deploy.yaml"),
+            hpa: read("api-hpa.yaml"),
+        };
+        let manifests = Manifests {
+            deployment: files.deployment.deployment().unwrap(),
+            hpa: files.hpa.hpa().unwrap(),
+            files,
+        };
+        manifests.settings()
+    }
+
+    #[test]
+    fn the_set_point_is_the_target_of_the_request_and_needs_one() {
+        let reference = [(Setting::MaxReplicas, 4.0), (Setting::SetPoint, 30.0)];
+        assert_eq!(settings("deploy/k8s/solved"), Settings::from(reference));
+        let starter = [(Setting::MaxReplicas, 1.0)];
+        assert_eq!(settings("deploy/k8s/starter"), Settings::from(starter));
+    }
 
     #[test]
     fn a_reason_is_news_when_its_words_change() {

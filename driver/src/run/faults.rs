@@ -43,6 +43,7 @@ impl DepFaults {
         };
         let plan = json!({
             "latency_ms": dep.latency.as_millis() as u64,
+            "jitter_ms": dep.jitter.as_millis() as u64,
             "hang_every": dep.hang_every,
             "hang_ms": dep.hang.as_millis() as u64,
             "error_share": dep.error_share,

@@ -28,8 +28,9 @@ use crate::{
     interrupt::Interrupted,
     observe,
     platform::{Platform, Stack},
-    scenario::Scenario,
+    scenario::{Scenario, Settings},
 };
+use autoscaler::Manifests;
 use course::{Course, End};
 use faults::DepFaults;
 use journal::Journal;
@@ -113,6 +114,7 @@ struct Played {
     recording: Recording,
     books: Books,
     series: Vec<lab_record::Series>,
+    settings: Settings,
     events: Vec<lab_record::Event>,
     /// Why the run is no measurement, where it isn't.
     broken: Option<String>,
@@ -135,11 +137,31 @@ fn begin_journal(
     Ok(journal)
 }
 
+/// Who scales the api, and why nothing will where the manifests make no pod.
+fn tell_scaling(
+    order: &Order<'_>,
+    manifests: &Manifests,
+    own: bool,
+    journal: &mut Journal,
+    terminal: &mut Terminal,
+) -> Result<()> {
+    let mut scaling = order.platform.scaling();
+    if !own {
+        scaling = format!("{scaling}; {}", autoscaler::pace());
+    }
+    journal.event(0.0, EventKind::Scaling, scaling)?;
+    if let Some(reason) = manifests.no_pods() {
+        terminal.note(reason);
+        journal.event(0.0, EventKind::Scaling, reason)?;
+    }
+    Ok(())
+}
+
 async fn play(
     order: &Order<'_>,
     run_id: &RunId,
     folder: &Path,
-    manifests: Option<autoscaler::Manifests>,
+    manifests: Option<Manifests>,
     stack: &mut Stack,
     terminal: &mut Terminal,
 ) -> Result<(Played, Journal)> {
@@ -165,18 +187,18 @@ async fn play(
     let started_at = Timestamp::now();
     let mut journal = begin_journal(order, run_id, folder, terminal)?;
     let decided = stack.decisions.take();
-    if manifests.is_some() {
-        let mut scaling = order.platform.scaling();
-        if decided.is_none() {
-            scaling = format!("{scaling}; {}", autoscaler::pace());
-        }
-        journal.event(0.0, EventKind::Scaling, scaling)?;
+    if let Some(manifests) = &manifests {
+        let own = decided.is_some();
+        tell_scaling(order, manifests, own, &mut journal, terminal)?;
     }
     for file in &sources.saved_since {
         let text = format!("{file} was saved after this run began; the run has the text before");
         terminal.note(&text);
         journal.event(0.0, EventKind::Note, text)?;
     }
+    let settings = manifests
+        .as_ref()
+        .map_or_else(Settings::new, Manifests::settings);
 
     let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
     let bookkeeping = tokio::spawn(bookkeeper.keep(told));
@@ -185,6 +207,7 @@ async fn play(
     let (asked_for, desired) = watch::channel(stack.replicas.borrow().len() as u32);
     let observer = tokio::spawn(observe::observe(
         scenario.clone(),
+        settings.clone(),
         stack.targets.clone(),
         desired,
         t0,
@@ -237,6 +260,7 @@ async fn play(
         recording,
         books,
         series,
+        settings,
         events: journal.take_events(),
         broken,
         interrupted,

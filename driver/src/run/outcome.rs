@@ -45,6 +45,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         samples: &samples,
         series: &played.series,
         books: &played.books,
+        settings: &played.settings,
     };
     let checks = score::checks(&measured);
     let mut versions = host::versions(order.root);

@@ -1,8 +1,10 @@
 //! What a check can measure, and the limit it sets.
 
+use std::num::NonZeroU32;
+
 use serde::Deserialize;
 
-use super::{Dimension, Quantity, Reference};
+use super::{Dimension, Quantity, Reference, Setting};
 
 /// What is measured. Every measure has one [`Dimension`], so that a limit in the wrong unit is
 /// found when the file is read.
@@ -36,6 +38,8 @@ pub enum Measure {
     Ratio(Box<Pair>),
     /// One measure less the sum of others.
     Difference(Box<Balance>),
+    /// What the manifests of step 4 set.
+    Manifest(Setting),
     /// A fixed number, to divide or subtract by.
     Value(f64),
 }
@@ -116,6 +120,9 @@ pub struct Observed {
     /// every request was answered.
     #[serde(default)]
     pub phases: Vec<Reference>,
+    /// Where given, each phase is cut into so many equal parts, and the least of their statistics
+    /// counts: what is done in one stretch does not make up for another.
+    pub least_of: Option<NonZeroU32>,
 }
 
 /// A statistic of a series.
@@ -212,6 +219,7 @@ impl Measure {
             | Self::Ledger(_)
             | Self::Series(_)
             | Self::Ratio(_)
+            | Self::Manifest(_)
             | Self::Value(_) => Dimension::Count,
             Self::Difference(balance) => balance.of.dimension(),
         }

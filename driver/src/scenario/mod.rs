@@ -41,6 +41,9 @@ pub struct Scenario {
     /// Code variants that must fail.
     #[serde(default)]
     pub cheats: Vec<String>,
+    /// Code variants other than the reference that must pass.
+    #[serde(default)]
+    pub fixes: Vec<String>,
     /// A send later than this counts as late in the self-check.
     #[serde(default = "default_lateness", deserialize_with = "units::duration")]
     pub lateness_limit: Duration,
@@ -110,9 +113,12 @@ pub struct Worker {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Dep {
-    /// How long a call takes.
+    /// How long a call takes, on average.
     #[serde(deserialize_with = "units::duration")]
     pub latency: Duration,
+    /// A call takes up to this much more or less, evenly spread.
+    #[serde(deserialize_with = "units::duration")]
+    pub jitter: Duration,
     /// Every how many calls one hangs; 0 is never.
     pub hang_every: u32,
     /// How long a hanging call hangs.
@@ -129,6 +135,7 @@ impl Default for Dep {
     fn default() -> Self {
         Self {
             latency: Duration::from_millis(20),
+            jitter: Duration::ZERO,
             hang_every: 0,
             hang: Duration::from_secs(5),
             error_share: 0.0,
@@ -338,7 +345,43 @@ pub struct Bound {
     /// Its name.
     pub label: String,
     /// Its value, in the unit of the series.
-    pub value: f64,
+    pub value: BoundValue,
+}
+
+/// Where a line lies.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a number, or \"max_replicas\" or \"set_point\" of the manifests"
+)]
+pub enum BoundValue {
+    /// Where the scenario says.
+    Number(f64),
+    /// Where the manifests of the run say.
+    Manifest(Setting),
+}
+
+/// What the manifests of step 4 set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Setting {
+    /// The most replicas that the autoscaler may ask for.
+    MaxReplicas,
+    /// The CPU use of one pod that the autoscaler aims at, in millicores: its target of the pod's request.
+    SetPoint,
+}
+
+/// The values of the manifests that run; what they leave open is missing.
+pub type Settings = BTreeMap<Setting, f64>;
+
+impl BoundValue {
+    /// The value, where there is one.
+    pub(crate) fn resolve(self, settings: &Settings) -> Option<f64> {
+        match self {
+            Self::Number(value) => Some(value),
+            Self::Manifest(setting) => settings.get(&setting).copied(),
+        }
+    }
 }
 
 /// A measured statement with a limit.

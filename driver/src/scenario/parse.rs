@@ -96,6 +96,11 @@ mod tests {
             error("headline = \"bystander_p95\"", "headline = \"nothing\""),
             error("name = \"quote\"", "name = \"local\""),
             error("duration = \"12s\"", "duration = \"9000000s\""),
+            error("value = 16", "value = \"some\""),
+            error(
+                "stat = \"mean\", phases = [\"fault\"]",
+                "stat = \"mean\", least_of = 3",
+            ),
         ];
         insta::assert_snapshot!(cases.join("\n---\n"));
     }

@@ -235,6 +235,10 @@ impl<'a> Names<'a> {
             }
             Measure::Series(observed) => {
                 find("series", &observed.id, &self.series)?;
+                if observed.least_of.is_some() && observed.phases.is_empty() {
+                    let message = "`least_of` cuts phases into parts; name them in `phases`";
+                    return complain(Place::At(span.clone()), message.to_owned());
+                }
                 observed
                     .phases
                     .iter()
@@ -245,7 +249,7 @@ impl<'a> Names<'a> {
                 let parts: Vec<&Measure> = balance.minus.iter().chain([&balance.of]).collect();
                 self.parts(&parts, span)
             }
-            Measure::Value(_) => Ok(()),
+            Measure::Manifest(_) | Measure::Value(_) => Ok(()),
         }
     }
 

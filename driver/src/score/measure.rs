@@ -106,6 +106,7 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
             let parts: f64 = parts.sum::<Option<f64>>()?;
             Some(Value::exact(of.value - parts))
         }
+        Measure::Manifest(setting) => measured.settings.get(setting).copied().map(Value::exact),
         Measure::Value(number) => Some(Value::exact(*number)),
     }
 }
@@ -179,20 +180,37 @@ fn statistic(measured: &Measured, observed: &Observed) -> Option<f64> {
         .iter()
         .find(|series| series.id == *observed.id.get_ref())?;
     let spans = measured.spans(&observed.phases);
-    let within = |at: f64| {
-        spans.is_empty()
-            || spans
-                .iter()
-                .any(|(start, end)| at >= start.as_secs_f64() && at < end.as_secs_f64())
+    let of = |spans: &[(Duration, Duration)]| {
+        let within = |at: f64| {
+            spans.is_empty()
+                || spans
+                    .iter()
+                    .any(|(start, end)| at >= start.as_secs_f64() && at < end.as_secs_f64())
+        };
+        let points = series.points.iter().filter(|(at, _)| within(*at));
+        statistic_of(points.map(|(_, value)| *value).collect(), observed.stat)
     };
-    let values: Vec<f64> = series
-        .points
-        .iter()
-        .filter(|(at, _)| within(*at))
-        .map(|(_, value)| *value)
-        .collect();
+    let Some(parts) = observed.least_of else {
+        return of(&spans);
+    };
+    let parts = spans.into_iter().flat_map(|span| cut(span, parts.get()));
+    // A part in which nothing was seen is no part in which all was well.
+    let each: Option<Vec<f64>> = parts.map(|part| of(&[part])).collect();
+    each?.into_iter().reduce(f64::min)
+}
+
+/// A span in so many equal parts.
+fn cut(
+    (start, end): (Duration, Duration),
+    parts: u32,
+) -> impl Iterator<Item = (Duration, Duration)> {
+    let edge = move |n: u32| start + end.saturating_sub(start) * n / parts;
+    (0..parts).map(move |n| (edge(n), edge(n + 1)))
+}
+
+fn statistic_of(values: Vec<f64>, stat: Stat) -> Option<f64> {
     let (first, last) = (*values.first()?, *values.last()?);
-    Some(match observed.stat {
+    Some(match stat {
         Stat::Mean => values.iter().sum::<f64>() / values.len() as f64,
         Stat::Min => values.iter().copied().fold(first, f64::min),
         Stat::Max => values.iter().copied().fold(first, f64::max),

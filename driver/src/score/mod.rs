@@ -13,7 +13,7 @@ use lab_record::{CheckKind, Outcome, Validity, Verdict};
 
 use crate::{
     books::Books,
-    scenario::{Check, Limit, Quantity, Scenario},
+    scenario::{Check, Limit, Quantity, Scenario, Settings},
 };
 
 /// What the checks are judged by.
@@ -27,6 +27,8 @@ pub struct Measured<'a> {
     pub series: &'a [lab_record::Series],
     /// What provider, ledger and clients have on record.
     pub books: &'a Books,
+    /// What the manifests that ran set.
+    pub settings: &'a Settings,
 }
 
 /// A score below this is a failure, a passing one is never below it; so that no failed run ever

@@ -6,7 +6,10 @@ use lab_load::{End, Sample};
 use lab_record::{Check, Outcome, Series, Validity};
 
 use super::{Measured, checks, verdict};
-use crate::{books::Books, scenario::Scenario};
+use crate::{
+    books::Books,
+    scenario::{Scenario, Setting, Settings},
+};
 
 const SCENARIO: &str = r#"
 name = "test"
@@ -71,6 +74,14 @@ measure = { series = { id = "queue", stat = "max", phases = ["fault"] } }
 limit = { at_most = "8" }
 
 [[checks]]
+id = "steady"
+kind = "effect"
+title = "steady"
+why = "-"
+measure = { series = { id = "queue", stat = "max", phases = ["fault"], least_of = 5 } }
+limit = { at_least = "2" }
+
+[[checks]]
 id = "books"
 kind = "correctness"
 title = "books"
@@ -101,7 +112,16 @@ fn requests(how: impl Fn(u64) -> (u64, End)) -> Vec<Sample> {
 }
 
 fn judge(samples: &[Sample], queue: &[(f64, f64)]) -> Vec<Check> {
-    let scenario = Scenario::parse("test.toml", SCENARIO).unwrap();
+    judge_by(SCENARIO, &Settings::new(), samples, queue)
+}
+
+fn judge_by(
+    scenario: &str,
+    settings: &Settings,
+    samples: &[Sample],
+    queue: &[(f64, f64)],
+) -> Vec<Check> {
+    let scenario = Scenario::parse("test.toml", scenario).unwrap();
     let series = [Series {
         id: "queue".to_owned(),
         label: "queue".to_owned(),
@@ -115,6 +135,7 @@ fn judge(samples: &[Sample], queue: &[(f64, f64)]) -> Vec<Check> {
         samples,
         series: &series,
         books: &Books::default(),
+        settings,
     })
 }
 
@@ -123,7 +144,14 @@ fn find<'a>(checks: &'a [Check], id: &str) -> &'a Check {
 }
 
 const OK: End = End::Answered(200);
-const QUEUE: [(f64, f64); 2] = [(1.0, 4.0), (15.5, 150.0)];
+const QUEUE: [(f64, f64); 6] = [
+    (1.0, 4.0),
+    (3.0, 3.0),
+    (5.0, 4.0),
+    (7.0, 4.0),
+    (9.0, 4.0),
+    (15.5, 150.0),
+];
 
 #[test]
 fn what_holds_everywhere_passes_with_full_marks() {
@@ -186,6 +214,42 @@ fn a_series_counts_in_its_phases_only() {
     assert_eq!(find(&checks, "queue").value, Some(9.0));
     assert!(!find(&checks, "queue").passed);
     assert!(find(&checks, "books").passed);
+}
+
+#[test]
+fn what_is_done_in_one_part_does_not_make_up_for_another() {
+    let steady = |queue: &[(f64, f64)]| {
+        let checks = judge(&requests(|_| (20, OK)), queue);
+        find(&checks, "steady").clone()
+    };
+    assert_eq!(steady(&QUEUE).value, Some(3.0));
+    let mut idle = QUEUE;
+    idle[3].1 = 0.0;
+    assert!(!steady(&idle).passed);
+    let unseen = steady(&[(1.0, 4.0), (3.0, 4.0), (5.0, 4.0), (9.0, 4.0)]);
+    assert_eq!((unseen.passed, unseen.value), (false, None));
+}
+
+#[test]
+fn what_the_manifests_leave_open_holds_no_check() {
+    let room = r#"
+[[checks]]
+id = "room"
+kind = "mechanism"
+title = "room"
+why = "-"
+measure = { ratio = { of = { manifest = "max_replicas" }, over = { value = 2 } } }
+limit = { at_least = "2" }
+"#;
+    let with = |settings: &[(Setting, f64)]| {
+        let settings = settings.iter().copied().collect();
+        let scenario = format!("{SCENARIO}{room}");
+        let checks = judge_by(&scenario, &settings, &requests(|_| (20, OK)), &QUEUE);
+        find(&checks, "room").clone()
+    };
+    assert_eq!(with(&[(Setting::MaxReplicas, 4.0)]).value, Some(2.0));
+    let open = with(&[(Setting::SetPoint, 30.0)]);
+    assert_eq!((open.passed, open.value), (false, None));
 }
 
 #[test]

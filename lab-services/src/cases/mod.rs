@@ -3,6 +3,8 @@
 pub mod bulkheads;
 #[cfg(feature = "cheats")]
 pub mod cheats;
+#[cfg(feature = "cheats")]
+pub mod fixes;
 pub mod solved;
 pub mod starter;
 pub mod timeouts;
@@ -83,6 +85,8 @@ fn start_quote<'a>(code: Code, dep: &'a Dep, ask: &'a Ask) -> Running<'a, Result
         Code::Solved => Box::pin(solved::timeouts::quote(dep, ask)),
         #[cfg(feature = "cheats")]
         Code::Cheat(name) => Box::pin(cheats::timeouts::quote(name, dep, ask)),
+        #[cfg(feature = "cheats")]
+        Code::Fix(name) => Box::pin(fixes::timeouts::quote(name, dep, ask)),
     }
 }
 
@@ -106,6 +110,8 @@ fn start_pay<'a>(
         Code::Solved => Box::pin(solved::tx::pay(db, dep, order)),
         #[cfg(feature = "cheats")]
         Code::Cheat(name) => Box::pin(cheats::tx::pay(name, db, dep, order)),
+        #[cfg(feature = "cheats")]
+        Code::Fix(name) => Box::pin(fixes::tx::pay(name, db, dep, order)),
     }
 }
 
@@ -116,6 +122,8 @@ pub(crate) enum Lanes {
     Solved(solved::bulkheads::Lanes),
     #[cfg(feature = "cheats")]
     Cheat(cheats::bulkheads::Lanes),
+    #[cfg(feature = "cheats")]
+    Fix(fixes::bulkheads::Lanes),
 }
 
 impl Lanes {
@@ -126,6 +134,8 @@ impl Lanes {
             Code::Solved => Self::Solved(solved::bulkheads::Lanes::new(workers)),
             #[cfg(feature = "cheats")]
             Code::Cheat(name) => Self::Cheat(cheats::bulkheads::Lanes::new(name, workers)),
+            #[cfg(feature = "cheats")]
+            Code::Fix(name) => Self::Fix(fixes::bulkheads::Lanes::new(name, workers)),
         }
     }
 
@@ -136,6 +146,8 @@ impl Lanes {
             Self::Solved(lanes) => Box::pin(lanes.run(job)),
             #[cfg(feature = "cheats")]
             Self::Cheat(lanes) => Box::pin(lanes.run(job)),
+            #[cfg(feature = "cheats")]
+            Self::Fix(lanes) => Box::pin(lanes.run(job)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Step 1: a quote needs a receipt from `dep`, which answers within 20 ms, as a rule.
+//! Step 1: a quote needs a receipt from `dep`, which answers in 8 to 32 ms, as a rule.
 
 use crate::cases::{Ask, Quote};
 use crate::dep::Dep;

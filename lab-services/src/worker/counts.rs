@@ -1,4 +1,6 @@
-//! The counts of jobs, by kind.
+//! The counts of jobs, by kind, and their high-water marks.
+
+use std::sync::atomic::Ordering;
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -7,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
 use super::Kind;
+use super::waits::Waits;
 use crate::metrics::Registry;
 
 /// Upper bounds in seconds of the histogram of queue times.
@@ -25,7 +28,10 @@ pub(super) struct Counts {
     pub(super) queued: Family<OfKind, Gauge>,
     pub(super) running: Family<OfKind, Gauge>,
     pub(super) busy: Gauge,
+    /// The largest `busy` so far: a burst of 10 ms falls between two looks.
+    pub(super) busy_most: Gauge,
     pub(super) queue_seconds: Family<OfKind, Histogram>,
+    pub(super) waits: Waits,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -51,7 +57,9 @@ impl Counts {
             queued: Family::default(),
             running: Family::default(),
             busy: Gauge::default(),
+            busy_most: Gauge::default(),
             queue_seconds: Family::new_with_constructor(|| Histogram::new(QUEUE_SECONDS)),
+            waits: Waits::default(),
         };
         for kind in [Kind::Fast, Kind::Slow].map(OfKind::from) {
             for counter in [
@@ -68,6 +76,12 @@ impl Counts {
             drop(counts.queue_seconds.get_or_create(&kind));
         }
         counts
+    }
+
+    /// One more worker at work.
+    pub(super) fn take_worker(&self) {
+        let busy = self.busy.inc() + 1;
+        self.busy_most.inner().fetch_max(busy, Ordering::Relaxed);
     }
 
     pub(super) fn registry(&self) -> Registry {
@@ -101,10 +115,16 @@ impl Counts {
             self.busy.clone(),
         );
         registry.register(
+            "lab_workers_busy_most",
+            "Most workers at work at any moment so far",
+            self.busy_most.clone(),
+        );
+        registry.register(
             "lab_job_queue_seconds",
             "From submission to start",
             self.queue_seconds.clone(),
         );
+        registry.register_collector(Box::new(self.waits.clone()));
         registry
     }
 }

@@ -7,6 +7,7 @@ use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::sync::{AcquireError, TryAcquireError};
+use tokio::time::error::Elapsed;
 
 use super::counts::Counts;
 
@@ -55,6 +56,12 @@ impl From<TryAcquireError> for Rejected {
 
 impl From<AcquireError> for Rejected {
     fn from(_: AcquireError) -> Self {
+        Self
+    }
+}
+
+impl From<Elapsed> for Rejected {
+    fn from(_: Elapsed) -> Self {
         Self
     }
 }
@@ -124,6 +131,8 @@ pub(super) fn submit(
 ) -> (Job, Arc<Ticket>, oneshot::Receiver<()>) {
     counts.submitted.get_or_create(&kind.into()).inc();
     counts.queued.get_or_create(&kind.into()).inc();
+    let submitted = Instant::now();
+    counts.waits.begin(kind, submitted);
     let progress = Mutex::new(Progress {
         state: State::Queued,
         started: None,
@@ -131,7 +140,7 @@ pub(super) fn submit(
     });
     let ticket = Arc::new(Ticket {
         kind,
-        submitted: Instant::now(),
+        submitted,
         progress,
         counts: counts.clone(),
     });
@@ -198,9 +207,13 @@ impl Ticket {
             return false;
         }
         progress.state = to;
+        let now = Instant::now();
         match to {
-            State::Running => progress.started = Some(Instant::now()),
-            _ => progress.ended = Some(Instant::now()),
+            State::Running => progress.started = Some(now),
+            _ => progress.ended = Some(now),
+        }
+        if from == State::Queued {
+            self.counts.waits.end(self.kind, self.submitted, now);
         }
         self.count(from, to);
         true
@@ -218,7 +231,7 @@ impl Ticket {
             State::Running => {
                 counts.started.get_or_create(kind).inc();
                 counts.running.get_or_create(kind).inc();
-                counts.busy.inc();
+                counts.take_worker();
             }
             State::Done => drop(counts.completed.get_or_create(kind).inc()),
             State::Rejected => drop(counts.rejected.get_or_create(kind).inc()),

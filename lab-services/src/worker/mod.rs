@@ -3,6 +3,7 @@
 mod batches;
 mod counts;
 mod job;
+mod waits;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -101,6 +101,28 @@ async fn the_reference_keeps_fast_jobs_going_and_rejects_slow_ones_at_once() {
     assert_eq!(worker.count(r#"lab_jobs_lost_total{kind="slow"}"#).await, 0);
 }
 
+#[tokio::test]
+async fn a_burst_is_seen_however_short_and_a_wait_while_it_lasts() {
+    let worker = Service::start(&["worker", "--code", "starter", "--slow-ms", "60000"]);
+    let (status, _) = worker.post("/batches?wait=true", json!({"fast": 5})).await;
+    assert_eq!(status, 200);
+    assert_eq!(worker.count("lab_workers_busy").await, 0);
+    assert_eq!(worker.count("lab_workers_busy_most").await, 5);
+
+    let longest = r#"lab_job_longest_wait_seconds{kind="slow"}"#;
+    worker.post("/batches", json!({"slow": 9})).await;
+    worker
+        .until_count(r#"lab_jobs_queued{kind="slow"}"#, 1)
+        .await;
+    let before = worker.seconds(longest).await;
+    tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    let later = worker.seconds(longest).await;
+    assert!(
+        later >= before + 0.02,
+        "the ninth waits still: {before} s, then {later} s"
+    );
+}
+
 #[cfg(feature = "cheats")]
 #[tokio::test]
 async fn a_job_that_is_dropped_and_called_done_counts_as_lost() {

@@ -23,8 +23,8 @@ use super::{
     state::{self, Scaling},
 };
 use crate::platform::{
-    Change, Command, Decision, Endpoint, Failure, Replica, ReplicaEvent, Stack, StackControl,
-    StackSpec, Targets,
+    ApiSpec, Change, Command, Decision, Endpoint, Failure, Replica, ReplicaEvent, Stack,
+    StackControl, StackSpec, Targets,
 };
 use crate::{http, secret};
 
@@ -141,7 +141,8 @@ pub(super) async fn start(
     supervisor.all_ready().await?;
     supervisor.all_reached().await?;
     supervisor.runs_this_code(&platform.root).await?;
-    if supervisor.is_autoscaled() {
+    let has_pods = |api: &ApiSpec| api.replicas > 0;
+    if supervisor.is_autoscaled() && spec.api.as_ref().is_some_and(has_pods) {
         supervisor.autoscaler_sees().await?;
     }
     tokio::spawn(supervisor.run(commands_given));
@@ -229,7 +230,7 @@ impl Supervisor {
         let wanted = [
             ("dep", 1),
             ("worker", u32::from(self.spec.worker.is_some())),
-            ("api", api.map_or(0, |api| api.replicas.max(1))),
+            ("api", api.map_or(0, |api| api.replicas)),
             ("postgres", database),
             ("auditor", database),
         ];

@@ -131,7 +131,7 @@ impl Supervisor {
                 database_url: access.map(|access| access.client_url),
             };
             self.api = Some((api.clone(), neighbours));
-            self.scale_api(api.replicas.max(1))?;
+            self.scale_api(api.replicas)?;
             self.all_ready().await?;
         }
         Ok(())

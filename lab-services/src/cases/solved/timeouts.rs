@@ -1,4 +1,4 @@
-//! Step 1: a quote needs a receipt from `dep`, which answers within 20 ms, as a rule.
+//! Step 1: a quote needs a receipt from `dep`, which answers in 8 to 32 ms, as a rule.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::cases::{Ask, Quote};
 use crate::dep::Dep;
 use crate::failure::Failure;
 
-/// Ten times what a good call takes, so that a busy machine kills none of them.
+/// Six times what the slowest good call takes, so that a busy machine kills none of them.
 /// Calls that hang, 6 a second, then keep 6/s × 0.2 s = 1.2 slots (Little's law).
 const BUDGET: Duration = Duration::from_millis(200);
 
