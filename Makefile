@@ -3,6 +3,7 @@
 PLATFORM ?= local
 CODE     ?= mine
 PORT     ?= 3000
+KEEP     ?= 20
 export PLATFORM
 # For PLATFORM=k3d: another cluster than the workshop's own, and an image in a registry.
 CONTEXT  ?= k3d-lab
@@ -21,11 +22,11 @@ guide = $(first_guide) cargo run --quiet --profile lab --package mdbook-lab --
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down reset demo \
-        step1 step2 step3 step4 solve1 solve2 solve3 solve4 image book test verify bench
+        step1 step2 step3 step4 solve1 solve2 solve3 solve4 image book test verify bench clean-reports chaos
 
 help: ## print this help
 	@printf 'usage: make TARGET [PLATFORM=local|k3d]\n\n'
-	@sed -n 's/^\([a-z][a-z0-9 ]*\):.*## /  \1\t/p' Makefile | awk -F '\t' '{ printf "%-32s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z][a-z0-9 -]*\):.*## /  \1\t/p' Makefile | awk -F '\t' '{ printf "%-32s %s\n", $$1, $$2 }'
 
 demo: ## every scenario with the starter and the reference, then reports/index.html
 	@$(driver) demo
@@ -78,3 +79,10 @@ verify: ## starter fails, reference passes, each cheat fails; ROUNDS=10 BUSY=1 t
 
 bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LONG=1 adds a quarter of an hour
 	@$(driver) bench $(if $(LONG),--long)
+
+chaos: ## faults with the real programs, on a copy of the project: tried, survived, lost; LONG=1 SEED=n ONLY=group
+	@$(first) $(first_guide) cargo run --quiet --profile lab --package chaos -- $(if $(LONG),--long) \
+	    $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
+
+clean-reports: ## remove old runs: the newest KEEP=20 of each scenario stay, and what they are compared with
+	@$(driver) clean-reports --keep "$(KEEP)"

@@ -1,6 +1,7 @@
 //! The commands of the `driver` program: what a person can ask for, and the exit codes.
 
 mod bench;
+mod clean;
 mod compare;
 mod demo;
 mod doctor;
@@ -58,6 +59,8 @@ enum Command {
     Doctor(Place),
     /// Make the pages in the reports folder again from their data
     Report(Place),
+    /// Remove old runs from the reports folder: all but the newest of each scenario and what they are compared with
+    CleanReports(clean::Options),
     /// Keep the services running on ports 30080 and 30081
     Up(up::Options),
     /// Stop what `up` started
@@ -263,6 +266,7 @@ fn dispatch(command: Command) -> Result<Ended> {
             Command::Verify(options) => verify::verify(session, options).await,
             Command::Doctor(place) => doctor::doctor(root, &place),
             Command::Report(place) => rerender::rerender(root, &place),
+            Command::CleanReports(options) => clean::clean_reports(root, &options),
             Command::Up(options) => up::up(session, options).await,
             Command::Down => up::down(root).await,
             Command::Solve(options) => edits::solve(root, &options),

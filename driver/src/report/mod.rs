@@ -139,7 +139,8 @@ fn comparison_file(a: &Run, b: &Run) -> String {
     format!("compare/{}--{}.html", a.run_id, b.run_id)
 }
 
-fn run_folder(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
+/// Where the files of a run are, if its scenario has a name that can be a folder's.
+pub(crate) fn run_folder(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
     if is_folder_name(&run.scenario.name) {
         Ok(reports.run_folder(&run.scenario.name, &run.run_id))
     } else {

@@ -1,0 +1,195 @@
+//! `driver clean-reports`: removes old runs, where somebody asks for it. Each scenario keeps its newest ones, what
+//! another run is compared with stays, and so does everything that is not known to be a run.
+
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    path::{Path, PathBuf},
+};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use lab_record::{Entry, Reports, Run, RunId};
+use lab_say::say;
+
+use super::{Ended, Place};
+use crate::{compare::baseline, platform::local::RunLock, report};
+
+/// What to keep.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// How many runs of each scenario stay, the newest
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    keep: u32,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) fn clean_reports(root: &Path, options: &Options) -> Result<Ended> {
+    let reports = options.place.reports(root);
+    // A run that is going on must find the one that it is compared with.
+    let _lock = RunLock::acquire(root, "clean-reports")?;
+    let runs: Vec<Run> = reports
+        .entries()
+        .into_iter()
+        .filter_map(|entry| match entry {
+            Entry::Run(run) => Some(*run),
+            Entry::Unreadable { .. } => None,
+        })
+        .collect();
+    let old = old(&runs, options.keep as usize);
+    let removed = old
+        .iter()
+        .map(|run| remove(&reports, run))
+        .sum::<Result<usize>>()?;
+    if removed > 0 {
+        report::write_index(&reports)?;
+    }
+    say!(
+        "{removed} runs removed, {} kept; {}",
+        runs.len() - removed,
+        reports.root().display()
+    );
+    Ok(Ended::Well)
+}
+
+/// The runs that are neither among the newest `keep` of their scenario nor what another is compared with. `runs`
+/// are oldest first.
+fn old(runs: &[Run], keep: usize) -> Vec<&Run> {
+    let baselines: BTreeSet<&RunId> = runs
+        .iter()
+        .filter_map(|run| baseline(runs, run))
+        .map(|run| &run.run_id)
+        .collect();
+    let is_new = |at: usize| {
+        let later = runs[at + 1..].iter();
+        let of_scenario = later.filter(|later| later.scenario.name == runs[at].scenario.name);
+        of_scenario.count() < keep
+    };
+    let numbered = runs.iter().enumerate();
+    numbered
+        .filter(|(at, run)| !is_new(*at) && !baselines.contains(&run.run_id))
+        .map(|(_, run)| run)
+        .collect()
+}
+
+/// Removes the folder of a run and the comparisons of it; how many runs that were.
+fn remove(reports: &Reports, run: &Run) -> Result<usize> {
+    let Some(folder) = folder_of(reports, run) else {
+        return Ok(0);
+    };
+    for page in comparisons(reports, &run.run_id)? {
+        fs::remove_file(&page).with_context(|| format!("can't remove {}", page.display()))?;
+    }
+    fs::remove_dir_all(&folder).with_context(|| format!("can't remove {}", folder.display()))?;
+    Ok(1)
+}
+
+/// The folder that has the run's name: what a file says of itself may lead elsewhere, and so may a link.
+fn folder_of(reports: &Reports, run: &Run) -> Option<PathBuf> {
+    let folder = report::run_folder(reports, run).ok()?;
+    let is_own = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    (is_own(folder.parent()?) && is_own(&folder)).then_some(folder)
+}
+
+/// Pages of this run and one other.
+fn comparisons(reports: &Reports, run: &RunId) -> Result<Vec<PathBuf>> {
+    let folder = reports.root().join("compare");
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.with_context(|| format!("can't read {}", folder.display()))?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let pair = path
+            .file_name()
+            .and_then(|name| name.to_str()?.strip_suffix(".html")?.split_once("--"));
+        if pair.is_some_and(|(a, b)| a == run.as_str() || b == run.as_str()) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_record::Outcome;
+
+    use super::*;
+    use crate::report::sample;
+
+    fn run(scenario: &str, second: u8, outcome: Outcome) -> Run {
+        let mut run = sample::failing();
+        run.scenario.name = scenario.to_owned();
+        run.run_id = format!("20261125T1200{second:02}Z-0001").parse().unwrap();
+        run.verdict.outcome = outcome;
+        run
+    }
+
+    fn seconds(runs: &[&Run]) -> Vec<String> {
+        let second = |run: &&Run| run.run_id.as_str()[13..15].to_owned();
+        runs.iter().map(second).collect()
+    }
+
+    #[test]
+    fn the_newest_of_each_scenario_and_the_baseline_stay() {
+        let runs = [
+            run("tx", 1, Outcome::Invalid),
+            run("tx", 2, Outcome::Fail),
+            run("timeouts", 3, Outcome::Fail),
+            run("tx", 4, Outcome::Fail),
+            run("tx", 5, Outcome::Pass),
+            run("tx", 6, Outcome::Pass),
+        ];
+        assert_eq!(seconds(&old(&runs, 2)), ["01", "04"]);
+        assert_eq!(seconds(&old(&runs, 1)), ["01", "04", "05"]);
+        assert!(old(&runs, 6).is_empty());
+    }
+
+    #[test]
+    fn nothing_but_old_runs_and_their_comparisons_goes() {
+        let root = tempfile::tempdir().unwrap();
+        let reports = Reports::at(root.path().join("reports"));
+        let path = |name: &str| reports.root().join(name);
+        let put = |name: &str| crate::file::replace(&path(name), b"{}").unwrap();
+        let runs: Vec<Run> = (1..=5)
+            .map(|second| run("tx", second, Outcome::Fail))
+            .collect();
+        for run in &runs {
+            report::write_data(&reports, run).unwrap();
+            report::write_baseline_comparison(&reports, run).unwrap();
+        }
+        // A run of a later version, one without data, somebody's notes, and a run that is kept elsewhere.
+        put("tx/20261125T120000Z-0002/data.json");
+        put("tx/20261125T120000Z-0003/events.jsonl");
+        put("tx/notes/data.json");
+        put("compare/notes.html");
+        let elsewhere = root.path().join("elsewhere");
+        fs::rename(path("tx/20261125T120003Z-0001"), &elsewhere).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, path("tx/20261125T120003Z-0001")).unwrap();
+
+        for run in old(&runs, 1) {
+            remove(&reports, run).unwrap();
+        }
+        let left = |folder: &str| {
+            let entries = fs::read_dir(path(folder)).unwrap();
+            let mut names: Vec<String> = entries
+                .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+                .collect();
+            names.sort();
+            names.join(" ")
+        };
+        assert_eq!(
+            left("tx"),
+            "20261125T120000Z-0002 20261125T120000Z-0003 20261125T120001Z-0001 20261125T120003Z-0001 \
+             20261125T120005Z-0001 notes"
+        );
+        assert!(elsewhere.join("data.json").is_file());
+        assert_eq!(
+            left("compare"),
+            "20261125T120001Z-0001--20261125T120003Z-0001.html \
+             20261125T120001Z-0001--20261125T120005Z-0001.html notes.html"
+        );
+    }
+}
