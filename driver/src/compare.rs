@@ -39,9 +39,9 @@ pub struct Side {
     pub run_id: RunId,
     /// The code that ran.
     pub code: String,
-    /// Pass, fail or invalid.
+    /// Pass or fail, invalid or cancelled.
     pub outcome: Outcome,
-    /// 0 to 100; none where invalid.
+    /// 0 to 100; none where nothing is said of the service.
     pub score: Option<u8>,
 }
 
@@ -75,14 +75,22 @@ pub struct ClassPair {
     pub change: Change,
 }
 
-/// The run that `run` is compared with when nobody says otherwise: the oldest of the same scenario
-/// and platform that is a measurement, unless `run` is older still.
+/// The run that `run` is compared with when nobody says otherwise: of the older ones of the same scenario text and
+/// platform that say something of the service the oldest with the starter's text, for that is where everybody began;
+/// without such a run the oldest. A run that says nothing itself is compared with none.
 pub fn baseline<'a>(runs: impl IntoIterator<Item = &'a Run>, run: &Run) -> Option<&'a Run> {
+    let alike = |other: &&Run| {
+        other.scenario.name == run.scenario.name
+            && other.scenario.toml == run.scenario.toml
+            && other.platform == run.platform
+    };
+    // Older data does not say which text it is, except by the code that was asked for.
+    let edited = |other: &Run| !(other.starter || other.code == "starter");
     runs.into_iter()
-        .filter(|other| other.scenario.name == run.scenario.name && other.platform == run.platform)
-        .filter(|other| other.verdict.outcome != Outcome::Invalid)
-        .min_by_key(|other| &other.run_id)
-        .filter(|oldest| oldest.run_id < run.run_id)
+        .filter(|_| run.verdict.outcome.judges())
+        .filter(alike)
+        .filter(|other| other.verdict.outcome.judges() && other.run_id < run.run_id)
+        .min_by_key(|other| (edited(other), &other.run_id))
 }
 
 impl Comparison {

@@ -14,6 +14,7 @@ mod http;
 pub mod interrupt;
 pub mod manifest;
 pub mod observe;
+pub mod pauses;
 pub mod platform;
 pub mod report;
 pub mod run;

@@ -6,6 +6,10 @@ use std::time::Duration;
 use lab_load::{HICCUP_CELL, Recording, Sample};
 use lab_record::{Finding, SelfCheck, Validity};
 
+mod standstills;
+
+pub use standstills::Standstills;
+
 /// From which figures on a run is doubted.
 ///
 /// Shares are of 1. Each pair is the last value that is still valid and the last that is still
@@ -57,24 +61,26 @@ impl Default for Limits {
     }
 }
 
-/// Judges a run. `books` is what [`verify_books`] says; `failures` are sentences about parts of
-/// the platform that broke by themselves.
+/// Judges a run. `books` is what [`verify_books`] says; `broken` is a sentence about a part of the platform that broke
+/// by itself.
 ///
 /// [`verify_books`]: lab_load::summary::verify_books
 pub fn judge(
     recording: &Recording,
     books: &Result<(), String>,
-    failures: &[String],
+    broken: Option<&str>,
+    standstills: &Standstills,
     limits: &Limits,
 ) -> SelfCheck {
     let findings = vec![
-        send_lateness(recording, limits),
-        lateness_per_second(recording, limits),
+        send_lateness(recording, standstills, limits),
+        lateness_per_second(recording, standstills, limits),
         balance(recording, books),
         pauses(recording, limits),
+        standstills.decided(),
         cpu(recording, limits),
         connections(recording),
-        platform(failures),
+        platform(broken),
     ];
     SelfCheck {
         validity: findings
@@ -86,7 +92,7 @@ pub fn judge(
     }
 }
 
-fn send_lateness(recording: &Recording, limits: &Limits) -> Finding {
+fn send_lateness(recording: &Recording, standstills: &Standstills, limits: &Limits) -> Finding {
     let mut lateness: Vec<Duration> = recording
         .samples
         .iter()
@@ -98,10 +104,22 @@ fn send_lateness(recording: &Recording, limits: &Limits) -> Finding {
     };
     let late = lateness.iter().filter(|of| **of > limits.lateness).count();
     let share = late as f64 / lateness.len() as f64;
+    let apart = recording
+        .samples
+        .iter()
+        .filter(|sample| !standstills.cover(sample.intended))
+        .filter_map(Sample::lateness);
+    let (late_apart, sent_apart) = apart.fold((0, 0), |(late, sent), of| {
+        (late + usize::from(of > limits.lateness), sent + 1)
+    });
+    let share_apart = f64::from(late_apart as u32) / f64::from(sent_apart.max(1));
     let p99 = lateness[(lateness.len() * 99).div_ceil(100) - 1];
     finding(
         "send lateness",
-        grade(share, limits.late_sends),
+        standstills.forgive(
+            grade(share, limits.late_sends),
+            grade(share_apart, limits.late_sends),
+        ),
         format!(
             "{} of {} sends left more than {} late; p99 {}, worst {}. {}",
             percent(share),
@@ -114,7 +132,11 @@ fn send_lateness(recording: &Recording, limits: &Limits) -> Finding {
     )
 }
 
-fn lateness_per_second(recording: &Recording, limits: &Limits) -> Finding {
+fn lateness_per_second(
+    recording: &Recording,
+    standstills: &Standstills,
+    limits: &Limits,
+) -> Finding {
     let mut seconds: Vec<(u32, u32)> = Vec::new();
     for sample in &recording.samples {
         let Some(lateness) = sample.lateness() else {
@@ -128,14 +150,23 @@ fn lateness_per_second(recording: &Recording, limits: &Limits) -> Finding {
         *sent += 1;
         *late += u32::from(lateness > limits.lateness);
     }
-    let disturbed = seconds
+    let disturbed: Vec<usize> = seconds
         .iter()
-        .filter(|(sent, late)| f64::from(*late) > limits.late_in_a_second * f64::from(*sent));
-    let disturbed = disturbed.count();
-    let share = disturbed as f64 / seconds.len().max(1) as f64;
+        .enumerate()
+        .filter(|(_, (sent, late))| f64::from(*late) > limits.late_in_a_second * f64::from(*sent))
+        .map(|(second, _)| second)
+        .collect();
+    let apart = disturbed
+        .iter()
+        .filter(|second| !standstills.touch(**second as u64));
+    let share = |count: usize| count as f64 / seconds.len().max(1) as f64;
+    let (apart, disturbed) = (apart.count(), disturbed.len());
     finding(
         "lateness per second",
-        grade(share, limits.disturbed_seconds),
+        standstills.forgive(
+            grade(share(disturbed), limits.disturbed_seconds),
+            grade(share(apart), limits.disturbed_seconds),
+        ),
         format!(
             "{disturbed} of {} seconds had more than {} of their sends late. {}",
             seconds.len(),
@@ -247,11 +278,10 @@ fn connections(recording: &Recording) -> Finding {
     )
 }
 
-fn platform(failures: &[String]) -> Finding {
-    if failures.is_empty() {
-        finding("platform", Validity::Valid, "No part of the stack broke.")
-    } else {
-        finding("platform", Validity::Invalid, failures.join(" "))
+fn platform(broken: Option<&str>) -> Finding {
+    match broken {
+        None => finding("platform", Validity::Valid, "No part of the stack broke."),
+        Some(text) => finding("platform", Validity::Invalid, text),
     }
 }
 
@@ -297,8 +327,114 @@ fn ms(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use lab_load::{Connects, End};
+    use lab_record::Pause;
 
     use super::*;
+    use crate::score::{Doubts, Turned};
+
+    fn pause(service: Option<&str>, start_s: f64, length_s: f64) -> Pause {
+        Pause {
+            start_s,
+            end_s: start_s + length_s,
+            worst_ms: length_s * 1e3,
+            service: service.map(str::to_owned),
+        }
+    }
+
+    fn doubts(turned: &[(&str, Option<&str>)], stand: &[&str]) -> Doubts {
+        let turned = turned.iter().map(|(title, outside)| Turned {
+            title: (*title).to_owned(),
+            outside: outside.map(str::to_owned),
+            limit: "≤ 8".to_owned(),
+        });
+        Doubts {
+            turned: turned.collect(),
+            stand: stand.iter().map(|title| (*title).to_owned()).collect(),
+        }
+    }
+
+    #[test]
+    fn what_a_pause_decides_is_no_verdict_and_is_said() {
+        let said = |pauses: &[Pause], doubts: &Doubts| {
+            let check = judged_with(&recording(|_| 0), pauses, doubts);
+            let finding = check
+                .findings
+                .iter()
+                .find(|f| f.name == "pauses and verdict");
+            let finding = finding.unwrap();
+            (finding.validity, finding.text.clone())
+        };
+        let one = [pause(None, 7.3, 1.0)];
+        let two = [pause(Some("dep"), 2.0, 1.5), pause(None, 7.3, 1.0)];
+        let busy = ("busy", Some("4"));
+        assert_eq!(
+            said(&[], &doubts(&[], &["busy"])),
+            (
+                Validity::Valid,
+                "Nothing stood still for long enough to decide a check.".to_owned()
+            )
+        );
+        assert_eq!(
+            said(&one, &doubts(&[], &[])),
+            (
+                Validity::Valid,
+                "A pause of 1.0 s at 7.3 s decided no check.".to_owned()
+            )
+        );
+        assert_eq!(
+            said(&one, &doubts(&[busy, ("late", None)], &[])),
+            (
+                Validity::Invalid,
+                "A pause of 1.0 s at 7.3 s decides: without it “busy” holds with 4 (limit ≤ 8), \
+                 “late” can't be judged. Run again."
+                    .to_owned()
+            )
+        );
+        assert_eq!(
+            said(&two, &doubts(&[busy], &["late"])),
+            (
+                Validity::Valid,
+                "A pause of dep of 1.5 s at 2.0 s, the longest of 2, does not decide: without them “late” fails \
+                 all the same."
+                    .to_owned()
+            )
+        );
+        // Clients gave up meanwhile, so that even what is lost may have been lost by that.
+        let (validity, text) = said(&[pause(None, 2.0, 5.5)], &doubts(&[], &["lost"]));
+        assert_eq!(validity, Validity::Invalid);
+        assert!(text.contains("longer than half of the 10.0 s"), "{text}");
+    }
+
+    #[test]
+    fn a_fail_that_stands_without_the_pause_is_not_taken_back_for_it() {
+        // Two of ten seconds are sent when the driver wakes up.
+        let woken = recording(|n| {
+            if (300..500).contains(&n) {
+                5000 - 10 * n
+            } else {
+                0
+            }
+        });
+        let pauses = [pause(None, 3.0, 2.0)];
+        let validity = |stand: &[&str]| {
+            let check = judged_with(&woken, &pauses, &doubts(&[], stand));
+            (
+                of(&check, "send lateness"),
+                of(&check, "lateness per second"),
+            )
+        };
+        assert_eq!(validity(&[]), (Validity::Invalid, Validity::Invalid));
+        assert_eq!(validity(&["late"]), (Validity::Suspect, Validity::Suspect));
+        // Late all along: the pause is not the reason.
+        let late = recording(|_| 40);
+        let check = judged_with(&late, &pauses, &doubts(&[], &["late"]));
+        assert_eq!(of(&check, "send lateness"), Validity::Invalid);
+        assert_eq!(of(&check, "lateness per second"), Validity::Invalid);
+        // A service's standstill is none of the driver's.
+        let elsewhere = [pause(Some("dep"), 3.0, 2.0)];
+        let check = judged_with(&woken, &elsewhere, &doubts(&[], &["late"]));
+        assert_eq!(of(&check, "send lateness"), Validity::Invalid);
+    }
 
     /// 100 sends a second for 10 seconds, late by what `lateness` says of each.
     fn recording(lateness: impl Fn(u64) -> u64) -> Recording {
@@ -325,8 +461,26 @@ mod tests {
     }
 
     fn judged(recording: &Recording) -> SelfCheck {
-        judge(recording, &Ok(()), &[], &Limits::default())
+        judged_with(recording, &[], &Doubts::default())
     }
+
+    fn judged_with(recording: &Recording, pauses: &[Pause], doubts: &Doubts) -> SelfCheck {
+        let standstills = Standstills {
+            pauses,
+            doubts,
+            patience: Duration::from_secs(10),
+        };
+        judge(recording, &Ok(()), None, &standstills, &Limits::default())
+    }
+
+    const QUIET: Standstills = Standstills {
+        pauses: &[],
+        doubts: &Doubts {
+            turned: Vec::new(),
+            stand: Vec::new(),
+        },
+        patience: Duration::from_secs(10),
+    };
 
     fn of(check: &SelfCheck, name: &str) -> Validity {
         let finding = check.findings.iter().find(|finding| finding.name == name);
@@ -337,7 +491,7 @@ mod tests {
     fn a_quiet_run_is_valid_and_says_why() {
         let check = judged(&recording(|_| 1));
         assert_eq!(check.validity, Validity::Valid);
-        assert_eq!(check.findings.len(), 7);
+        assert_eq!(check.findings.len(), 8);
         assert_eq!(
             check.findings[0].text,
             "0 % of 1000 sends left more than 25 ms late; p99 1.0 ms, worst 1.0 ms. \
@@ -368,7 +522,7 @@ mod tests {
     #[test]
     fn books_that_do_not_balance_end_all_belief() {
         let books = Err("class `quote`: 8 offered, but 7 on record".to_owned());
-        let check = judge(&recording(|_| 0), &books, &[], &Limits::default());
+        let check = judge(&recording(|_| 0), &books, None, &QUIET, &Limits::default());
         assert_eq!(check.validity, Validity::Invalid);
         assert!(check.findings[2].text.contains("8 offered, but 7"));
     }
@@ -417,10 +571,16 @@ mod tests {
 
     #[test]
     fn a_broken_platform_is_no_measurement() {
-        let failures = ["PostgreSQL stopped.".to_owned()];
-        let check = judge(&recording(|_| 0), &Ok(()), &failures, &Limits::default());
+        let broken = Some("PostgreSQL stopped.");
+        let check = judge(
+            &recording(|_| 0),
+            &Ok(()),
+            broken,
+            &QUIET,
+            &Limits::default(),
+        );
         assert_eq!(check.validity, Validity::Invalid);
-        assert_eq!(check.findings[6].text, "PostgreSQL stopped.");
+        assert_eq!(check.findings[7].text, "PostgreSQL stopped.");
     }
 
     #[test]

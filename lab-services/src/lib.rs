@@ -21,4 +21,5 @@ pub mod metrics;
 pub mod quota;
 pub mod request;
 pub mod serve;
+pub(crate) mod standstill;
 pub mod worker;

@@ -9,10 +9,13 @@ use axum::routing::get;
 use prometheus_client::encoding::text::encode;
 pub(crate) use prometheus_client::registry::Registry;
 
+use crate::standstill::Standstills;
+
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// `GET /metrics`. What `registry` holds is complete from here on.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(registry: Registry) -> Router<S> {
+/// `GET /metrics`: what `registry` holds, and what every process tells of itself.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(mut registry: Registry) -> Router<S> {
+    registry.register_collector(Box::new(Standstills::watch()));
     let registry = Arc::new(registry);
     Router::new().route("/metrics", get(async move || page(&registry)))
 }

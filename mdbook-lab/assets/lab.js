@@ -321,10 +321,11 @@
       this.say(`Phase: ${tick.phase}.`);
     }
 
-    verdict({ outcome, score }) {
+    verdict({ outcome, score, validity }) {
       this.run.outcome = outcome;
       const points = score === null || score === undefined ? "" : `, ${score} of 100`;
-      this.say(`${this.run.scenario}: ${outcome.toUpperCase()}${points}.`);
+      const doubt = validity === "suspect" && points !== "" ? " SUSPECT" : "";
+      this.say(`${this.run.scenario}: ${outcome.toUpperCase()}${doubt}${points}.`);
     }
 
     over({ run_id, scenario }) {

@@ -1,12 +1,17 @@
 //! What the runs say, as it stands in the pages: the latest run of a step, and all steps.
 
-use lab_record::{Outcome, Reports, Run};
+use lab_record::{Brief, Outcome, Reports, Run};
 use maud::{Markup, html};
 
 use crate::options::{Options, Step};
 
 /// The code whose runs count: the participant's.
 const MINE: &str = "mine";
+
+/// Whether a run is of the participant's code, and was not given up by them: of that there is nothing to tell.
+fn is_told(brief: &Brief) -> bool {
+    brief.code == MINE && brief.outcome != Outcome::Cancelled
+}
 
 /// How a page reaches other pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +44,7 @@ impl Latest {
     pub(crate) fn of(reports: &Reports, scenario: &str) -> Option<Self> {
         let run = reports
             .briefs(scenario)
-            .filter(|brief| brief.code == MINE)
+            .filter(is_told)
             .find_map(|brief| reports.run(scenario, &brief.run_id).ok())?;
         let comparison = comparison(reports, &run);
         Some(Self { run, comparison })
@@ -92,14 +97,14 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
     html! {
         p {
             strong class={ "lab-verdict lab-" (verdict.outcome.name()) } {
-                (verdict.outcome.word())
+                (latest.run.verdict_words())
             }
             @if let Some(score) = verdict.score { " " (score) " of 100" }
-            @if verdict.outcome != Outcome::Invalid { ", " (latest.held()) }
+            @if verdict.outcome.judges() { ", " (latest.held()) }
             @else { ": this measurement can't be trusted, so it has no score; run it again" }
             ". Your code on " (latest.run.platform) ", " (latest.when()) "."
         }
-        @if verdict.outcome != Outcome::Invalid && let Some((title, seen, limit)) = latest.headline() {
+        @if verdict.outcome.judges() && let Some((title, seen, limit)) = latest.headline() {
             p { (title) ": " strong { (seen) } ", limit " (limit) "." }
         }
         p {
@@ -136,7 +141,7 @@ impl State {
         let mut latest = None;
         let mut best = None;
         for brief in reports.briefs(scenario) {
-            if brief.code != MINE {
+            if !is_told(&brief) {
                 continue;
             }
             let latest = *latest.get_or_insert(brief.outcome);
@@ -215,7 +220,7 @@ pub(crate) fn status_text(step: (usize, &Step), latest: Option<&Latest>) -> Stri
         });
     format!(
         "**{}**{score}, {}.{headline} Report: `reports/{}`",
-        verdict.outcome.word(),
+        latest.run.verdict_words(),
         latest.when(),
         latest.report()
     )

@@ -20,6 +20,17 @@ pub enum Service {
     Auditor,
 }
 
+impl fmt::Display for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Api => "api",
+            Self::Worker => "worker",
+            Self::Dep => "dep",
+            Self::Auditor => "auditor",
+        })
+    }
+}
+
 /// Where a replica takes requests over HTTP: an address of this network and, behind a proxy, the path
 /// that leads to the replica. As text it is a URL without a slash at its end.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -21,9 +21,9 @@ pub struct Brief {
     pub scenario: String,
     /// Which code ran: `mine`, `starter`, `solved`.
     pub code: String,
-    /// Pass, fail or invalid.
+    /// Pass or fail, invalid or cancelled.
     pub outcome: Outcome,
-    /// 0 to 100; none where the run is invalid.
+    /// 0 to 100; none where nothing is said of the service.
     pub score: Option<u8>,
 }
 
@@ -60,7 +60,7 @@ fn brief(journal: &Path) -> Option<Brief> {
     else {
         return None;
     };
-    let Line::Finished { outcome, score } = serde_json::from_slice(&last).ok()? else {
+    let Line::Finished { outcome, score, .. } = serde_json::from_slice(&last).ok()? else {
         return None;
     };
     Some(Brief {

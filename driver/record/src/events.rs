@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Outcome, RunId};
+use crate::{Event, Outcome, RunId, Validity};
 
 /// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -26,10 +26,13 @@ pub enum Line {
     Event(Event),
     /// The last line of a run that came to its end.
     Finished {
-        /// Pass, fail or invalid.
+        /// Pass or fail, invalid or cancelled.
         outcome: Outcome,
-        /// 0 to 100; none where the run is invalid.
+        /// 0 to 100; none where nothing is said of the service.
         score: Option<u8>,
+        /// How far the measurement can be believed; none in a journal from before this was said.
+        #[serde(default)]
+        validity: Option<Validity>,
     },
 }
 

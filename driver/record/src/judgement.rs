@@ -45,9 +45,9 @@ pub enum CheckKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Verdict {
-    /// Pass, fail or invalid.
+    /// Pass or fail, invalid or cancelled.
     pub outcome: Outcome,
-    /// 0 to 100; none where the run is invalid.
+    /// 0 to 100; none where nothing is said of the service.
     pub score: Option<u8>,
 }
 
@@ -62,25 +62,34 @@ pub enum Outcome {
     Fail,
     /// The measurement can't be believed, so nothing is said of the service.
     Invalid,
+    /// Somebody ended it before its time; nothing is said of anything.
+    Cancelled,
 }
 
 impl Outcome {
-    /// The word that everybody reads: `PASS`, `FAIL` or `INVALID`.
+    /// The word that everybody reads: `PASS`, `FAIL`, `INVALID` or `CANCELLED`.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "PASS",
             Self::Fail => "FAIL",
             Self::Invalid => "INVALID",
+            Self::Cancelled => "CANCELLED",
         }
     }
 
-    /// Its name in `data.json` and in style sheets: `pass`, `fail` or `invalid`.
+    /// Its name in `data.json` and in style sheets: `pass`, `fail`, `invalid` or `cancelled`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Pass => "pass",
             Self::Fail => "fail",
             Self::Invalid => "invalid",
+            Self::Cancelled => "cancelled",
         }
+    }
+
+    /// True where something is said of the service.
+    pub fn judges(self) -> bool {
+        matches!(self, Self::Pass | Self::Fail)
     }
 }
 

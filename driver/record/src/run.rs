@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, Class, EventKind, RunId, SelfCheck, Verdict};
+use crate::{Check, Class, EventKind, RunId, SelfCheck, Validity, Verdict};
 
 /// Everything that is known of a run, enough to make its report again.
 ///
@@ -48,7 +48,7 @@ pub struct Run {
     pub series: Vec<Series>,
     /// What happened when.
     pub events: Vec<Event>,
-    /// When the machine itself stood still, services and driver alike; none in format 1.
+    /// When the machine or a part of the stack stood still; none in format 1.
     #[serde(default)]
     pub pauses: Vec<Pause>,
     /// The measured statements, judged.
@@ -80,6 +80,21 @@ pub struct Scenario {
 }
 
 impl Run {
+    /// The verdict's word, with the doubt that belongs to it: `FAIL`, `FAIL SUSPECT`.
+    pub fn verdict_words(&self) -> String {
+        let word = self.verdict.outcome.word();
+        if self.is_doubted() {
+            format!("{word} {}", Validity::Suspect.word())
+        } else {
+            word.to_owned()
+        }
+    }
+
+    /// True for a verdict that the self-check casts a doubt on.
+    pub fn is_doubted(&self) -> bool {
+        self.verdict.outcome.judges() && self.self_check.validity == Validity::Suspect
+    }
+
     /// The check whose figure is quoted first.
     pub fn headline(&self) -> Option<&Check> {
         self.checks
@@ -127,7 +142,7 @@ pub struct Phase {
     pub fault: Option<String>,
 }
 
-/// A stretch in which a sleep of a millisecond ended much too late, whoever was to blame.
+/// A stretch in which a process that wanted to run did not, whoever was to blame: its sleep ended much too late.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pause {
@@ -137,6 +152,9 @@ pub struct Pause {
     pub end_s: f64,
     /// How late it was at worst, milliseconds.
     pub worst_ms: f64,
+    /// The service that noticed; none where it was the driver, and so as a rule the whole machine.
+    #[serde(default)]
+    pub service: Option<String>,
 }
 
 /// A quantity over time.

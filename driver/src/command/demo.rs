@@ -8,7 +8,7 @@ use console::style;
 use lab_record::Outcome;
 use lab_say::{note, reason, say};
 
-use super::{Ended, Place, Session, Variants, run::show};
+use super::{Ended, Place, Session, Variants, disturbance, run::show, wanted};
 use crate::{
     code::Code,
     platform::local::{RunLock, lacks_postgres},
@@ -53,7 +53,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
                     if ran.interrupted {
                         return Ok(Ended::Interrupted);
                     }
-                    rows.push((ran, begun.elapsed()));
+                    rows.push((ran, order.code, begun.elapsed()));
                 }
                 // Without PostgreSQL the other three scenarios are still worth having.
                 Err(error) if lacks_postgres(&error) => {
@@ -77,7 +77,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
         ))
         .bold()
     );
-    for (ran, took) in &rows {
+    for (ran, _, took) in &rows {
         say!("  {}  ({:.0} s)", row(ran), took.as_secs_f64());
     }
     if !left_out.is_empty() {
@@ -89,15 +89,10 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
     );
     let invalid = rows
         .iter()
-        .any(|(ran, _)| ran.run.verdict.outcome == Outcome::Invalid);
-    let as_taught = rows.iter().all(|(ran, _)| {
-        let wanted = if ran.run.code == "solved" {
-            Outcome::Pass
-        } else {
-            Outcome::Fail
-        };
-        ran.run.verdict.outcome == wanted
-    });
+        .any(|(ran, ..)| ran.run.verdict.outcome == Outcome::Invalid);
+    let as_taught = rows
+        .iter()
+        .all(|(ran, code, _)| ran.run.verdict.outcome == wanted(code));
     Ok(match (as_taught && left_out.is_empty(), invalid) {
         (true, _) => Ended::Well,
         (false, true) => Ended::Invalid,
@@ -105,16 +100,15 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
     })
 }
 
-/// Runs and shows it; a measurement that was disturbed says nothing of the code, and is taken once
-/// more.
+/// Runs and shows it, and once more where it did not end as wanted and was disturbed.
 async fn measure(order: &Order<'_>) -> Result<Ran> {
     let ran = run(order, &mut Terminal::new(Mode::detect(false))).await?;
     show(&ran);
     let ran = ran.kept()?;
-    if ran.interrupted || ran.run.verdict.outcome != Outcome::Invalid {
+    let Some(disturbance) = disturbance(&ran.run, wanted(&order.code)) else {
         return Ok(ran);
-    }
-    say!("  That measurement was disturbed; once more.");
+    };
+    say!("  That measurement was disturbed, so it is taken once more. {disturbance}");
     let ran = run(order, &mut Terminal::new(Mode::detect(false))).await?;
     show(&ran);
     ran.kept()
@@ -129,9 +123,9 @@ fn row(ran: &Ran) -> String {
         .score
         .map_or("–".to_owned(), |score| score.to_string());
     format!(
-        "{:10} {:8} {:7} {score:>3}  {headline:>10}  {title}",
+        "{:10} {:8} {:12} {score:>3}  {headline:>10}  {title}",
         run.scenario.name,
         run.code,
-        run.verdict.outcome.word()
+        run.verdict_words()
     )
 }

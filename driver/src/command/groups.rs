@@ -1,7 +1,7 @@
 //! What is said of several runs: how one group scatters, how two differ.
 
 use anyhow::Result;
-use lab_record::{Outcome, Reports, Run};
+use lab_record::{Reports, Run};
 use lab_say::say;
 
 use crate::{compare::groups, report};
@@ -16,9 +16,7 @@ pub(super) struct Groups {
 /// Prints it, and writes the page where there are two groups. An INVALID run says nothing and is left out.
 pub(super) fn show(reports: &Reports, of: &Groups) -> Result<()> {
     let valid = |runs: &[Run]| -> Vec<Run> {
-        let valid = runs
-            .iter()
-            .filter(|run| run.verdict.outcome != Outcome::Invalid);
+        let valid = runs.iter().filter(|run| run.verdict.outcome.judges());
         valid.cloned().collect()
     };
     let (a, b) = (valid(&of.a), valid(&of.b));

@@ -20,11 +20,12 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, Parser, Subcommand};
-use lab_record::Reports;
+use lab_record::{Outcome, Reports, Run, Validity};
 use lab_say::note;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    code::Code,
     interrupt::{self, Interrupted},
     platform::{
         self, Platform,
@@ -196,6 +197,32 @@ impl Place {
             scenario.on_cluster()
         }
     }
+}
+
+/// The verdict that a code of the project's own should have.
+fn wanted(code: &Code) -> Outcome {
+    if *code == Code::Solved {
+        Outcome::Pass
+    } else {
+        Outcome::Fail
+    }
+}
+
+/// What disturbed a run that did not end as wanted, where something did: it may have brought that about, and one more
+/// run shows. None where the verdict speaks of the code.
+fn disturbance(run: &Run, wanted: Outcome) -> Option<String> {
+    let outcome = run.verdict.outcome;
+    let validity = run.self_check.validity;
+    if outcome == wanted || outcome == Outcome::Cancelled || validity == Validity::Valid {
+        return None;
+    }
+    let worst = run
+        .self_check
+        .findings
+        .iter()
+        .filter(|finding| finding.validity == validity)
+        .map(|finding| format!("{}: {}", finding.name, finding.text));
+    Some(worst.collect::<Vec<_>>().join(" "))
 }
 
 /// How a command ended, where it did not break.

@@ -149,7 +149,7 @@ impl Course<'_> {
                 _ if ran.interrupted => return Ok(Ended::Interrupted),
                 Outcome::Invalid => Ended::Invalid,
                 Outcome::Fail if self.options.strict && ended == Ended::Well => Ended::Failed,
-                Outcome::Fail | Outcome::Pass => ended,
+                Outcome::Fail | Outcome::Pass | Outcome::Cancelled => ended,
             };
             self.groups.b.push(ran.run);
         }
@@ -184,7 +184,7 @@ pub(super) fn show(ran: &Ran) {
     let line = match ran.run.verdict.outcome {
         Outcome::Pass => style(line).green().bold(),
         Outcome::Fail => style(line).red().bold(),
-        Outcome::Invalid => style(line).yellow().bold(),
+        Outcome::Invalid | Outcome::Cancelled => style(line).yellow().bold(),
     };
     say!("{line}");
     if let Some(report) = &ran.left.report {

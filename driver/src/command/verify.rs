@@ -6,10 +6,10 @@ use std::process::{Child, Command, Stdio};
 use anyhow::{Context, Result};
 use clap::Args;
 use console::style;
-use lab_record::{Check, Outcome, Reports};
+use lab_record::{Outcome, Reports};
 use lab_say::say;
 
-use super::{Ended, Place, Session, Variants};
+use super::{Ended, Place, Session, Variants, disturbance, wanted};
 use crate::{
     code::Code,
     platform::local::RunLock,
@@ -45,11 +45,8 @@ struct Row {
     wanted: Outcome,
     right: u32,
     wrong: u32,
-    invalid: u32,
-    /// The checks that failed in the last run.
-    caught_by: Vec<String>,
-    /// Why runs were invalid.
-    reasons: Vec<String>,
+    /// What disturbed the runs that were taken again.
+    again: Vec<String>,
 }
 
 pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended> {
@@ -79,16 +76,16 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
                 interrupt: &session.interrupt,
             };
             let mut ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
-            // A disturbed measurement says nothing of the code: once more, and it is counted.
-            if ran.run.verdict.outcome == Outcome::Invalid && !ran.interrupted {
-                row.count(&ran);
+            if let Some(disturbance) = disturbance(&ran.run, row.wanted) {
+                say!("round {round}  {}", row.line("AGAIN", &ran));
+                row.again.push(disturbance);
                 ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
             }
             if ran.interrupted {
                 return Ok(Ended::Interrupted);
             }
             row.count(&ran);
-            say!("round {round}  {}", row.line(&ran));
+            say!("round {round}  {}", row.line(row.sign(&ran), &ran));
         }
     }
     say!(
@@ -124,71 +121,58 @@ fn rows(scenarios: &[Scenario], only: &[String]) -> Result<Vec<Row>> {
 
 impl Row {
     fn new(scenario: &Scenario, code: Code) -> Self {
-        let wanted = match code {
-            Code::Solved | Code::Fix(_) => Outcome::Pass,
-            _ => Outcome::Fail,
-        };
         Self {
             scenario: scenario.name.clone(),
+            wanted: wanted(&code),
             code,
-            wanted,
             right: 0,
             wrong: 0,
-            invalid: 0,
-            caught_by: Vec::new(),
-            reasons: Vec::new(),
+            again: Vec::new(),
         }
     }
 
+    /// A run that is INVALID once more counts neither way.
     fn count(&mut self, ran: &Ran) {
         let outcome = ran.run.verdict.outcome;
-        if outcome == Outcome::Invalid {
-            self.invalid += 1;
-            let bad = ran
-                .run
-                .self_check
-                .findings
-                .iter()
-                .filter(|f| f.validity == lab_record::Validity::Invalid);
-            self.reasons
-                .extend(bad.map(|finding| format!("{}: {}", finding.name, finding.text)));
-        } else if outcome == self.wanted {
+        if outcome == self.wanted {
             self.right += 1;
-        } else {
+        } else if outcome.judges() {
             self.wrong += 1;
         }
-        let failed = |check: &&Check| !check.passed;
-        self.caught_by = ran
-            .run
-            .checks
-            .iter()
-            .filter(failed)
-            .map(|check| format!("{} {}", check.id, check.seen))
-            .collect();
     }
 
-    fn line(&self, ran: &Ran) -> String {
-        let outcome_now = ran.run.verdict.outcome;
-        let sign = if outcome_now == self.wanted {
-            style("right").green()
+    fn sign(&self, ran: &Ran) -> &'static str {
+        if ran.run.verdict.outcome == self.wanted {
+            "right"
         } else {
-            style("WRONG").red()
+            "WRONG"
+        }
+    }
+
+    fn line(&self, sign: &str, ran: &Ran) -> String {
+        let run = &ran.run;
+        let sign = match sign {
+            "right" => style(sign).green(),
+            _ => style(sign).red(),
         };
-        let score = ran
-            .run
+        let score = run
             .verdict
             .score
             .map_or("–".to_owned(), |score| score.to_string());
-        let caught = if self.caught_by.is_empty() {
+        let failed = run.checks.iter().filter(|check| !check.passed);
+        let caught: Vec<String> = failed
+            .map(|check| format!("{} {}", check.id, check.seen))
+            .collect();
+        let caught = if caught.is_empty() {
             String::new()
         } else {
-            format!("  caught by {}", self.caught_by.join(", "))
+            format!("  caught by {}", caught.join(", "))
         };
         format!(
-            "{sign}  {:10} {:22} {:7} {score:>3}{caught}",
+            "{sign}  {:10} {:22} {:12} {score:>3}{caught}",
             self.scenario,
             self.code.to_string(),
-            outcome_now.word()
+            run.verdict_words()
         )
     }
 }
@@ -197,13 +181,17 @@ fn sum_up(rows: &[Row]) -> Ended {
     say!("\nverdicts that were right:");
     for row in rows {
         let runs = row.right + row.wrong;
-        let invalid = if row.invalid == 0 {
+        let again = if row.again.is_empty() {
             String::new()
         } else {
-            format!("  and {} invalid: {}", row.invalid, row.reasons.join("; "))
+            format!(
+                "  ({} taken again: {})",
+                row.again.len(),
+                row.again.join("; ")
+            )
         };
         say!(
-            "  {:10} {:22} {:>2} of {runs}{invalid}",
+            "  {:10} {:22} {:>2} of {runs}{again}",
             row.scenario,
             row.code.to_string(),
             row.right

@@ -9,13 +9,17 @@ impl Comparison {
     /// Everything in one plain sentence.
     pub fn sentence(&self) -> String {
         let (a, b) = (&self.a, &self.b);
-        if a.outcome == Outcome::Invalid || b.outcome == Outcome::Invalid {
-            let invalid = match (a.outcome, b.outcome) {
-                (Outcome::Invalid, Outcome::Invalid) => "Both measurements are",
-                (Outcome::Invalid, _) => "The measurement of A is",
-                _ => "The measurement of B is",
-            };
-            return format!("{invalid} INVALID, so nothing can be said of the difference.");
+        let silent = |name: &str, side: &Side| {
+            let word = side.outcome.word();
+            (!side.outcome.judges()).then(|| format!("{name} is {word}"))
+        };
+        let silent: Vec<String> = [silent("A", a), silent("B", b)]
+            .into_iter()
+            .flatten()
+            .collect();
+        if !silent.is_empty() {
+            let silent = silent.join(" and ");
+            return format!("{silent}, so nothing can be said of the difference.");
         }
         let verdict = match (a.outcome, b.outcome) {
             (Outcome::Pass, Outcome::Pass) => {

@@ -83,7 +83,7 @@ fn one_sentence_sums_it_up() {
     );
     assert_eq!(
         sentence(&failing, &invalid),
-        "The measurement of B is INVALID, so nothing can be said of the difference."
+        "B is INVALID, so nothing can be said of the difference."
     );
 }
 
@@ -187,5 +187,35 @@ fn the_baseline_is_the_oldest_of_its_kind() {
     let found = |run: &Run| baseline(&runs, run).map(|run| run.run_id.clone());
     assert_eq!(found(&new), Some(old.run_id.clone()));
     assert_eq!(found(&old), None);
+    assert_eq!(found(&other), None);
+}
+
+#[test]
+fn the_baseline_is_where_everybody_began() {
+    let run = |id: &str, starter: bool, outcome: Outcome| {
+        let mut run = failing();
+        run.run_id = format!("20260101T0000{id}Z-0000").parse().unwrap();
+        run.starter = starter;
+        run.verdict.outcome = outcome;
+        run
+    };
+    let runs = [
+        run("01", true, Outcome::Invalid),
+        run("02", false, Outcome::Fail),
+        run("03", true, Outcome::Cancelled),
+        run("04", true, Outcome::Fail),
+        run("05", false, Outcome::Pass),
+    ];
+    let found = |run: &Run| baseline(&runs, run).map(|run| run.run_id.as_str()[13..15].to_owned());
+    assert_eq!(found(&runs[4]).as_deref(), Some("04"));
+    // Nothing older has the starter's text.
+    assert_eq!(found(&runs[3]).as_deref(), Some("02"));
+    assert_eq!(found(&runs[1]), None);
+    // What says nothing is compared with nothing.
+    assert_eq!(found(&run("06", true, Outcome::Invalid)), None);
+    assert_eq!(found(&run("06", true, Outcome::Cancelled)), None);
+    // The same name, another experiment.
+    let mut other = run("06", false, Outcome::Pass);
+    other.scenario.toml.push('#');
     assert_eq!(found(&other), None);
 }

@@ -48,10 +48,29 @@ impl Scraper {
                 Source::Dbstats(_) => Some(Place::Dbstats),
                 Source::Replicas(_) => None,
             });
+        // The workshop's services say when they stood still.
+        let (api, worker) = (&scenario.services.api, &scenario.services.worker);
+        let ours = [
+            (api.is_some(), Service::Api),
+            (api.is_some(), Service::Dep),
+            (
+                api.as_ref().is_some_and(|api| api.database),
+                Service::Auditor,
+            ),
+            (worker.is_some(), Service::Worker),
+        ];
+        let ours = ours.into_iter().filter(|(there, _)| *there);
         Self {
             http: crate::http::client(),
-            places: places.collect(),
+            places: places
+                .chain(ours.map(|(_, service)| Place::Metrics(service)))
+                .collect(),
         }
+    }
+
+    /// Whether every place has answered.
+    pub(super) fn saw_all(&self, pages: &BTreeMap<Place, Page>) -> bool {
+        self.places.iter().all(|place| pages.contains_key(place))
     }
 
     /// Looks at every place at the same time; what did not answer is missing.
@@ -118,6 +137,23 @@ impl Page {
             return None;
         };
         sum(samples, name, labels)
+    }
+
+    /// Length and end, in seconds and seconds ago, of the latest standstill of each replica that had one.
+    pub(super) fn standstills(&self) -> Vec<(f64, f64)> {
+        let Self::Metrics(samples) = self else {
+            return Vec::new();
+        };
+        let values = |name: &'static str| {
+            let samples = samples.iter().filter(move |sample| sample.metric == name);
+            samples.filter_map(|sample| match sample.value {
+                Value::Gauge(value) | Value::Untyped(value) => Some(value),
+                _ => None,
+            })
+        };
+        // A process has both or neither, so they stand in the same order.
+        let lengths = values("lab_standstill_seconds");
+        lengths.zip(values("lab_standstill_ago_seconds")).collect()
     }
 
     /// A number in a JSON document, by its path with dots.

@@ -11,6 +11,10 @@ pub(crate) fn held(run: &Run) -> String {
         Outcome::Invalid => {
             "The measurement can't be believed, so nothing is said of the service.".to_owned()
         }
+        Outcome::Cancelled => format!(
+            "The run was cancelled after {}, so nothing is said of the service.",
+            seconds(run.duration_s)
+        ),
         Outcome::Pass if run.checks.is_empty() => "It held: nothing was asked of it.".to_owned(),
         Outcome::Pass => format!(
             "It held: {} passed.",
@@ -43,7 +47,7 @@ pub(crate) fn why(run: &Run) -> Option<String> {
     };
     let check = match run.verdict.outcome {
         // The findings of the self-check stand right below.
-        Outcome::Invalid => return None,
+        Outcome::Invalid | Outcome::Cancelled => return None,
         Outcome::Pass => mechanisms().next()?,
         Outcome::Fail => mechanisms().find(|check| !check.passed)?,
     };
@@ -52,7 +56,7 @@ pub(crate) fn why(run: &Run) -> Option<String> {
 
 /// Where to look: the stretch of the run in which something was wrong on purpose.
 pub(crate) fn look_at(run: &Run) -> Option<String> {
-    if run.verdict.outcome == Outcome::Invalid {
+    if !run.verdict.outcome.judges() {
         return None;
     }
     let phase = run.phases.iter().find(|phase| phase.fault.is_some())?;

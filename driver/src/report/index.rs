@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lab_record::{CheckKind, Entry, Outcome, Reports, Run};
+use lab_record::{CheckKind, Entry, Outcome, Reports, Run, Validity};
 use maud::{Markup, html};
 
 use super::{
@@ -30,7 +30,12 @@ struct Filter {
 const VERDICT: Filter = Filter {
     id: "verdict",
     name: "Verdict",
-    choices: &[("pass", "pass"), ("fail", "fail"), ("invalid", "invalid")],
+    choices: &[
+        ("pass", "pass"),
+        ("fail", "fail"),
+        ("invalid", "invalid"),
+        ("cancelled", "cancelled"),
+    ],
 };
 const CODE: Filter = Filter {
     id: "code",
@@ -233,7 +238,8 @@ fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Ma
             td { (run.platform) }
             td {
                 span.badge.(verdict) { (run.verdict.outcome.word()) }
-                @if !run.complete { " " small { "cut short" } }
+                @if run.is_doubted() { " " small { (Validity::Suspect.word()) } }
+                @if !run.complete && run.verdict.outcome != Outcome::Cancelled { " " small { "cut short" } }
             }
             td.n { b { @if let Some(score) = run.verdict.score { (score) } @else { (NONE) } } }
             @for (id, _) in figures {
@@ -254,11 +260,11 @@ fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Ma
 /// Links to what is there: a page that was never written gets none.
 fn links(root: &Path, run: &Run, all: &[&Run]) -> Markup {
     let comparison = baseline(all.iter().copied(), run)
-        .map(|oldest| comparison_file(oldest, run))
+        .map(|baseline| comparison_file(baseline, run))
         .filter(|file| root.join(file).is_file());
     html! {
         @if let Some(report) = report(root, run) { a href=(report) { "report" } " " }
-        @if let Some(comparison) = comparison { a href=(comparison) title="with the oldest run of this scenario and platform" { "compare" } " " }
+        @if let Some(comparison) = comparison { a href=(comparison) title="with the baseline: the oldest run of the starter, else the oldest" { "compare" } " " }
         a href={ (folder(run)) "/data.json" } { "data" }
     }
 }

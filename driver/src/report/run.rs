@@ -22,8 +22,8 @@ pub(crate) fn page(run: &Run) -> Markup {
         (head(run))
         section #checks {
             h2 { "Checks" }
-            @if run.verdict.outcome == Outcome::Invalid {
-                p.note { "What was seen, for the record: an INVALID measurement is not judged." }
+            @if !run.verdict.outcome.judges() {
+                p.note { "What was seen, for the record: a run that is " (run.verdict.outcome.word()) " is not judged." }
             }
             (checks::table(run))
         }
@@ -61,7 +61,7 @@ fn head(run: &Run) -> Markup {
                         @if let Some(why) = headline::why(run) { dt { "Why" } dd { (why) } }
                         @if let Some(look_at) = headline::look_at(run) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
                     }
-                    @if !run.complete {
+                    @if !run.complete && run.verdict.outcome != Outcome::Cancelled {
                         p.cut { "The run was cut short; what was measured until then is here." }
                     }
                 }

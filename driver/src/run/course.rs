@@ -90,18 +90,17 @@ impl Course<'_> {
         }
     }
 
-    /// Says why the load ended, where it wasn't by itself: the reason, and whether it was Ctrl-C.
+    /// Says why the load ended, where it wasn't by itself: what broke, and whether somebody ended it.
     pub(super) fn close(&mut self, end: &End) -> Result<(Option<String>, bool)> {
         self.terminal.end_phase();
-        let (broken, interrupted) = match end {
-            End::Done(_) => (None, false),
-            End::Broken(reason) => (Some(reason.clone()), false),
-            End::Interrupted => (Some("interrupted by Ctrl-C".to_owned()), true),
+        let (kind, text, broken) = match end {
+            End::Done(_) => return Ok((None, false)),
+            End::Broken(reason) => (EventKind::Failure, reason.as_str(), Some(reason.clone())),
+            End::Interrupted => (EventKind::Note, "the run was cancelled", None),
         };
-        if let Some(reason) = &broken {
-            self.event(EventKind::Failure, reason)?;
-            self.terminal.note(reason);
-        }
+        self.event(kind, text)?;
+        self.terminal.note(text);
+        let interrupted = broken.is_none();
         Ok((broken, interrupted))
     }
 

@@ -8,7 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use lab_record::{Event, EventKind, Line, Outcome};
+use lab_record::{Event, EventKind, Line, Run};
 use lab_say::say;
 
 /// The open file, and the events so far.
@@ -65,8 +65,12 @@ impl Journal {
     }
 
     /// Appends the last line. Who finds it finds all the others, after a power cut, too.
-    pub(super) fn finish(&mut self, outcome: Outcome, score: Option<u8>) -> Result<()> {
-        self.write(&Line::Finished { outcome, score })?;
+    pub(super) fn finish(&mut self, run: &Run) -> Result<()> {
+        self.write(&Line::Finished {
+            outcome: run.verdict.outcome,
+            score: run.verdict.score,
+            validity: Some(run.self_check.validity),
+        })?;
         self.file
             .sync_all()
             .with_context(|| format!("can't write {}; is the disk full?", self.path.display()))

@@ -25,8 +25,7 @@ impl Left {
         if self.note(report::write_data(reports, run)).is_none() {
             return;
         }
-        let verdict = &run.verdict;
-        self.note(journal.finish(verdict.outcome, verdict.score));
+        self.note(journal.finish(run));
         self.report = self.note(report::write_run(reports, run));
         let comparison = report::write_baseline_comparison(reports, run);
         self.comparison = self.note(comparison).flatten();

@@ -26,7 +26,7 @@ use crate::{
     code::Code,
     file,
     interrupt::Interrupted,
-    observe,
+    observe::{self, Observation, Stop},
     platform::{Platform, Stack},
     scenario::{Scenario, Settings},
 };
@@ -113,10 +113,10 @@ struct Played {
     started_at: Timestamp,
     recording: Recording,
     books: Books,
-    series: Vec<lab_record::Series>,
     settings: Settings,
+    observation: Observation,
     events: Vec<lab_record::Event>,
-    /// Why the run is no measurement, where it isn't.
+    /// What broke, where something did.
     broken: Option<String>,
     interrupted: bool,
 }
@@ -191,18 +191,14 @@ async fn play(
         let own = decided.is_some();
         tell_scaling(order, manifests, own, &mut journal, terminal)?;
     }
-    for file in &sources.saved_since {
-        let text = format!("{file} was saved after this run began; the run has the text before");
-        terminal.note(&text);
-        journal.event(0.0, EventKind::Note, text)?;
-    }
+    sources.tell(&mut journal, terminal)?;
     let settings = manifests
         .as_ref()
         .map_or_else(Settings::new, Manifests::settings);
 
     let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
     let bookkeeping = tokio::spawn(bookkeeper.keep(told));
-    let stop_observing = CancellationToken::new();
+    let stop_observing = Stop::default();
     let (decisions, emulated) = mpsc::unbounded_channel();
     let (asked_for, desired) = watch::channel(stack.replicas.borrow().len() as u32);
     let observer = tokio::spawn(observe::observe(
@@ -218,7 +214,7 @@ async fn play(
         manifests.filter(|_| decided.is_none()),
         stack.replicas.clone(),
         decisions,
-        stop_observing.clone(),
+        stop_observing.asked.clone(),
     );
 
     let mut load = std::pin::pin!(load.finish());
@@ -247,10 +243,10 @@ async fn play(
         load.await?
     };
     let books = bookkeeping.await.context("the bookkeeper ended early")?;
-    stop_observing.cancel();
-    let series = observer.await.context("the collector ended early")?;
+    stop_observing.ask(broken.is_some() || interrupted);
+    let observation = observer.await.context("the collector ended early")?;
     scaling.await.context("the autoscaler ended early")?;
-    if broken.is_none() {
+    if broken.is_none() && !interrupted {
         broken = sources.changed(&targets).await;
     }
     let played = Played {
@@ -259,8 +255,8 @@ async fn play(
         started_at,
         recording,
         books,
-        series,
         settings,
+        observation,
         events: journal.take_events(),
         broken,
         interrupted,

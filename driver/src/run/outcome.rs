@@ -3,17 +3,17 @@
 use std::time::Duration;
 
 use lab_load::{
-    HICCUP_CELL, Sample,
+    Sample,
     summary::{self, Span, Window, windows},
 };
-use lab_record::{Pause, Phase, Run, RunId, SCHEMA, Series};
+use lab_record::{Outcome, Phase, Run, RunId, SCHEMA, Series, Verdict};
 
 use super::{Order, Played};
 use crate::{
-    host,
+    host, pauses,
     scenario::{Class, Scenario},
     score::{self, Measured},
-    selfcheck,
+    selfcheck::{self, Standstills},
 };
 
 /// Width of a point of the traffic and latency charts: some requests of every class lie in it.
@@ -35,23 +35,46 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         lateness: scenario.lateness_limit,
         ..selfcheck::Limits::default()
     };
-    let failures: Vec<String> = played.broken.iter().cloned().collect();
-    let self_check = selfcheck::judge(recording, &books, &failures, &limits);
-
     let mut samples = recording.samples.clone();
     samples.sort_by_key(|sample| sample.intended);
     let measured = Measured {
         scenario,
         samples: &samples,
-        series: &played.series,
+        series: &played.observation.series,
+        looks: &played.observation.looks,
         books: &played.books,
         settings: &played.settings,
+        disturbed: &[],
     };
     let checks = score::checks(&measured);
+    let decisive = pauses::of_the_driver(&recording.hiccups, pauses::decisive(limits.lateness));
+    let decisive = [decisive, played.observation.standstills.clone()].concat();
+    let standstills = Standstills {
+        pauses: &decisive,
+        doubts: &score::doubts(&measured, &checks, &decisive),
+        patience: patience(scenario),
+    };
+    let self_check = selfcheck::judge(
+        recording,
+        &books,
+        played.broken.as_deref(),
+        &standstills,
+        &limits,
+    );
+    let verdict = if played.interrupted {
+        Verdict {
+            outcome: Outcome::Cancelled,
+            score: None,
+        }
+    } else {
+        score::verdict(&checks, self_check.validity)
+    };
     let mut versions = host::versions(order.root);
     versions.extend(order.platform.versions());
     let mut series = load_series(scenario, &samples, recording.wall);
-    series.extend(played.series);
+    series.extend(played.observation.series);
+    let mut all_pauses = pauses::of_the_driver(&recording.hiccups, limits.lateness);
+    all_pauses.extend(played.observation.standstills);
     Run {
         schema: SCHEMA,
         run_id,
@@ -68,7 +91,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         platform: order.platform.name().to_owned(),
         started_at: played.started_at,
         duration_s: recording.wall.as_secs_f64(),
-        complete: played.broken.is_none(),
+        complete: played.broken.is_none() && !played.interrupted,
         host: host::host(),
         versions,
         sources: played.sources.files,
@@ -77,11 +100,17 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         classes,
         series,
         events: played.events,
-        pauses: pauses(&recording.hiccups, limits.lateness),
-        verdict: score::verdict(&checks, self_check.validity),
+        pauses: all_pauses,
+        verdict,
         checks,
         self_check,
     }
+}
+
+/// How long the least patient client waits.
+fn patience(scenario: &Scenario) -> Duration {
+    let timeouts = scenario.classes.iter().map(|class| class.timeout);
+    timeouts.min().unwrap_or(Duration::MAX)
 }
 
 /// The phases as spans of intended sends; the last one is open, since nothing is sent after it.
@@ -110,32 +139,6 @@ fn phases(scenario: &Scenario) -> Vec<Phase> {
             fault: phase.fault.as_ref().map(|fault| fault.text.clone()),
         })
         .collect()
-}
-
-/// The stretches of cells in which the machine paused for longer than `limit`.
-fn pauses(cells: &[Duration], limit: Duration) -> Vec<Pause> {
-    let late = cells
-        .iter()
-        .enumerate()
-        .filter(|(_, worst)| **worst > limit);
-    let mut pauses: Vec<Pause> = Vec::new();
-    for (cell, worst) in late {
-        let start = HICCUP_CELL * cell as u32;
-        let (start_s, worst_ms) = (start.as_secs_f64(), worst.as_secs_f64() * 1e3);
-        let end_s = (start + HICCUP_CELL).as_secs_f64();
-        match pauses.last_mut() {
-            Some(last) if last.end_s >= start_s => {
-                last.end_s = end_s;
-                last.worst_ms = last.worst_ms.max(worst_ms);
-            }
-            _ => pauses.push(Pause {
-                start_s,
-                end_s,
-                worst_ms,
-            }),
-        }
-    }
-    pauses
 }
 
 /// What the load itself shows over time: traffic of all classes together, latency of each.
@@ -196,22 +199,4 @@ fn load_series(scenario: &Scenario, samples: &[Sample], wall: Duration) -> Vec<S
     series.retain(|series| series.id != "refused" || series.points.iter().any(|(_, y)| *y > 0.0));
     series.extend(latency);
     series
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn cells_that_follow_each_other_are_one_pause() {
-        let ms = Duration::from_millis;
-        let cells = [1, 30, 60, 2, 26, 25].map(ms);
-        let found = pauses(&cells, ms(25));
-        let pause = |start_s, end_s, worst_ms| Pause {
-            start_s,
-            end_s,
-            worst_ms,
-        };
-        assert_eq!(found, [pause(0.1, 0.3, 60.0), pause(0.4, 0.5, 26.0)]);
-    }
 }

@@ -5,9 +5,9 @@ use std::{collections::BTreeMap, fs, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use lab_load::{Endpoint, Targets};
-use lab_record::SourceFile;
+use lab_record::{EventKind, SourceFile};
 
-use super::{Order, autoscaler::Manifests};
+use super::{Order, autoscaler::Manifests, journal::Journal, terminal::Terminal};
 use crate::code::Code;
 
 /// A service answers this from memory; one that takes longer is not asked again.
@@ -20,7 +20,7 @@ pub(super) struct Sources {
     /// True where they have the text that the workshop begins with.
     pub(super) starter: bool,
     /// The edit points that have been saved since they were compiled.
-    pub(super) saved_since: Vec<String>,
+    saved_since: Vec<String>,
     compiled: Compiled,
 }
 
@@ -70,6 +70,17 @@ impl Sources {
         }
         sources.compiled = compiled;
         Ok(sources)
+    }
+
+    /// Says where the folder has another text than what runs.
+    pub(super) fn tell(&self, journal: &mut Journal, terminal: &Terminal) -> Result<()> {
+        for file in &self.saved_since {
+            let text =
+                format!("{file} was saved after this run began; the run has the text before");
+            terminal.note(&text);
+            journal.event(0.0, EventKind::Note, text)?;
+        }
+        Ok(())
     }
 
     /// Asks the services once more: a replica that was started later, or again, may come from a newer build.

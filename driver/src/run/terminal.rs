@@ -5,7 +5,7 @@ use std::{io::IsTerminal, time::Duration};
 
 use console::style;
 use indicatif::{ProgressBar, ProgressStyle};
-use lab_record::{Check, CheckKind, Run, Tick, Validity};
+use lab_record::{Check, CheckKind, Outcome, Run, Tick, Validity};
 use lab_say::note;
 
 /// How to show a run.
@@ -127,6 +127,9 @@ fn milliseconds(ms: f64) -> String {
 
 /// The checks of a run and what its self-check found, for people.
 pub fn print_checks(run: &Run) {
+    if run.verdict.outcome == Outcome::Cancelled {
+        return;
+    }
     for check in &run.checks {
         let sign = if check.passed {
             style("✔ holds").green()
@@ -169,7 +172,7 @@ pub fn score_line(run: &Run) -> String {
     format!(
         "SCORE {} {score}/100 {}{headline}  [{} on {}, {}]",
         run.scenario.name,
-        run.verdict.outcome.word(),
+        run.verdict_words(),
         run.code,
         run.platform,
         run.run_id

@@ -7,9 +7,13 @@ use lab_load::{
     summary::{Distribution, Fate, observed},
 };
 
-use crate::scenario::{Class, Measure, Observed, Recovery, Reference, Requests, Stat};
+use crate::{
+    observe::LOOK_STANDS_FOR,
+    pauses::{self, Stretch},
+    scenario::{Class, Measure, Observed, Recovery, Reference, Requests, Stat},
+};
 
-use super::{Measured, records};
+use super::{Measured, records, seen};
 
 /// Time is cut into windows of this length to see when a class is well again.
 const RECOVERY_WINDOW: Duration = Duration::from_millis(500);
@@ -45,7 +49,9 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
             let ok = measured
                 .requests(requests)
                 .filter(|sample| is_ok(class, sample));
-            Some(Value::exact(ok.count() as f64))
+            Some(Value::exact(
+                ok.count() as f64 * measured.whole_of_left(requests),
+            ))
         }
         Measure::DistinctOk(requests) => {
             let class = measured.class(&requests.class)?;
@@ -53,7 +59,9 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
                 .requests(requests)
                 .filter(|sample| is_ok(class, sample));
             let keys: HashSet<u64> = ok.map(|sample| sample.key).collect();
-            Some(Value::exact(keys.len() as f64))
+            Some(Value::exact(
+                keys.len() as f64 * measured.whole_of_left(requests),
+            ))
         }
         Measure::SettledShare(requests) => records::settled_share(measured, requests),
         Measure::WrongReceipts(requests) => records::wrong_receipts(measured, requests),
@@ -175,40 +183,56 @@ fn recovery_time(measured: &Measured, recovery: &Recovery) -> Option<Value> {
 }
 
 fn statistic(measured: &Measured, observed: &Observed) -> Option<f64> {
-    let series = measured
-        .series
-        .iter()
-        .find(|series| series.id == *observed.id.get_ref())?;
-    let spans = measured.spans(&observed.phases);
-    let of = |spans: &[(Duration, Duration)]| {
-        let within = |at: f64| {
-            spans.is_empty()
-                || spans
-                    .iter()
-                    .any(|(start, end)| at >= start.as_secs_f64() && at < end.as_secs_f64())
-        };
-        let points = series.points.iter().filter(|(at, _)| within(*at));
-        statistic_of(points.map(|(_, value)| *value).collect(), observed.stat)
+    let series = measured.series(observed)?;
+    let all = measured.stretches_of_all(&observed.phases);
+    // How long it would be, where something of it is left out.
+    let whole = |all: &[Stretch]| {
+        let disturbed = !measured.disturbed.is_empty();
+        disturbed.then(|| all.iter().map(Stretch::length).sum())
     };
     let Some(parts) = observed.least_of else {
-        return of(&spans);
+        let left = measured.stretches(&observed.phases, LOOK_STANDS_FOR);
+        return statistic_of(series, &left, whole(&all), observed.stat);
     };
-    let parts = spans.into_iter().flat_map(|span| cut(span, parts.get()));
-    // A part in which nothing was seen is no part in which all was well.
-    let each: Option<Vec<f64>> = parts.map(|part| of(&[part])).collect();
+    let parts = all.into_iter().flat_map(|span| cut(span, parts.get()));
+    let left = parts.map(|part| {
+        let left = pauses::apart(&[part], measured.disturbed, LOOK_STANDS_FOR);
+        (part, left)
+    });
+    // A part in which nothing was seen is no part in which all was well; one of which nothing is left is none.
+    let each: Option<Vec<f64>> = left
+        .filter(|(_, left)| !left.is_empty())
+        .map(|(part, left)| statistic_of(series, &left, whole(&[part]), observed.stat))
+        .collect();
     each?.into_iter().reduce(f64::min)
 }
 
 /// A span in so many equal parts.
-fn cut(
-    (start, end): (Duration, Duration),
-    parts: u32,
-) -> impl Iterator<Item = (Duration, Duration)> {
-    let edge = move |n: u32| start + end.saturating_sub(start) * n / parts;
-    (0..parts).map(move |n| (edge(n), edge(n + 1)))
+fn cut(span: Stretch, parts: u32) -> impl Iterator<Item = Stretch> {
+    let edge = move |n: u32| span.from + span.length() * n / parts;
+    (0..parts).map(move |n| Stretch {
+        from: edge(n),
+        to: edge(n + 1),
+    })
 }
 
-fn statistic_of(values: Vec<f64>, stat: Stat) -> Option<f64> {
+/// A statistic of the stretches that are `left` of what is `whole`, where they are not all of it.
+fn statistic_of(
+    series: &lab_record::Series,
+    left: &[Stretch],
+    whole: Option<Duration>,
+    stat: Stat,
+) -> Option<f64> {
+    let within = |stretch: &Stretch| {
+        let stretch = *stretch;
+        let points = series.points.iter().copied();
+        points.filter(move |(at, _)| stretch.contains(seen::moment(*at)))
+    };
+    let values: Vec<f64> = left
+        .iter()
+        .flat_map(within)
+        .map(|(_, value)| value)
+        .collect();
     let (first, last) = (*values.first()?, *values.last()?);
     Some(match stat {
         Stat::Mean => values.iter().sum::<f64>() / values.len() as f64,
@@ -221,8 +245,25 @@ fn statistic_of(values: Vec<f64>, stat: Stat) -> Option<f64> {
         }
         Stat::First => first,
         Stat::Last => last,
-        Stat::Growth => last - first,
+        Stat::Growth => match whole {
+            None => last - first,
+            Some(whole) => {
+                return growth(left.iter().map(|stretch| within(stretch).collect()), whole);
+            }
+        },
     })
+}
+
+/// What a total grows by in `whole`, at the pace that it has in these stretches of it.
+fn growth(stretches: impl Iterator<Item = Vec<(f64, f64)>>, whole: Duration) -> Option<f64> {
+    let (mut grown, mut time) = (0.0, 0.0);
+    for points in stretches {
+        if let (Some(first), Some(last)) = (points.first(), points.last()) {
+            time += last.0 - first.0;
+            grown += last.1 - first.1;
+        }
+    }
+    (time > 0.0).then(|| grown / time * whole.as_secs_f64())
 }
 
 impl<'a> Measured<'a> {
@@ -243,6 +284,58 @@ impl<'a> Measured<'a> {
         phases.iter().filter_map(|phase| self.span(phase)).collect()
     }
 
+    /// The series that a measure is of.
+    pub(super) fn series(&self, observed: &Observed) -> Option<&'a lab_record::Series> {
+        let id = observed.id.get_ref();
+        self.series.iter().find(|series| series.id == *id)
+    }
+
+    /// The phases, or without any the whole time, and of that what is judged: without what was disturbed and the
+    /// time `before` each.
+    pub(super) fn stretches(&self, phases: &[Reference], before: Duration) -> Vec<Stretch> {
+        let spans = if phases.is_empty() {
+            vec![(Duration::ZERO, Duration::MAX)]
+        } else {
+            self.spans(phases)
+        };
+        let spans: Vec<Stretch> = spans
+            .into_iter()
+            .map(|(from, to)| Stretch { from, to })
+            .collect();
+        pauses::apart(&spans, self.disturbed, before)
+    }
+
+    /// The phases, or without any the time of the load.
+    fn stretches_of_all(&self, phases: &[Reference]) -> Vec<Stretch> {
+        let of = |(from, to)| Stretch { from, to };
+        if phases.is_empty() {
+            vec![of((Duration::ZERO, self.scenario.duration()))]
+        } else {
+            self.spans(phases).into_iter().map(of).collect()
+        }
+    }
+
+    /// By what a count of what is left must be multiplied to stand for the whole; 1 where nothing was disturbed.
+    fn whole_of_left(&self, requests: &Requests) -> f64 {
+        let all = self.stretches_of_all(&requests.phases);
+        let left = pauses::apart(&all, self.disturbed, self.before(requests));
+        let time =
+            |stretches: &[Stretch]| -> Duration { stretches.iter().map(Stretch::length).sum() };
+        let (all, left) = (time(&all), time(&left));
+        if left.is_zero() {
+            1.0
+        } else {
+            all.div_duration_f64(left)
+        }
+    }
+
+    /// Requests that began so long before a pause would have been well without it, had they been quick enough; slower
+    /// ones were late already.
+    fn before(&self, requests: &Requests) -> Duration {
+        self.class(&requests.class)
+            .map_or(Duration::ZERO, |class| class.slo)
+    }
+
     /// The requests of a class whose intended send lies in the phases, in order of it.
     pub(super) fn requests(
         &self,
@@ -253,13 +346,12 @@ impl<'a> Measured<'a> {
             .classes
             .iter()
             .position(|class| class.name == *requests.class.get_ref());
-        let spans = self.spans(&requests.phases);
+        let stretches = self.stretches(&requests.phases, self.before(requests));
         self.samples.iter().filter(move |sample| {
             Some(usize::from(sample.class)) == class
-                && (spans.is_empty()
-                    || spans
-                        .iter()
-                        .any(|(start, end)| (*start..*end).contains(&sample.intended)))
+                && stretches
+                    .iter()
+                    .any(|stretch| stretch.contains(sample.intended))
         })
     }
 }

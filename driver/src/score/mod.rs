@@ -1,9 +1,11 @@
 //! From what was measured to checks, verdict and score. Pure: the same measurement always gets the
 //! same verdict.
 
+mod doubt;
 mod grade;
 mod measure;
 mod records;
+mod seen;
 
 #[cfg(test)]
 mod tests;
@@ -13,6 +15,7 @@ use lab_record::{CheckKind, Outcome, Validity, Verdict};
 
 use crate::{
     books::Books,
+    pauses::Stretch,
     scenario::{Check, Limit, Quantity, Scenario, Settings},
 };
 
@@ -25,10 +28,14 @@ pub struct Measured<'a> {
     pub samples: &'a [Sample],
     /// What was observed besides.
     pub series: &'a [lab_record::Series],
+    /// When it was looked, in seconds: a series that lacks a look's time was not seen then.
+    pub looks: &'a [f64],
     /// What provider, ledger and clients have on record.
     pub books: &'a Books,
     /// What the manifests that ran set.
     pub settings: &'a Settings,
+    /// What is left out of it all; nothing, except to see what a verdict turns on.
+    pub disturbed: &'a [Stretch],
 }
 
 /// A score below this is a failure, a passing one is never below it; so that no failed run ever
@@ -41,6 +48,8 @@ const FAILING: f64 = 59.0;
 /// The most that a run with a failed correctness check can have: speed does not make up for work
 /// lost or faked.
 const INCORRECT: f64 = 39.0;
+
+pub use doubt::{Doubts, Turned, doubts};
 
 /// Judges every check of the scenario.
 pub fn checks(measured: &Measured) -> Vec<lab_record::Check> {
@@ -93,6 +102,7 @@ fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
         check.limit.holds(value.value)
             && !(value.censored && matches!(check.limit, Limit::AtMost(_)))
     });
+    let unseen = seen::unseen(measure, measured).filter(|_| passed);
     let seen = value.map_or_else(
         || "nothing to measure".to_owned(),
         |value| {
@@ -100,7 +110,9 @@ fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
                 value: value.value,
                 dimension: measure.dimension(),
             };
-            format!("{}{quantity}", if value.censored { "≥ " } else { "" })
+            let bound = if value.censored { "≥ " } else { "" };
+            let unseen = unseen.as_ref().map(|words| format!("{words}; "));
+            format!("{}{bound}{quantity}", unseen.unwrap_or_default())
         },
     );
     lab_record::Check {
@@ -111,8 +123,12 @@ fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
         limit: check.limit.to_string(),
         seen,
         value: value.map(|value| value.value),
-        passed,
-        grade: value.map_or(0.0, |value| grade::grade(check, value.value, passed)),
+        passed: passed && unseen.is_none(),
+        grade: match value {
+            // What nobody saw may be anything.
+            Some(value) if unseen.is_none() => grade::grade(check, value.value, passed),
+            _ => 0.0,
+        },
         weight: check.weight,
     }
 }

@@ -22,7 +22,12 @@ pub(super) fn settled_share(measured: &Measured, requests: &Requests) -> Option<
     };
     let key = |sample: &Sample| sample.key;
     let asked: HashSet<u64> = measured.requests(requests).map(key).collect();
-    let ok = measured
+    // Also what was asked again while something stood still.
+    let whole = Measured {
+        disturbed: &[],
+        ..*measured
+    };
+    let ok = whole
         .requests(&always)
         .filter(|sample| is_ok(class, sample));
     let settled: HashSet<u64> = ok.map(key).collect();

@@ -83,7 +83,8 @@ fn ctrl_c_keeps_what_was_measured_and_leaves_nothing() {
     assert_eq!(code, Some(130), "{text}");
     let data = data(reports.path(), "long");
     assert_eq!(data["complete"], false);
-    assert_eq!(data["verdict"]["outcome"], "invalid");
+    assert_eq!(data["verdict"]["outcome"], "cancelled");
+    assert_eq!(data["verdict"]["score"], serde_json::Value::Null);
     assert!(
         data["classes"][0]["total"]["counts"]["ok"]
             .as_u64()

@@ -4,6 +4,7 @@ mod bad_input;
 mod cluster;
 mod faults;
 mod output;
+mod paused;
 mod runs;
 mod saved;
 mod support;

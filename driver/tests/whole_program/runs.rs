@@ -41,7 +41,10 @@ fn json_on_standard_output_is_the_journal() {
         );
     }
     let last = journal.lines().last().unwrap();
-    assert_eq!(last, r#"{"line":"finished","outcome":"pass","score":100}"#);
+    assert_eq!(
+        last,
+        r#"{"line":"finished","outcome":"pass","score":100,"validity":"valid"}"#
+    );
 }
 
 /// Every file with this ending below a folder, with its bytes.

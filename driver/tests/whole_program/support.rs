@@ -157,6 +157,15 @@ pub(crate) fn alive(pid: u32) -> bool {
     !state.trim().is_empty() && !state.trim().starts_with('Z')
 }
 
+/// The time of the last tick in a journal, in seconds.
+pub(crate) fn last_tick(journal: &str) -> Option<f64> {
+    let ticks = journal.lines().rev().filter_map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).ok()?;
+        line["t_s"].as_f64().filter(|_| line["line"] == "tick")
+    });
+    ticks.into_iter().next()
+}
+
 /// Sends a signal, by name.
 pub(crate) fn signal(name: &str, pid: u32) {
     let sent = Command::new("kill")

@@ -5,24 +5,35 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
 };
 
-use crate::support::{data, driver, root, scenario, text, turn};
+use crate::support::{PATIENCE, data, driver, root, scenario, text, turn};
 
 /// Answers 200 to requests below `/shop`, 404 to others, and has one metric.
 fn serve() -> String {
+    serve_metrics(usize::MAX)
+}
+
+/// The same, and the metric is shown so many times.
+fn serve_metrics(times: usize) -> String {
+    let left = Arc::new(AtomicUsize::new(times));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/shop", listener.local_addr().unwrap());
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
-            thread::spawn(move || answer(&connection));
+            let left = Arc::clone(&left);
+            thread::spawn(move || answer(&connection, &left));
         }
     });
     url
 }
 
-fn answer(mut connection: &TcpStream) {
+fn answer(mut connection: &TcpStream, left: &AtomicUsize) {
     let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
         let path = request.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -30,6 +41,11 @@ fn answer(mut connection: &TcpStream) {
             .by_ref()
             .take_while(|line| !line.is_empty())
             .for_each(drop);
+        if path == "/shop/metrics" && left.fetch_sub(1, Ordering::Relaxed) == 0 {
+            // Nobody gets an answer here any more.
+            left.store(0, Ordering::Relaxed);
+            return thread::sleep(PATIENCE);
+        }
         let (status, body) = match path.as_str() {
             "/shop/metrics" => ("200 OK", "# TYPE shop_open gauge\nshop_open 1\n"),
             path if path.starts_with("/shop/") => ("200 OK", "hello"),
@@ -85,6 +101,35 @@ fn the_example_runs_against_any_service() {
     assert!(
         points.len() > 5 && points.iter().all(|point| point[1] == 1.0),
         "{points:?}"
+    );
+}
+
+#[test]
+fn what_could_not_be_seen_does_not_hold() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let example = fs::read_to_string(root().join("driver/scenarios/own-service.toml")).unwrap();
+    let short = example
+        .replace("\"10s\"", "\"2s\"")
+        .replace("duration = \"5s\"", "duration = \"1s\"");
+    // The page of metrics answers some looks, and then never again.
+    let more = "[[series]]\nid = \"open\"\nlabel = \"open\"\nunit = \"doors\"\nchart = \"Shop\"\n\
+                source = { metric = { name = \"shop_open\" } }\n\n\
+                [[checks]]\nid = \"open\"\nkind = \"mechanism\"\ntitle = \"Doors\"\nwhy = \"-\"\n\
+                measure = { series = { id = \"open\", stat = \"max\" } }\nlimit = { at_most = \"8\" }\n";
+    let file = folder.path().join("my.toml");
+    fs::write(&file, format!("{short}\n{more}")).unwrap();
+
+    let output = run(&file, &serve_metrics(10), folder.path());
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let data = data(folder.path(), "own-service");
+    assert_eq!(data["verdict"]["outcome"], "fail", "{}", text(&output));
+    let checks = data["checks"].as_array().unwrap();
+    let open = checks.iter().find(|check| check["id"] == "open").unwrap();
+    let seen = open["seen"].as_str().unwrap();
+    assert!(
+        seen.starts_with("seen in ") && seen.ends_with("% of the time; 1"),
+        "{seen}"
     );
 }
 

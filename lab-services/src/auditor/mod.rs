@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use crate::database::connect_options;
 use crate::failure::{Failure, refusal};
+use crate::metrics::{self, Registry};
 use crate::serve::{ListenArgs, serve};
 use dbstats::DbStats;
 use payments::Payment;
@@ -90,6 +91,7 @@ fn routes(auditor: Auditor) -> Router {
         .route("/payments/{key}", get(show_payment))
         .route("/healthz", get("ok"))
         .route("/readyz", get(ready))
+        .merge(metrics::routes(Registry::default()))
         .with_state(auditor)
 }
 

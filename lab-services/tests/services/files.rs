@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use crate::support::Service;
+
 const CASES: [(&str, &str); 3] = [
     ("timeouts.rs", "// LAB: STEP1 TODO"),
     ("tx.rs", "// LAB: STEP2 TODO"),
@@ -28,6 +30,25 @@ fn every_file_fits_a_screen() {
         for folder in ["starter", "solved"] {
             let lines = read(&format!("{folder}/{file}")).lines().count();
             assert!(lines <= 45, "{folder}/{file} has {lines} lines");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_service_tells_the_text_of_every_case_that_it_has_compiled_in() {
+    let api = Service::start(&["api"]);
+    let (status, files) = api.get("/debug/code").await;
+    assert_eq!(status, 200);
+    let folders = ["", "starter/", "solved/", "cheats/"];
+    let folders = &folders[..if cfg!(feature = "cheats") { 4 } else { 3 }];
+    assert_eq!(
+        files.as_object().unwrap().len(),
+        CASES.len() * folders.len()
+    );
+    for folder in folders {
+        for (file, _) in CASES {
+            let text = &files[format!("lab-services/src/cases/{folder}{file}")];
+            assert_eq!(*text, read(&format!("{folder}{file}")), "{folder}{file}");
         }
     }
 }

@@ -4,10 +4,11 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Service, lab, until};
+use crate::support::{PATIENCE, Service, lab, until};
 
 /// The complaint of a start that must fail. One that succeeds ends too, with its empty input.
 fn fails(args: &[&str]) -> String {
@@ -133,4 +134,23 @@ async fn what_it_has_started_ends_with_its_parent() {
         "the end of what it has started",
     )
     .await;
+}
+
+#[tokio::test]
+async fn a_process_that_stood_still_says_so() {
+    let dep = Service::start(&["dep"]);
+    let pid = rustix::process::Pid::from_child(&dep.child);
+    let signal = |signal| rustix::process::kill_process(pid, signal).unwrap();
+    signal(rustix::process::Signal::STOP);
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    signal(rustix::process::Signal::CONT);
+    // Of 600 ms at most 20 fell into a sleep that was wanted.
+    let noted = async || {
+        let page = dep.page().await;
+        let mut lines = page.lines();
+        let length = lines.find_map(|line| line.strip_prefix("lab_standstill_seconds "));
+        length.is_some_and(|length| length.parse::<f64>().unwrap() >= 0.57)
+    };
+    until(noted, "the standstill").await;
+    assert!(dep.seconds("lab_standstill_ago_seconds").await < PATIENCE.as_secs_f64());
 }

@@ -43,6 +43,52 @@ fn a_run_that_is_half_written_or_broken_does_not_hide_the_one_before() {
 }
 
 #[test]
+fn a_cancelled_run_takes_no_pass_back() {
+    let project = Project::new();
+    let runs = project.root().join("reports/tx");
+    let before = pages(&project.preprocess("html"));
+    let read = |file: &str| fs::read_to_string(runs.join("20261124T042658Z-edbf").join(file));
+    let later = runs.join("20261124T050000Z-0001");
+    fs::create_dir(&later).expect("a folder");
+    for file in ["data.json", "events.jsonl"] {
+        let text = read(file).expect(file);
+        let text = text
+            .replace("20261124T042658Z-edbf", "20261124T050000Z-0001")
+            .replace(
+                r#""outcome": "pass", "score": 100"#,
+                r#""outcome": "cancelled", "score": null"#,
+            )
+            .replace(
+                r#""outcome":"pass","score":100"#,
+                r#""outcome":"cancelled","score":null"#,
+            );
+        assert!(text.contains("cancelled"), "{file}");
+        fs::write(later.join(file), text).expect(file);
+    }
+    assert_eq!(pages(&project.preprocess("html")), before);
+}
+
+#[test]
+fn a_doubt_stands_beside_the_verdict() {
+    let project = Project::new();
+    let data = project
+        .root()
+        .join("reports/tx/20261124T042658Z-edbf/data.json");
+    let text = fs::read_to_string(&data).expect("data");
+    let doubted = text.replace(
+        r#""self_check": {"validity": "valid""#,
+        r#""self_check": {"validity": "suspect""#,
+    );
+    assert_ne!(doubted, text);
+    fs::write(&data, doubted).expect("data");
+    let written = pages(&project.preprocess("html"));
+    assert!(
+        written.contains("PASS SUSPECT</strong> 100 of 100"),
+        "{written}"
+    );
+}
+
+#[test]
 fn the_built_pages_have_them_in_their_main_part() {
     let project = Project::new();
     let built = tempfile::tempdir().expect("a folder");

@@ -127,11 +127,17 @@ impl Marks<'_> {
             .iter()
             .map(|pause| pause.worst_ms)
             .fold(0.0, f64::max);
+        let of_services = self.pauses.iter().any(|pause| pause.service.is_some());
+        let who = if of_services {
+            "the machine or a service"
+        } else {
+            "the machine itself"
+        };
         html! {
             @if worst > 0.0 {
                 p.pauses {
-                    "Grey bands: the machine itself stood still, " (counted(self.pauses.len(), "time", "times"))
-                    ", for " (duration(worst)) " at most. What is slow there may be the machine's doing."
+                    "Grey bands: " (who) " stood still, " (counted(self.pauses.len(), "time", "times"))
+                    ", for " (duration(worst)) " at most. What is slow there may come from that."
                 }
             }
         }

@@ -89,9 +89,14 @@ impl Service {
         self.metric(name).await.parse().expect(name)
     }
 
-    async fn metric(&self, name: &str) -> String {
+    /// All metrics, as text.
+    pub(crate) async fn page(&self) -> String {
         let page = self.http.get(self.url("/metrics")).send().await.unwrap();
-        let text = page.text().await.unwrap();
+        page.text().await.unwrap()
+    }
+
+    async fn metric(&self, name: &str) -> String {
+        let text = self.page().await;
         text.lines()
             .find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))
             .unwrap_or_else(|| panic!("no metric {name} in\n{text}"))
