@@ -75,6 +75,11 @@ impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for InPath<
     }
 }
 
+/// A key, as a part of a path.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Key(#[serde(deserialize_with = "key")] pub(crate) String);
+
 /// A key: text that a database can hold and a log can show.
 pub(crate) fn key<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     let key = String::deserialize(from)?;

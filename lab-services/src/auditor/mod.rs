@@ -8,7 +8,7 @@ mod schema;
 use std::time::Duration;
 
 use anyhow::Result;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::database::connect_options;
 use crate::failure::{Failure, refusal};
 use crate::metrics::{self, Registry};
+use crate::request::{InPath, Key};
 use crate::serve::{ListenArgs, serve};
 use dbstats::DbStats;
 use payments::Payment;
@@ -113,7 +114,7 @@ async fn show_payments(State(auditor): State<Auditor>) -> Result<Json<Vec<Paymen
 /// A payment as it is recorded at this moment, or 404.
 async fn show_payment(
     State(auditor): State<Auditor>,
-    Path(key): Path<String>,
+    InPath(Key(key)): InPath<Key>,
 ) -> Result<Response, Failure> {
     Ok(match payments::of(&auditor.owner, &key).await? {
         Some(payment) => Json(payment).into_response(),

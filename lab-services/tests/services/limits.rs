@@ -43,6 +43,11 @@ async fn a_payment_of_nothing_or_of_more_than_there_is_is_refused() {
 async fn a_key_that_no_database_holds_is_refused_wherever_keys_are() {
     let api = Service::start(&["api"]);
     let dep = Service::start(&["dep"]);
+    // Nobody listens at that address: what gets as far as the database does not come back.
+    let nowhere = "postgres://lab@127.0.0.1:1/lab";
+    let client = ["--client-role", "api", "--client-password", "none"];
+    let auditor = ["auditor", "--database-url", nowhere];
+    let auditor = Service::start(&[&auditor[..], &client].concat());
     for key in [
         "a\0b",
         "\u{1b}[2J",
@@ -55,6 +60,8 @@ async fn a_key_that_no_database_holds_is_refused_wherever_keys_are() {
         let mut url = reqwest::Url::parse("http://lab").unwrap();
         url.query_pairs_mut().append_pair("key", key);
         let query = url.query().unwrap();
+        let payment = query.replace("key=", "/payments/");
+        refused(auditor.get(&payment).await, 400, key);
         refused(api.get(&format!("/cases/timeouts?{query}")).await, 400, key);
         let work = format!("/work?sleep_ms=0&{query}");
         refused(dep.get(&work).await, 400, key);

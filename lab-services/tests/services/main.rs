@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod browser;
 mod dep;
 mod examples;
 mod files;
