@@ -68,6 +68,7 @@ pub(crate) fn stack(trial: &mut Trial<'_>) {
             thread::sleep(Duration::from_millis(random.u64(..400)));
             let thief = TcpListener::bind(("127.0.0.1", PORTS[0]));
             up.end()?.with(if thief.is_ok() { &[0, 2] } else { &[0] })?;
+            drop(thief);
             down(world)
         });
         trial.case("Ctrl-C in the middle of up", |world, random| {

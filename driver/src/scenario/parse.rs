@@ -106,6 +106,18 @@ mod tests {
     }
 
     #[test]
+    fn an_edit_point_outside_of_the_project_is_refused() {
+        let own = "\"lab-services/src/cases/timeouts.rs\"";
+        for path in ["/etc/passwd", "../../etc/passwd", "a/../../b", "./x", ""] {
+            let error = error(own, &format!("\"{path}\""));
+            assert!(
+                error.contains("not a path inside the project"),
+                "{path}: {error}"
+            );
+        }
+    }
+
+    #[test]
     fn arrivals_are_even_random_or_in_bursts() {
         let with = |line: &str| {
             let text = GOOD.replacen(

@@ -1,7 +1,11 @@
 //! What the types of a scenario can't say: that names point at something, that units fit and numbers
 //! lie in their range.
 
-use std::{collections::HashSet, ops::Range};
+use std::{
+    collections::HashSet,
+    ops::Range,
+    path::{Component, Path},
+};
 
 use super::{Check, Class, Dimension, Limit, Measure, Reference, Scenario};
 
@@ -71,6 +75,20 @@ fn most_requests(scenario: &Scenario) -> f64 {
 }
 
 fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
+    // Their texts go into the report, which is shared.
+    let is_inside = |file: &&String| {
+        let parts = Path::new(file.as_str()).components();
+        !file.is_empty()
+            && parts
+                .into_iter()
+                .all(|part| matches!(part, Component::Normal(_)))
+    };
+    if let Some(file) = scenario.edit.iter().find(|file| !is_inside(file)) {
+        return complain(
+            Place::Top,
+            format!("edit point `{file}` is not a path inside the project"),
+        );
+    }
     let name = &scenario.name;
     let in_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let problem = if name.is_empty() || !name.bytes().all(in_name) {
