@@ -52,7 +52,7 @@ impl Saved {
     fn run(&self, meanwhile: &str) -> Command {
         let lab = Path::new(env!("CARGO_BIN_EXE_driver")).with_file_name("lab");
         let built = format!(
-            r#"{{"target":{{"kind":["bin"],"name":"lab"}},"executable":"{}"}}"#,
+            r#"{{"reason":"compiler-artifact","target":{{"kind":["bin"],"name":"lab"}},"executable":"{}"}}"#,
             lab.display()
         );
         fs::write(self.path("built.json"), built).unwrap();
