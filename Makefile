@@ -22,7 +22,7 @@ guide = $(first_guide) cargo run --quiet --profile lab --package mdbook-lab --
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down reset demo \
-        step1 step2 step3 step4 solve1 solve2 solve3 solve4 image book test verify bench clean-reports chaos
+        step1 step2 step3 step4 solve1 solve2 solve3 solve4 image book test verify attacks bench clean-reports chaos
 
 help: ## print this help
 	@printf 'usage: make TARGET [PLATFORM=local|k3d]\n\n'
@@ -76,6 +76,9 @@ test: ## format, lints, all tests, and the guide against the project
 
 verify: ## starter fails, reference passes, each cheat fails; ROUNDS=10 BUSY=1 to be sure
 	@$(driver) verify $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy)
+
+attacks: ## attacks on the guide and the services, tried and counted: see SECURITY.md
+	@sh scripts/attacks.sh
 
 bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LONG=1 adds a quarter of an hour
 	@$(driver) bench $(if $(LONG),--long)
