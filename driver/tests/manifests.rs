@@ -9,12 +9,13 @@ use std::{
 use driver::manifest::read_objects;
 use serde_json::Value;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "namespace.yaml",
     "dep.yaml",
     "worker.yaml",
     "api-service.yaml",
     "postgres.yaml",
+    "auditor.yaml",
     "api-deploy.yaml",
     "api-hpa.yaml",
     "starter/api-deploy.yaml",
