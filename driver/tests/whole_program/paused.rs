@@ -77,7 +77,7 @@ fn a_driver_that_stood_still_for_a_second_has_no_verdict() {
     assert_eq!(finding["validity"], "invalid", "{finding}");
     let text = finding["text"].as_str().unwrap();
     assert!(
-        text.contains("decides: without") && text.contains("Most requests inside the api"),
+        text.contains("decides: without") && text.contains("Bystanders get a good answer"),
         "{text}"
     );
     assert!(said.contains(text), "{said}");
@@ -90,7 +90,11 @@ fn services_that_stood_still_for_a_second_have_no_verdict() {
     let finding = finding(&data, "pauses and verdict");
     assert_eq!(finding["validity"], "invalid", "{finding}");
     let text = finding["text"].as_str().unwrap();
-    assert!(text.starts_with("A pause of api of "), "{text}");
+    let services = ["A pause of api of ", "A pause of dep of "];
+    assert!(
+        services.iter().any(|start| text.starts_with(start)),
+        "{text}"
+    );
     let bands = data["pauses"].as_array().unwrap();
     assert!(
         bands.iter().any(|pause| pause["service"] == "dep"),
