@@ -84,7 +84,7 @@ async fn own_pool(dep: &Dep, order: &Order) -> Result<Paid, Failure> {
     static POOL: OnceCell<PgPool> = OnceCell::const_new();
     let connect = || {
         let url = std::env::var("LAB_DATABASE_URL").unwrap_or_default();
-        let options = PgPoolOptions::new().max_connections(80);
+        let options = PgPoolOptions::new().max_connections(10);
         // As patient as the pool of the others.
         let options = options.acquire_timeout(Duration::from_secs(3));
         async move { options.connect(&url).await }
