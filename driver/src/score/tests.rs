@@ -411,6 +411,19 @@ fn a_recovery_that_a_pause_delays_is_no_late_one() {
 }
 
 #[test]
+fn a_backlog_outlives_its_pause() {
+    // Half of a second's arrivals is worked off in each second: of one that stood still all is well after two more.
+    let drains = requests(|at| match at {
+        4000..5000 => (5000 - at + 1000, OK),
+        5000..7000 => ((7000 - at) / 2, OK),
+        _ => (20, OK),
+    });
+    let (checks, doubts) = judge_without(&drains, points(&QUEUE), &[pause(4.0, 1.0)]);
+    assert!(!find(&checks, "good").passed && !find(&checks, "p95").passed);
+    assert_eq!(told(&doubts).1, Vec::<String>::new());
+}
+
+#[test]
 fn nothing_is_lost_by_a_pause() {
     let queue = points(&[(0.0, 4.0), (15.5, 149.0)]);
     let (_, doubts) = judge_without(&paused(4000, 5000), queue, &[pause(4.0, 1.0)]);
