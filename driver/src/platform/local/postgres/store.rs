@@ -282,6 +282,11 @@ fn open_lock(path: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        io::{BufRead as _, BufReader},
+        process::Stdio,
+    };
+
     use super::*;
 
     fn store() -> (tempfile::TempDir, Store) {
@@ -331,8 +336,17 @@ mod tests {
 
         // One that reads what is in the folder, as somebody does who looks for a mistake.
         let log = data.join("postgres.log");
-        fs::write(&log, "").unwrap();
-        let mut reader = Command::new("tail").arg("-f").arg(&log).spawn().unwrap();
+        fs::write(&log, "a mistake\n").unwrap();
+        let mut reader = Command::new("tail")
+            .arg("-f")
+            .arg(&log)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // It has the file open by now, and doesn't end because that goes away.
+        let mut line = String::new();
+        let read = BufReader::new(reader.stdout.as_mut().unwrap()).read_line(&mut line);
+        assert_eq!((read.unwrap(), &*line), (10, "a mistake\n"));
         fs::write(data.join("postmaster.pid"), format!("{}\n", reader.id())).unwrap();
         left.remove().unwrap();
         assert!(reader.try_wait().unwrap().is_none());
