@@ -20,6 +20,9 @@ use crate::{
     scenario::{NAMES, Scenario, built_in},
 };
 
+/// How often a run is taken again where what disturbed it, and not the code, may have decided.
+const AGAIN: u32 = 2;
+
 /// What to verify.
 #[derive(Debug, Args)]
 pub(super) struct Options {
@@ -76,7 +79,10 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
                 interrupt: &session.interrupt,
             };
             let mut ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
-            if let Some(disturbance) = disturbance(&ran.run, row.wanted) {
+            for _ in 0..AGAIN {
+                let Some(disturbance) = disturbance(&ran.run, row.wanted) else {
+                    break;
+                };
                 say!("round {round}  {}", row.line("AGAIN", &ran));
                 row.again.push(disturbance);
                 ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
@@ -131,7 +137,7 @@ impl Row {
         }
     }
 
-    /// A run that is INVALID once more counts neither way.
+    /// A run that is INVALID to the last counts neither way.
     fn count(&mut self, ran: &Ran) {
         let outcome = ran.run.verdict.outcome;
         if outcome == self.wanted {
@@ -142,10 +148,13 @@ impl Row {
     }
 
     fn sign(&self, ran: &Ran) -> &'static str {
-        if ran.run.verdict.outcome == self.wanted {
+        let outcome = ran.run.verdict.outcome;
+        if outcome == self.wanted {
             "right"
-        } else {
+        } else if outcome.judges() {
             "WRONG"
+        } else {
+            "NONE "
         }
     }
 
