@@ -13,7 +13,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::time::Instant;
 
 use crate::cgroup::Cgroup;
-use crate::cpu;
+use crate::hunger::Hunger;
+use crate::{cpu, standstill};
 
 /// The period of Linux's `cpu.max` where nothing else is set.
 const PERIOD: Duration = Duration::from_millis(100);
@@ -50,6 +51,7 @@ pub(crate) struct Cpu {
 struct Account {
     used: Duration,
     bucket: Bucket,
+    hunger: Hunger,
 }
 
 impl Cpu {
@@ -65,6 +67,7 @@ impl Cpu {
             account: Mutex::new(Account {
                 used: Duration::ZERO,
                 bucket: Bucket::new(quota.per_period()),
+                hunger: Hunger::new(f64::from(quota.0) / 1000.0),
             }),
         }
     }
@@ -79,13 +82,24 @@ impl Cpu {
                 None
             };
             let granted = self.wait_for_slice(left).await;
+            self.account().hunger.begin(self.epoch.elapsed());
             let used = tokio::task::spawn_blocking(move || cpu::burn(granted))
                 .await
                 .unwrap_or(granted);
-            let mut account = self.account();
-            account.used += used;
-            account.bucket.charge(used.saturating_sub(granted));
+            self.book(granted, used);
             left = left.saturating_sub(used);
+        }
+    }
+
+    fn book(&self, granted: Duration, used: Duration) {
+        let now = self.epoch.elapsed();
+        let mut account = self.account();
+        account.used += used;
+        account.bucket.charge(used.saturating_sub(granted));
+        if let Some(lasted) = account.hunger.end(now, used)
+            && self.quota.is_some()
+        {
+            standstill::note(lasted);
         }
     }
 

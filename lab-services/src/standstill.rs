@@ -1,7 +1,8 @@
 //! Notices when this process itself did not run: a thread that does nothing but sleep wakes up much too late. Code that
-//! blocks the service's own threads does not keep this one from waking, so that the two can be told apart.
+//! blocks the service's own threads does not keep this one from waking, so that the two can be told apart. Who sees that
+//! the process was kept from its work in another way [notes](note) that here.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,8 @@ const STEP: Duration = Duration::from_millis(20);
 /// code brings about; twice that is somebody else's doing.
 const LEAST: Duration = Duration::from_millis(200);
 
-/// Watches for standstills until the process ends, and has the latest as metrics.
-#[derive(Debug)]
-pub(crate) struct Standstills(Arc<Mutex<Option<Standstill>>>);
+/// The latest of this process.
+static LATEST: Mutex<Option<Standstill>> = Mutex::new(None);
 
 #[derive(Clone, Copy, Debug)]
 struct Standstill {
@@ -26,10 +26,19 @@ struct Standstill {
     lasted: Duration,
 }
 
+/// Notes one that ends now.
+pub(crate) fn note(lasted: Duration) {
+    let ended = Instant::now();
+    *LATEST.lock().unwrap_or_else(PoisonError::into_inner) = Some(Standstill { ended, lasted });
+}
+
+/// The latest standstill of this process as metrics.
+#[derive(Debug)]
+pub(crate) struct Standstills(());
+
 impl Standstills {
+    /// Watches for them until the process ends.
     pub(crate) fn watch() -> Self {
-        let latest = Arc::new(Mutex::new(None));
-        let noted = Arc::clone(&latest);
         let mut begun = Instant::now();
         thread::spawn(move || {
             loop {
@@ -37,19 +46,18 @@ impl Standstills {
                 let ended = Instant::now();
                 let lasted = (ended - begun).saturating_sub(STEP);
                 if lasted >= LEAST {
-                    *noted.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some(Standstill { ended, lasted });
+                    note(lasted);
                 }
                 begun = ended;
             }
         });
-        Self(latest)
+        Self(())
     }
 }
 
 impl Collector for Standstills {
     fn encode(&self, mut to: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let latest = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let latest = *LATEST.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(Standstill { ended, lasted }) = latest else {
             return Ok(());
         };
@@ -59,7 +67,7 @@ impl Collector for Standstills {
         };
         put(
             "lab_standstill_seconds",
-            "How long this process last stood still, of times from 200 ms on",
+            "How long this process last stood still or was kept from a core, of times from 200 ms on",
             lasted,
         )?;
         put(
