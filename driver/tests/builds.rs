@@ -6,7 +6,13 @@ use std::{
     io::{BufRead as _, BufReader},
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
 };
+
+/// Far beyond what cargo takes to find out that it has to wait.
+const BOUND: Duration = Duration::from_secs(30);
 
 /// Makes what it is asked for as an empty program, and writes down what that was.
 const CARGO: &str = r#"#!/bin/sh
@@ -144,10 +150,16 @@ fn who_waits_for_another_build_is_told() {
     let lock = fs::File::open(copy.path().join("target/lab/.cargo-lock")).unwrap();
     lock.lock().unwrap();
     let mut waiting = run().stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = String::new();
-    let mut stderr = BufReader::new(waiting.stderr.take().unwrap());
-    stderr.read_line(&mut said).unwrap();
-    assert_eq!(said, "Waiting for another cargo build to end …\n");
+    let stderr = BufReader::new(waiting.stderr.take().unwrap());
+    let (say, said) = mpsc::channel();
+    thread::spawn(move || {
+        stderr
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| say.send(line))
+    });
+    let said = said.recv_timeout(BOUND);
+    assert_eq!(said.unwrap(), "Waiting for another cargo build to end …");
     assert_eq!(waiting.try_wait().unwrap(), None);
     drop(lock);
     assert!(waiting.wait().unwrap().success());
