@@ -10,15 +10,11 @@ CONTEXT  ?= k3d-lab
 export LAB_CONTEXT = $(CONTEXT)
 export LAB_IMAGE = $(IMAGE)
 
-# One profile for everything the workshop runs: see Cargo.toml. The first build takes minutes, makes
-# the driver and the services together and shows what it does; later ones take no time and say nothing.
-first = $(if $(wildcard target/lab/driver),,cargo build --profile lab --bin driver --bin lab &&)
-driver = $(first) cargo run --quiet --profile lab --bin driver --
-# The guide is built on its own, so that nothing of a run has to wait for it.
-first_guide = $(if $(wildcard target/lab/mdbook-lab),,cargo build --profile lab --package mdbook-lab &&)
+# One build for everything that the workshop runs: see scripts/run.sh and Cargo.toml.
+driver = sh scripts/run.sh driver
+guide = sh scripts/run.sh mdbook-lab
 # What a cluster needs besides the driver.
 on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
-guide = $(first_guide) cargo run --quiet --profile lab --package mdbook-lab --
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down reset demo \
@@ -66,7 +62,7 @@ image: ## build the image for PLATFORM=k3d and load it into the cluster
 	@sh scripts/image.sh
 
 book: ## the guide in the browser, live: read, run, watch; PORT=3000
-	@$(first) $(guide) serve --port $(PORT)
+	@$(guide) serve --port $(PORT)
 
 test: ## format, lints, all tests, and the guide against the project
 	@cargo fmt --all --check
@@ -84,7 +80,7 @@ bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LO
 	@$(driver) bench $(if $(LONG),--long)
 
 chaos: ## faults with the real programs, on a copy of the project: tried, survived, lost; LONG=1 SEED=n ONLY=group
-	@$(first) $(first_guide) cargo run --quiet --profile lab --package chaos -- $(if $(LONG),--long) \
+	@cargo build --profile lab && cargo run --quiet --profile lab --package chaos -- $(if $(LONG),--long) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 clean-reports: ## remove old runs: the newest KEEP=20 of each scenario stay, and what they are compared with

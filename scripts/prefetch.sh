@@ -3,12 +3,9 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-# The very builds that the targets ask for: cargo builds a crate anew where its features differ.
 echo "prefetch: crates"
 cargo fetch --locked
-echo "prefetch: building the services and the driver (some minutes the first time)"
-cargo build --locked --profile lab --bin driver --bin lab
-echo "prefetch: building the guide and its small programs"
-cargo build --locked --profile lab --package mdbook-lab
-cargo build --locked --profile lab --examples
+# The very build that the targets ask for: cargo builds a crate anew where its features differ.
+echo "prefetch: building all that the workshop runs (some minutes the first time)"
+cargo build --locked --profile lab
 echo "prefetch: done; the workshop now runs offline"

@@ -2,5 +2,5 @@
 # Restores the starters and wipes what runs. Edits are saved under .lab/saved/, reports stay.
 set -eu
 cd "$(dirname "$0")/.."
-cargo run --quiet --profile lab --bin driver -- reset
+sh scripts/run.sh driver reset
 if [ "${PLATFORM:-local}" = k3d ]; then sh scripts/cluster.sh wipe; fi

@@ -2,8 +2,9 @@
 //! contract, and fails on demand.
 //!
 //! `api|worker|dep …` serve; `--code crash-at-start` and `--code never-ready` do what they say, and
-//! `GET /crash` ends a service, `GET /fork` starts a process in it. `postgres-guard …` is the driver's. `stack DATA [panic]` starts a
-//! stack with its data in DATA, prints its addresses, and then waits to be killed, or panics.
+//! `GET /crash` ends a service, `GET /fork` starts a process in it, `GET /escape` one that leaves its group and starts
+//! another. `postgres-guard …` is the driver's. `stack DATA [panic]` starts a stack with its data in DATA, prints its
+//! addresses, and then waits to be killed, or panics.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -92,6 +93,19 @@ fn serve(arguments: &[String]) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// The numbers of two processes in a session of their own, which know nothing of this one's environment.
+fn escape() -> std::io::Result<String> {
+    let mut child = std::process::Command::new("/usr/bin/setsid")
+        .args(["/bin/sh", "-c", "setsid /bin/sleep 600 & echo $$ $!; wait"])
+        .env_clear()
+        .stdout(std::process::Stdio::piped())
+        .spawn()?;
+    let mut said = String::new();
+    let stdout = child.stdout.take().expect("it is piped");
+    BufReader::new(stdout).read_line(&mut said)?;
+    Ok(said)
+}
+
 fn answer(mut connection: &TcpStream, ready: bool) {
     let mut head = BufReader::new(connection).lines().map_while(Result::ok);
     let request = head.next().unwrap_or_default();
@@ -106,6 +120,7 @@ fn answer(mut connection: &TcpStream, ready: bool) {
             let child = std::process::Command::new("sleep").arg("600").spawn();
             ("200 OK", child.expect("sleep").id().to_string())
         }
+        Some("/escape") => ("200 OK", escape().expect("setsid")),
         Some("/database-url") => (
             "200 OK",
             std::env::var("LAB_DATABASE_URL").unwrap_or_default(),

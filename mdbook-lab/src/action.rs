@@ -7,7 +7,7 @@ use std::{fmt, str::FromStr};
 pub enum Action {
     /// `make TARGET`.
     Make(Target),
-    /// `cargo run --example NAME`, of `lab-services`.
+    /// A program of `lab-services/examples/`.
     Example(ExampleName),
 }
 

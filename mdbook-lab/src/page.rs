@@ -167,7 +167,7 @@ fn framed(class: &str, action: Option<&Action>, code: &str, form: &Form) -> Stri
     if matches!(form, Form::Plain) {
         return match action {
             Some(Action::Example(name)) => format!(
-                "{code}\nTo run it: `cargo run --profile lab --example {}`",
+                "{code}\nTo run it: `cargo run --profile lab --bin {}`",
                 name.as_str()
             ),
             _ => code.to_owned(),

@@ -1,6 +1,6 @@
 //! What the runs say, as it stands in the pages: the latest run of a step, and all steps.
 
-use lab_record::{Brief, Outcome, Reports, Run};
+use lab_record::{Brief, Outcome, Reports, Run, baseline};
 use maud::{Markup, html};
 
 use crate::options::{Options, Step};
@@ -35,7 +35,7 @@ impl Ways {
 /// The latest run of a step's scenario with the participant's code.
 pub(crate) struct Latest {
     run: Run,
-    /// The page that compares it with the first run, relative to the reports.
+    /// The page that compares it with where the participant began, relative to the reports.
     comparison: Option<String>,
 }
 
@@ -75,15 +75,19 @@ impl Latest {
     }
 }
 
-/// The comparison of the oldest run with this one, if the driver has made one.
+/// The comparison of the baseline with this run, if the driver has made one. There may be others, by hand.
 fn comparison(reports: &Reports, run: &Run) -> Option<String> {
     let end = format!("--{}.html", run.run_id);
-    std::fs::read_dir(reports.root().join("compare"))
+    let compared: Vec<Run> = std::fs::read_dir(reports.root().join("compare"))
         .ok()?
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name.ends_with(&end))
-        .min()
-        .map(|name| format!("compare/{name}"))
+        .filter_map(|page| {
+            let page = page.ok()?.file_name().into_string().ok()?;
+            let other = page.strip_suffix(&end)?.parse().ok()?;
+            reports.run(&run.scenario.name, &other).ok()
+        })
+        .collect();
+    let began = baseline(&compared, run)?;
+    Some(format!("compare/{}{end}", began.run_id))
 }
 
 /// What goes into a page's `.lab-status`.
@@ -110,7 +114,7 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
         p {
             (link(ways, "Report", &latest.report()))
             @if let Some(comparison) = &latest.comparison {
-                " · " (link(ways, "Compared with the first run", comparison))
+                " · " (link(ways, "Compared with where you began", comparison))
             }
             " · " (link(ways, "All runs", "index.html"))
         }

@@ -25,6 +25,7 @@ const SETTINGS: [(&str, &[(&str, &str)]); 6] = [
             ("PGUSER", "me"),
             ("PGDATA", "/nowhere"),
             ("PGSSLMODE", "verify-full"),
+            ("PGOPTIONS", "-c no_such_setting=on"),
         ],
     ),
     (

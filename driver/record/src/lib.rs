@@ -4,6 +4,7 @@
 //! The driver writes these, the guide and the reports read them. Nothing here measures, judges or
 //! draws.
 
+mod baseline;
 mod brief;
 mod events;
 mod id;
@@ -14,6 +15,7 @@ mod run;
 #[cfg(test)]
 mod schema;
 
+pub use baseline::baseline;
 pub use brief::Brief;
 pub use events::{EventKind, Line, Tick};
 pub use id::{RunId, RunIdError};

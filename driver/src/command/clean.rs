@@ -9,11 +9,11 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
-use lab_record::{Entry, Reports, Run, RunId};
+use lab_record::{Entry, Reports, Run, RunId, baseline};
 use lab_say::say;
 
 use super::{Ended, Place};
-use crate::{compare::baseline, platform::local::RunLock, report};
+use crate::{platform::local::RunLock, report};
 
 /// What to keep.
 #[derive(Debug, Args)]

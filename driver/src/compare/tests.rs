@@ -1,4 +1,4 @@
-use lab_record::SourceFile;
+use lab_record::{SourceFile, baseline};
 
 use super::*;
 use crate::report::sample::{failing, invalid, passing};

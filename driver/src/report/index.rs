@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lab_record::{CheckKind, Entry, Outcome, Reports, Run, Validity};
+use lab_record::{CheckKind, Entry, Outcome, Reports, Run, Validity, baseline};
 use maud::{Markup, html};
 
 use super::{
@@ -14,7 +14,6 @@ use super::{
     number::{NONE, counted, utc},
     page::page as skeleton,
 };
-use crate::compare::baseline;
 
 /// Runs of a scenario that are shown without unfolding the older ones.
 const RECENT: usize = 15;
@@ -264,7 +263,7 @@ fn links(root: &Path, run: &Run, all: &[&Run]) -> Markup {
         .filter(|file| root.join(file).is_file());
     html! {
         @if let Some(report) = report(root, run) { a href=(report) { "report" } " " }
-        @if let Some(comparison) = comparison { a href=(comparison) title="with the baseline: the oldest run of the starter, else the oldest" { "compare" } " " }
+        @if let Some(comparison) = comparison { a href=(comparison) title="with where you began: the oldest run of the starter, else the oldest" { "compare" } " " }
         a href={ (folder(run)) "/data.json" } { "data" }
     }
 }

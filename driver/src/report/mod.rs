@@ -23,11 +23,8 @@ pub use bench::{Bench, Row};
 
 use std::{io, path::PathBuf};
 
-use crate::{
-    compare::{Comparison, baseline},
-    file,
-};
-use lab_record::{Entry, Reports, Run, Validity};
+use crate::{compare::Comparison, file};
+use lab_record::{Entry, Reports, Run, Validity, baseline};
 
 /// Why a page can't be written.
 #[derive(Debug, thiserror::Error)]

@@ -13,7 +13,7 @@ use crate::report;
 pub struct Left {
     /// The run's page.
     pub report: Option<PathBuf>,
-    /// The page that compares it with the baseline; none where it is the first.
+    /// The page that compares it with the baseline; none where it has none.
     pub comparison: Option<PathBuf>,
     /// What went wrong first: a full disk, a stack that did not stop in order.
     complaint: Option<anyhow::Error>,

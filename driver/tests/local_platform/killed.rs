@@ -83,6 +83,35 @@ async fn nothing_outlives_a_driver_that_is_killed() {
 }
 
 #[tokio::test]
+async fn what_a_shell_says_of_other_servers_is_not_for_this_one() {
+    let folder = folder();
+    let missing = folder.path().join("missing");
+    let mut command = Command::new(stand_in());
+    command
+        .envs([
+            (
+                "PGOPTIONS",
+                "-c default_transaction_read_only=on -c no_such_setting=on",
+            ),
+            ("PGHOST", "nowhere"),
+            ("PGHOSTADDR", "192.0.2.1"),
+            ("PGPORT", "1"),
+            ("PGUSER", "me"),
+            ("PGPASSWORD", "wrong"),
+            ("PGDATABASE", "none"),
+            ("PGSSLMODE", "require"),
+        ])
+        .envs(
+            ["PGPASSFILE", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"].map(|name| (name, &missing)),
+        );
+    let mut driver = driver(command, folder.path(), &[]).await;
+    let url = get(&driver.api.into(), "/database-url").await.unwrap();
+    assert!(url.ends_with("/postgres?sslmode=disable"), "{url}");
+    driver.kill();
+    eventually("the data is gone", || left_in(folder.path()).is_empty());
+}
+
+#[tokio::test]
 async fn nothing_outlives_a_driver_that_panics() {
     let folder = folder();
     let mut child = Command::new(stand_in())

@@ -4,7 +4,7 @@ use std::{process::Command, time::Duration};
 
 use driver::platform::{Change, Platform, Stack, StackSpec, WorkerSpec};
 use rustix::process::{Pid, test_kill_process};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::{BOUND, eventually, folder, get, listens, platform, spec};
 
@@ -187,6 +187,43 @@ async fn what_a_service_has_started_ends_with_it() {
         .await
         .unwrap();
     eventually("the child of a dropped one is gone", || is_gone(of_dropped));
+}
+
+/// Two processes that the first api has started and that have left its group.
+#[cfg(target_os = "linux")]
+async fn escaped(stack: &Stack) -> Vec<Pid> {
+    let api = stack.targets.borrow().api[0].clone();
+    let said = get(&api, "/escape").await.unwrap();
+    let pids = said.split_whitespace().map(|pid| pid.parse().unwrap());
+    let pids: Vec<_> = pids.filter_map(Pid::from_raw).collect();
+    assert_eq!(pids.len(), 2, "{said}");
+    assert!(pids.iter().all(|pid| test_kill_process(*pid).is_ok()));
+    pids
+}
+
+/// Elsewhere nobody knows whose they are.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_has_left_the_group_of_its_service_ends_with_it() {
+    let folder = folder();
+    let platform = platform(folder.path());
+    let stopped = platform.start(&spec(false)).await.unwrap();
+    let of_stopped = escaped(&stopped).await;
+    stopped.control.stop().await.unwrap();
+    assert!(of_stopped.into_iter().all(is_gone));
+
+    let crashed = platform.start(&spec(false)).await.unwrap();
+    let of_crashed = escaped(&crashed).await;
+    crashed.control.crash_api();
+    let gone = async {
+        while !of_crashed.iter().all(|pid| is_gone(*pid)) {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(BOUND, gone)
+        .await
+        .expect("those of a killed one are gone");
+    crashed.control.stop().await.unwrap();
 }
 
 /// A process that nobody has waited for yet is gone as well.

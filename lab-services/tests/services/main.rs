@@ -4,7 +4,6 @@ mod access;
 mod api;
 mod browser;
 mod dep;
-mod examples;
 mod files;
 mod limits;
 mod payments;

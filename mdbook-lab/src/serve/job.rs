@@ -158,10 +158,9 @@ impl Desk {
                 make
             }
             Action::Example(name) => {
-                let mut cargo = Command::new("cargo");
-                cargo.args(["run", "--quiet", "--profile", "lab"]);
-                cargo.args(["--example", name.as_str()]);
-                cargo
+                let mut run = Command::new("sh");
+                run.args(["scripts/run.sh", name.as_str()]);
+                run
             }
         };
         command

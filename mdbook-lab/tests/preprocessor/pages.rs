@@ -69,6 +69,26 @@ fn a_cancelled_run_takes_no_pass_back() {
 }
 
 #[test]
+fn a_run_is_shown_beside_the_starters_whatever_else_it_was_compared_with() {
+    let project = Project::new();
+    let reports = project.root().join("reports");
+    let starter = reports.join("tx/20261124T042635Z-0d4a/data.json");
+    let text = fs::read_to_string(&starter).expect("data");
+    let marked = text.replacen('{', "{\"starter\": true, ", 1);
+    fs::write(&starter, marked).expect("data");
+    let before = pages(&project.preprocess("html"));
+
+    let older = "20261124T030000Z-0001";
+    let folder = reports.join("tx").join(older);
+    fs::create_dir(&folder).expect("a folder");
+    let text = text.replace("20261124T042635Z-0d4a", older);
+    fs::write(folder.join("data.json"), text).expect("data");
+    let by_hand = format!("compare/{older}--20261124T042658Z-edbf.html");
+    fs::write(reports.join(by_hand), "").expect("a page");
+    assert_eq!(pages(&project.preprocess("html")), before);
+}
+
+#[test]
 fn a_doubt_stands_beside_the_verdict() {
     let project = Project::new();
     let data = project

@@ -3,7 +3,7 @@
 //!
 //! A stack leaves nothing behind, however its run ends: stopped in order by the supervisor; killed
 //! when it is dropped; and when the driver is killed, the pipes to its children end and they with
-//! them (`process`, `postgres::guard`).
+//! them (`process`, `postgres::guard`). What code of a participant has started ends with its service (`orphans`).
 
 use std::{
     collections::BTreeMap,
@@ -18,6 +18,7 @@ use super::{Platform, Stack, StackSpec, Starting};
 mod build;
 mod lock;
 mod member;
+mod orphans;
 mod output;
 mod postgres;
 mod preflight;

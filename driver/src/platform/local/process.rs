@@ -23,7 +23,10 @@ use tokio::{
     time::{Instant, interval, timeout, timeout_at},
 };
 
-use super::output::{self, Lines};
+use super::{
+    orphans,
+    output::{self, Lines},
+};
 
 /// Between two looks at `/readyz`.
 const READY_INTERVAL: Duration = Duration::from_millis(20);
@@ -126,10 +129,9 @@ impl Process {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            // Ctrl-C reaches the driver alone, which then stops its children in order.
-            .process_group(0);
-        let mut child = command.spawn().map_err(|source| ProcessError::Spawn {
+            .stderr(Stdio::piped());
+        // In a group of its own: Ctrl-C reaches the driver alone, which then stops its children in order.
+        let mut child = orphans::spawn(&mut command).map_err(|source| ProcessError::Spawn {
             service: name.to_owned(),
             program: command.as_std().get_program().into(),
             source,
@@ -238,14 +240,18 @@ impl Process {
 
     /// Waits for its end. What it has started, as code of a participant may, ends with it.
     async fn wait(&mut self) -> io::Result<ExitStatus> {
-        if let Some(pid) = self.pid() {
-            has_ended(pid).await?;
-            // Nobody else has the number of the group as long as its leader has not been waited for.
-            if self.ending == Ending::Terminate {
-                let _ = kill_process_group(pid, Signal::KILL);
-            }
+        let Some(pid) = self.pid() else {
+            return self.child.wait().await;
+        };
+        has_ended(pid).await?;
+        if self.ending == Ending::CloseStdin {
+            return self.child.wait().await;
         }
-        self.child.wait().await
+        // Nobody else has the number of the group as long as its leader has not been waited for.
+        let _ = kill_process_group(pid, Signal::KILL);
+        let status = self.child.wait().await;
+        orphans::end(pid).await;
+        status
     }
 
     /// Also to what it has started, unless that is for it to end.

@@ -1,6 +1,6 @@
 //! A small process between the driver and its PostgreSQL, which would outlive a driver that is
-//! killed. It starts the server on a free port and, when its standard input ends or it is told to,
-//! stops it and removes its data.
+//! killed. It starts the server on a free port, says where once that answers, and, when its standard input ends or
+//! it is told to, stops it and removes its data.
 
 use std::{
     io::{self, Read, Write},
@@ -12,19 +12,26 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, kill_process};
+use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, ChildStderr, Command},
     signal::unix::{SignalKind, signal},
     sync::oneshot,
-    time::timeout,
+    time::{interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{store::Claim, without_settings};
+use super::{access::private_url, store::Claim, template, without_settings};
 
 /// How often another program may take the port between its choice and the server's start.
 const PORT_ATTEMPTS: u32 = 10;
+
+/// For a server that has started to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between two attempts to connect.
+const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// How the server is asked to end, and how long it has before the next, ruder way: clients are cut
 /// off; nothing is written; killed. Only the last leaves shared memory behind, which `store` then frees.
@@ -78,16 +85,23 @@ pub struct GuardArgs {
     /// The group to run the server as.
     #[arg(long, requires = "uid")]
     pub(super) gid: Option<u32>,
+    /// The superuser's password, by the environment: every user of the machine can list arguments.
+    #[arg(long, env = PASSWORD, hide_env_values = true)]
+    pub(super) password: String,
 }
 
 /// Name of the subcommand.
 pub(super) const SUBCOMMAND: &str = "postgres-guard";
 
+/// Name of the variable with the password.
+const PASSWORD: &str = "LAB_OWNER_PASSWORD";
+
 impl GuardArgs {
-    /// A command that runs `program` as this guard.
+    /// A command that runs `program` as this guard: also what it asks the server must not depend on settings.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        command.arg(SUBCOMMAND);
+        without_settings(&mut command).arg(SUBCOMMAND);
+        command.env(PASSWORD, &self.password);
         command.arg("--postgres").arg(&self.postgres);
         command.arg("--folder").arg(&self.folder);
         command.arg("--port").arg(self.port.to_string());
@@ -108,6 +122,8 @@ enum GuardError {
     NotStarted(ExitStatus),
     #[error("PostgreSQL ended by itself ({0})")]
     Ended(ExitStatus),
+    #[error("PostgreSQL does not answer `SELECT 1` within {ANSWER_WITHIN:?}, but says: {0}")]
+    NoAnswer(String),
     #[error("other programs took each of the {PORT_ATTEMPTS} ports that were tried")]
     NoPort,
 }
@@ -144,17 +160,58 @@ async fn guard(args: &GuardArgs) -> Result<(), GuardError> {
         match start {
             Start::PortTaken => {}
             Start::Failed(status) => return Err(GuardError::NotStarted(status)),
-            Start::Ready => {
-                // The driver may be gone, which `stop` will tell.
-                let _ = writeln!(io::stdout(), "listening {}", loopback(port));
-                return tokio::select! {
-                    status = server.child.wait() => Err(GuardError::Ended(status?)),
-                    () = stop.cancelled() => Ok(server.shut_down().await?),
-                };
-            }
+            Start::Ready => return keep(server, args, loopback(port), &stop).await,
         }
     }
     Err(GuardError::NoPort)
+}
+
+/// Says where the server listens once it answers, and keeps it until it ends or somebody asks for its end.
+async fn keep(
+    mut server: Server,
+    args: &GuardArgs,
+    at: SocketAddr,
+    stop: &CancellationToken,
+) -> Result<(), GuardError> {
+    let url = private_url(at, template::USER, &args.password);
+    let does_not_answer = async {
+        if let Err(said) = answers(&url).await {
+            return said;
+        }
+        // The driver may be gone, which `stop` will tell.
+        let _ = writeln!(io::stdout(), "listening {at}");
+        std::future::pending().await
+    };
+    tokio::select! {
+        status = server.child.wait() => Err(GuardError::Ended(status?)),
+        () = stop.cancelled() => Ok(server.shut_down().await?),
+        said = does_not_answer => {
+            server.shut_down().await?;
+            Err(GuardError::NoAnswer(said))
+        }
+    }
+}
+
+/// Waits until the server at `url` answers a query; what came instead where it does not.
+async fn answers(url: &str) -> Result<(), String> {
+    let mut said = "nothing".to_owned();
+    let asking = async {
+        let mut every = interval(CONNECT_INTERVAL);
+        loop {
+            every.tick().await;
+            match ask(url).await {
+                Ok(()) => return,
+                Err(error) => said = error.to_string(),
+            }
+        }
+    };
+    timeout(ANSWER_WITHIN, asking).await.map_err(|_| said)
+}
+
+async fn ask(url: &str) -> sqlx::Result<()> {
+    let mut connection = PgConnection::connect(url).await?;
+    sqlx::query("SELECT 1").execute(&mut connection).await?;
+    connection.close().await
 }
 
 /// Cancelled when standard input ends, which it does with the driver, or by a signal.
@@ -199,11 +256,12 @@ struct Server {
 impl Server {
     fn spawn(args: &GuardArgs, port: u16) -> io::Result<Self> {
         let mut command = Command::new(&args.postgres);
-        without_settings(&mut command)
+        command
             .arg("-D")
             .arg(args.folder.join("data"))
             .args(["-p", &port.to_string()])
             .env("LC_ALL", "C")
+            .env_remove(PASSWORD)
             .current_dir(&args.folder)
             .stdin(Stdio::null())
             .stdout(Stdio::null())

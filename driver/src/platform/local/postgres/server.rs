@@ -2,12 +2,8 @@
 
 use std::{
     path::{Path, PathBuf},
-    str::FromStr as _,
     time::Duration,
 };
-
-use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
-use tokio::time::{interval, timeout};
 
 use super::{
     Access, Claim, PostgresError, account::Account, find::Installation, guard::GuardArgs,
@@ -15,17 +11,8 @@ use super::{
 };
 use crate::platform::local::process::{Ending, Process};
 
-/// For a server to start; on a fresh copy it takes a tenth of a second.
+/// For a server to start and to answer; on a fresh copy it takes a tenth of a second.
 const START_WITHIN: Duration = Duration::from_secs(30);
-
-/// For a server that has started to answer.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-
-/// The role of the api.
-const CLIENT: &str = "api";
-
-/// Between two attempts to connect.
-const CONNECT_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A server, its guard and its data.
 #[derive(Debug)]
@@ -61,53 +48,15 @@ impl Private {
             port: start.port,
             uid: store.account.map(|account| account.uid),
             gid: store.account.map(|account| account.gid),
+            password: copy.password,
         };
         let command = args.command(start.guard);
         let mut guard = Process::spawn("postgres", command, start.log, Ending::CloseStdin)?;
-        let addr = guard.listening(START_WITHIN).await?;
-        let (user, password) = (template::USER, copy.password);
-        let url = format!("postgres://{user}:{password}@{addr}/postgres?sslmode=disable");
-        let owner = PgConnectOptions::from_str(&url).map_err(|source| PostgresError::Server {
-            doing: "has a URL that is not one",
-            source,
-        })?;
-        let mut said = None;
-        let answered = timeout(ANSWER_WITHIN, async {
-            tokio::select! {
-                biased;
-                () = answers(&url, &mut said) => Ok(()),
-                error = guard.fails(START_WITHIN, "it ends") => Err(error),
-            }
-        });
-        if let Ok(answered) = answered.await {
-            answered?;
-        } else {
-            let said = said.map_or("nothing".to_owned(), |error| error.to_string());
-            let lacks = format!("`SELECT 1` gets no answer, but: {said}");
-            return Err(guard.not_ready(ANSWER_WITHIN, &lacks).into());
-        }
+        let server = guard.listening(START_WITHIN).await?;
         Ok(Self {
             guard,
             claim: copy.claim,
-            access: Access::new(&owner, CLIENT)?,
+            access: Access::private(server, &args.password)?,
         })
-    }
-}
-
-/// Returns once the server at `url` answers a query; `said` is what came of it before.
-async fn answers(url: &str, said: &mut Option<sqlx::Error>) {
-    let mut every = interval(CONNECT_INTERVAL);
-    loop {
-        every.tick().await;
-        let answer = timeout(ANSWER_WITHIN, async {
-            let mut connection = PgConnection::connect(url).await?;
-            sqlx::query("SELECT 1").execute(&mut connection).await?;
-            connection.close().await
-        });
-        match answer.await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => *said = Some(error),
-            Err(_) => {}
-        }
     }
 }

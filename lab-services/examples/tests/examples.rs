@@ -1,18 +1,11 @@
 //! The small programs of the guide: each shows what its page says it shows.
 
-use std::path::PathBuf;
 use std::process::Command;
 
-/// What an example prints. `cargo test` has built it, beside this program's folder.
-fn output(name: &str) -> String {
-    let this = std::env::current_exe().unwrap();
-    let profile = this.ancestors().nth(2).map(PathBuf::from).unwrap();
-    let program = profile.join("examples").join(name);
-    let run = Command::new(&program).output().unwrap_or_else(|error| {
-        let program = program.display();
-        panic!("{program}: {error}; `cargo test -p lab-services` without a `--test` builds it")
-    });
-    assert!(run.status.success(), "{name}: {}", run.status);
+/// What a program prints.
+fn output(program: &str) -> String {
+    let run = Command::new(program).output().unwrap();
+    assert!(run.status.success(), "{program}: {}", run.status);
     String::from_utf8(run.stdout).unwrap()
 }
 
@@ -36,7 +29,7 @@ fn times(text: &str, word: &str) -> Vec<u64> {
 
 #[test]
 fn a_deadline_shrinks_from_call_to_call_and_a_timeout_does_not() {
-    let output = output("deadline");
+    let output = output(env!("CARGO_BIN_EXE_deadline"));
     let (anew, passed_on) = halves(&output, "one deadline");
     assert!(
         times(anew, "may take").iter().all(|left| *left > 250),
@@ -54,7 +47,7 @@ fn a_deadline_shrinks_from_call_to_call_and_a_timeout_does_not() {
 
 #[test]
 fn a_pool_runs_dry_only_where_its_holders_wait() {
-    let output = output("pool");
+    let output = output(env!("CARGO_BIN_EXE_pool"));
     let (inside, before) = halves(&output, "the provider is called before");
     assert!(inside.contains("FAILED"), "{output}");
     assert!(
@@ -66,7 +59,7 @@ fn a_pool_runs_dry_only_where_its_holders_wait() {
 
 #[test]
 fn a_bulkhead_keeps_fast_jobs_from_waiting_for_slow_ones() {
-    let output = output("bulkhead");
+    let output = output(env!("CARGO_BIN_EXE_bulkhead"));
     let (one_line, bulkhead) = halves(&output, "a bulkhead");
     let longest = |text| times(text, "waited").into_iter().max().unwrap();
     assert!(longest(one_line) > 250, "{output}");
@@ -79,7 +72,7 @@ fn a_bulkhead_keeps_fast_jobs_from_waiting_for_slow_ones() {
 
 #[test]
 fn throttling_stops_some_requests_and_not_others() {
-    let output = output("throttle");
+    let output = output(env!("CARGO_BIN_EXE_throttle"));
     let took = times(&output, "took");
     assert_eq!(took.len(), 7, "{output}");
     assert!(took.iter().any(|ms| *ms >= 60), "{output}");

@@ -1,0 +1,166 @@
+//! What the commands of the workshop have cargo build, and what they say while they wait for it.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
+
+/// Far beyond what cargo takes to find out that it has to wait.
+const BOUND: Duration = Duration::from_secs(30);
+
+/// Makes what it is asked for as an empty program, and writes down what that was.
+const CARGO: &str = r#"#!/bin/sh
+echo "$*" >>"$HERE/asked"
+case "$*" in
+build*) mkdir -p target/lab && cp "$HERE/program" target/lab/driver && cp "$HERE/program" target/lab/mdbook-lab ;;
+esac
+"#;
+
+/// The project of this test.
+fn project() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
+}
+
+/// A folder with the Makefile and the scripts of this project.
+fn copy() -> tempfile::TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    let copied = Command::new("cp")
+        .arg("-R")
+        .args([project().join("Makefile"), project().join("scripts")])
+        .arg(copy.path())
+        .status();
+    assert!(copied.unwrap().success());
+    copy
+}
+
+/// A command in `folder` that knows nothing of the build of this test.
+fn command(folder: &Path, program: &str) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(folder);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text.starts_with("CARGO_TARGET") || text.starts_with("MAKE") {
+            command.env_remove(&name);
+        }
+    }
+    command
+}
+
+#[test]
+fn the_first_command_builds_all_and_later_ones_no_other_choice_of_packages() {
+    let copy = copy();
+    let write = |name: &str, text: &str| {
+        let path = copy.path().join(name);
+        fs::write(&path, text).unwrap();
+    };
+    fs::create_dir(copy.path().join("bin")).unwrap();
+    write("bin/cargo", CARGO);
+    write("program", "");
+    let script = "chmod +x bin/cargo program && for target in step1 book preflight up solve2 reset prefetch\n\
+                  do make $target || exit; done";
+    let path = std::env::var("PATH").unwrap_or_default();
+    let done = command(copy.path(), "sh")
+        .args(["-c", script])
+        .env("HERE", copy.path())
+        .env("PATH", format!("{}/bin:{path}", copy.path().display()))
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+
+    let asked = fs::read_to_string(copy.path().join("asked")).unwrap();
+    let mut asked = asked.lines();
+    let first = asked.next().unwrap();
+    assert_eq!(first, "build --profile lab --keep-going");
+    for call in asked {
+        // No program that the first build lacks, and none of it with other features.
+        let one = ["driver", "mdbook-lab"]
+            .map(|program| format!("--profile lab --bin {program}"))
+            .iter()
+            .any(|of_one| call.contains(of_one));
+        let all = ["fetch --locked", "build --locked --profile lab"].contains(&call);
+        assert!(one || all, "{call}");
+        assert!(
+            !call.contains("--package") && !call.contains("--example"),
+            "{call}"
+        );
+    }
+}
+
+#[test]
+fn all_that_the_workshop_runs_is_in_that_build() {
+    let cargo = command(&project(), env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .output()
+        .unwrap();
+    let metadata: serde_json::Value = serde_json::from_slice(&cargo.stdout).unwrap();
+    let built = metadata["workspace_default_members"].as_array().unwrap();
+    let packages = metadata["packages"].as_array().unwrap().iter();
+    let programs: BTreeSet<&str> = packages
+        .filter(|package| built.contains(&package["id"]))
+        .flat_map(|package| package["targets"].as_array().unwrap())
+        .filter(|target| target["kind"][0] == "bin")
+        .map(|target| target["name"].as_str().unwrap())
+        .collect();
+    for program in ["driver", "lab", "mdbook-lab"] {
+        assert!(programs.contains(program), "{programs:?}");
+    }
+    let pages = fs::read_dir(project().join("lab-services/examples")).unwrap();
+    let pages = pages.map(|entry| entry.unwrap().path());
+    for page in pages.filter(|path| path.extension().is_some_and(|of| of == "rs")) {
+        let program = page.file_stem().unwrap().to_str().unwrap();
+        assert!(programs.contains(program), "{program}: {programs:?}");
+    }
+}
+
+#[test]
+fn who_waits_for_another_build_is_told() {
+    let copy = copy();
+    let write = |name: &str, text: &str| {
+        let path = copy.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    write(
+        "Cargo.toml",
+        "[package]\nname = \"driver\"\nedition = \"2024\"\n[workspace]\n[profile.lab]\ninherits = \"dev\"\n",
+    );
+    write("src/main.rs", "fn main() {}");
+    let run = || {
+        let mut run = command(copy.path(), "sh");
+        run.args(["scripts/run.sh", "driver"]);
+        run
+    };
+    assert!(run().output().unwrap().status.success());
+
+    let lock = fs::File::open(copy.path().join("target/lab/.cargo-lock")).unwrap();
+    lock.lock().unwrap();
+    let mut waiting = run().stderr(Stdio::piped()).spawn().unwrap();
+    let stderr = BufReader::new(waiting.stderr.take().unwrap());
+    let (say, said) = mpsc::channel();
+    thread::spawn(move || {
+        stderr
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| say.send(line))
+    });
+    let said = said.recv_timeout(BOUND);
+    assert_eq!(said.unwrap(), "Waiting for another cargo build to end …");
+    assert_eq!(waiting.try_wait().unwrap(), None);
+    drop(lock);
+    assert!(waiting.wait().unwrap().success());
+}
