@@ -136,7 +136,7 @@ mod tests {
         ] {
             let error = error(from, to);
             assert!(
-                error.starts_with("my.toml:") && error.contains(says),
+                error.starts_with("my.toml, line") && error.contains(says),
                 "{to}: {error}"
             );
         }
