@@ -37,6 +37,8 @@ pub(crate) struct World {
     precious: RefCell<Vec<String>>,
     /// Whether programs get a /tmp of their own, so that nothing of others is there.
     pub(crate) own_tmp: bool,
+    /// Another one at the same time would end what this one runs.
+    _lock: fs::File,
 }
 
 impl World {
@@ -44,7 +46,11 @@ impl World {
     /// are there.
     pub(crate) fn make(project: &Path) -> Result<Self> {
         let root = project.join("target/chaos/world");
+        fs::create_dir_all(project.join("target/chaos"))?;
+        let lock = fs::File::create(project.join("target/chaos/lock"))?;
+        lock.try_lock().context("another `make chaos` is going")?;
         let world = Self {
+            _lock: lock,
             // Not where it would hide the project itself.
             own_tmp: geteuid().is_root()
                 && works("unshare", &["-m", "true"])
