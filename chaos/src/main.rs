@@ -2,6 +2,7 @@
 //! hold after every try is in [`world`]. Seeded: the same seed tries the same again.
 
 mod groups;
+mod guide;
 mod process;
 mod table;
 mod trial;
@@ -18,7 +19,7 @@ use world::World;
 /// Tries faults with the real programs and counts what is lost.
 #[derive(Parser)]
 struct Options {
-    /// Try much more: half an hour
+    /// Try much more: an hour or two instead of some three minutes
     #[arg(long)]
     long: bool,
     /// The seed of all that is random [default: by the clock]

@@ -143,6 +143,12 @@ impl Program {
         Ok(self.child.try_wait()?.is_none())
     }
 
+    /// What it has said so far.
+    pub(crate) fn said(&self) -> String {
+        let text = std::fs::read(&self.output).unwrap_or_default();
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
     /// Waits until a process below it has `text` in its command; none where the program ends before.
     pub(crate) fn has_below(&mut self, text: &str) -> Result<Option<Process>> {
         until(text, || {
@@ -159,8 +165,7 @@ impl Program {
     /// Waits for its end. A panic is never a way to end.
     pub(crate) fn end(&mut self) -> Result<Ended> {
         let status = until("the program's end", || Ok(self.child.try_wait()?))?;
-        let text = std::fs::read(&self.output).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text).into_owned();
+        let text = self.said();
         ensure!(!text.contains("panicked at"), "it panicked:\n{text}");
         Ok(Ended { status, text })
     }
@@ -196,6 +201,11 @@ impl Ended {
         Ok(())
     }
 
+    /// Fails unless it measured. That this machine was too busy for a valid measurement is nobody's fault here.
+    pub(crate) fn measured(&self) -> Result<&Self> {
+        self.with(&[0, 3])
+    }
+
     /// Fails unless it says this.
     pub(crate) fn says(&self, text: &str) -> Result<&Self> {
         ensure!(
@@ -209,6 +219,16 @@ impl Ended {
     pub(crate) fn code(&self) -> Option<i32> {
         self.status.code()
     }
+}
+
+/// The memory that a process has for itself and with others, in MiB.
+pub(crate) fn memory(pid: i32) -> Result<u64> {
+    let output = Command::new("ps")
+        .args(["-o", "rss=", "-p", &pid.to_string()])
+        .output()
+        .context("can't run ps")?;
+    let kilobytes: u64 = String::from_utf8_lossy(&output.stdout).trim().parse()?;
+    Ok(kilobytes / 1024)
 }
 
 /// Kills a process that was just seen, and its number with it.

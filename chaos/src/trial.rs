@@ -11,10 +11,10 @@ use crate::world::World;
 
 /// What has been tried so far.
 pub(crate) struct Trial<'a> {
-    world: &'a World,
+    pub(crate) world: &'a World,
     seed: u64,
     /// Whether there is time for much.
-    pub(crate) long: bool,
+    long: bool,
     pub(crate) groups: Vec<Group>,
 }
 

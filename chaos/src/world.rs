@@ -1,5 +1,7 @@
-//! A copy of the project to break things in, and what must hold after each try: no process, no database's folder,
-//! every report whole or absent, no text of the participant lost.
+//! A copy of the project to break things in ([`copy`]), and what must hold after each try: no process, no database's
+//! folder, every report whole or absent, no text of the participant lost.
+
+mod copy;
 
 use std::{
     cell::RefCell,
@@ -15,16 +17,6 @@ use lab_record::{Entry, Reports};
 use rustix::process::{Signal, geteuid};
 
 use crate::process::{self, Process, Program};
-
-/// What is no source: neither copied nor looked at.
-const NOT_COPIED: [&str; 6] = [
-    "target",
-    ".git",
-    ".lab",
-    "reports",
-    ".github",
-    "node_modules",
-];
 
 /// The edit points, with the starter of each beside it.
 pub(crate) const EDITS: [&str; 5] = [
@@ -45,6 +37,8 @@ pub(crate) struct World {
     precious: RefCell<Vec<String>>,
     /// Whether programs get a /tmp of their own, so that nothing of others is there.
     pub(crate) own_tmp: bool,
+    /// Another one at the same time would end what this one runs.
+    _lock: fs::File,
 }
 
 impl World {
@@ -52,37 +46,25 @@ impl World {
     /// are there.
     pub(crate) fn make(project: &Path) -> Result<Self> {
         let root = project.join("target/chaos/world");
+        fs::create_dir_all(project.join("target/chaos"))?;
+        let lock = fs::File::create(project.join("target/chaos/lock"))?;
+        lock.try_lock().context("another `make chaos` is going")?;
         let world = Self {
-            own_tmp: geteuid().is_root() && works("unshare", &["-m", "true"]),
+            _lock: lock,
+            // Not where it would hide the project itself.
+            own_tmp: geteuid().is_root()
+                && works("unshare", &["-m", "true"])
+                && !root.starts_with("/tmp"),
             root,
             precious: RefCell::default(),
         };
         world.clear();
         remove(&world.root)?;
-        copy(project, &world.root)?;
-        fs::create_dir_all(world.bin())?;
-        for program in ["driver", "lab", "mdbook-lab"] {
-            let built = project.join("target/lab").join(program);
-            fs::copy(&built, world.bin().join(program)).with_context(|| {
-                format!("{} is missing; `make chaos` builds it", built.display())
-            })?;
-        }
-        let bin = world.bin().display().to_string();
-        let cargo = format!(
-            "#!/bin/sh\n# Cargo where nothing has changed.\ncase \"$1\" in\n\
-             build) sleep \"${{CHAOS_BUILD:-0}}\"\n\
-             echo '{{\"reason\":\"compiler-artifact\",\"target\":{{\"kind\":[\"bin\"],\"name\":\"lab\"}},\"executable\":\"{bin}/lab\"}}'\n\
-             echo '{{\"reason\":\"build-finished\",\"success\":true}}' ;;\n\
-             run) while [ \"$1\" != -- ]; do shift; done; shift; exec '{bin}/driver' \"$@\" ;;\n\
-             --version) echo 'cargo of the chaos' ;;\nesac\n"
-        );
-        let path = world.bin().join("cargo");
-        fs::write(&path, cargo)?;
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755))?;
+        copy::make(project, &world.root, &world.bin())?;
         Ok(world)
     }
 
-    fn bin(&self) -> PathBuf {
+    pub(crate) fn bin(&self) -> PathBuf {
         self.root.join("chaos-bin")
     }
 
@@ -97,10 +79,10 @@ impl World {
 
     /// As it is before each try: texts of a participant at all edit points, no run.
     pub(crate) fn refresh(&self) -> Result<()> {
-        for folder in [self.reports(), self.root.join(".lab"), self.tmp()] {
+        for folder in [self.reports(), self.root.join(".lab")] {
             remove(&folder)?;
         }
-        fs::create_dir_all(self.tmp())?;
+        self.empty_tmp()?;
         fs::set_permissions(self.tmp(), fs::Permissions::from_mode(0o1777))?;
         self.precious.borrow_mut().clear();
         for file in EDITS {
@@ -113,6 +95,28 @@ impl World {
             remove(&path)?;
             fs::write(&path, &text)?;
             self.must_keep(text);
+        }
+        Ok(())
+    }
+
+    /// All but the databases' templates goes, so that not every run has to make one.
+    fn empty_tmp(&self) -> Result<()> {
+        fs::create_dir_all(self.tmp())?;
+        for entry in fs::read_dir(self.tmp())?.flatten() {
+            let templates = entry.path().join("templates");
+            if templates.is_dir() {
+                remove(&entry.path().join("runs"))?;
+            } else {
+                remove(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// As on a machine on which no run with a database was ever made.
+    pub(crate) fn forget_templates(&self) -> Result<()> {
+        for entry in fs::read_dir(self.tmp())?.flatten() {
+            remove(&entry.path().join("templates"))?;
         }
         Ok(())
     }
@@ -150,9 +154,15 @@ impl World {
         } else {
             Command::new(program)
         };
+        command.args(arguments);
+        self.equip(&mut command);
+        command
+    }
+
+    /// What every program here starts with.
+    pub(crate) fn equip(&self, command: &mut Command) {
         let path = std::env::var("PATH").unwrap_or_default();
         command
-            .args(arguments)
             .current_dir(&self.root)
             .env("PATH", format!("{}:{path}", self.bin().display()))
             .env("CI", "true");
@@ -170,7 +180,6 @@ impl World {
         if !self.own_tmp {
             command.env("TMPDIR", self.tmp());
         }
-        command
     }
 
     /// `lab` alone.
@@ -251,7 +260,7 @@ impl World {
             return Ok(());
         }
         // Who was killed before there was a guard leaves it to the next run.
-        self.start(&mut self.run("everything"))?.end()?.with(&[0])?;
+        self.start(&mut self.run("everything"))?.end()?.measured()?;
         self.nothing_runs()?;
         let left = self.databases();
         ensure!(left.is_empty(), "databases are left: {left:?}");
@@ -303,24 +312,6 @@ pub(crate) fn works(program: &str, arguments: &[&str]) -> bool {
         .stderr(Stdio::null())
         .status();
     status.is_ok_and(|status| status.success())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        let kind = entry.file_type()?;
-        if NOT_COPIED.iter().any(|name| entry.file_name() == *name) {
-            continue;
-        }
-        if kind.is_dir() {
-            copy(&source, &target)?;
-        } else if kind.is_file() {
-            fs::copy(&source, &target)?;
-        }
-    }
-    Ok(())
 }
 
 /// Removes whatever is at `path`.

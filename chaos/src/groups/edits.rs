@@ -48,7 +48,7 @@ const SAVES: [Save; 4] = [
 
 /// One save at a random moment of one `solve` or `reset`.
 pub(crate) fn saves(trial: &mut Trial<'_>) {
-    for number in 0..trial.times(150, 10_000) {
+    for number in 0..trial.times(60, 10_000) {
         trial.case("a save", |world, random| save(world, random, number));
     }
 }
@@ -132,8 +132,9 @@ pub(crate) fn files(trial: &mut Trial<'_>) {
             );
         }
     }
-    trial.case("sixty resets", |world, _| {
-        for _ in 0..60 {
+    let resets = trial.times(20, 200);
+    trial.case(&format!("{resets} resets"), |world, _| {
+        for _ in 0..resets {
             world
                 .start(&mut world.driver(&["reset"]))?
                 .end()?

@@ -1,13 +1,21 @@
 //! What is tried, by kind.
 
+mod clock;
 mod disks;
 mod edits;
 mod environments;
+mod guide;
+mod hostile;
 mod kills;
+mod network;
 mod output;
+mod postgres;
+mod power;
+mod reports;
 mod services;
 mod signals;
 mod stack;
+mod users;
 
 use crate::trial::Trial;
 
@@ -21,14 +29,18 @@ pub(crate) const ALL: &[(&str, Group)] = &[
     ("signals", signals::signals),
     ("output", output::output),
     ("disks", disks::disks),
-    ("power", disks::power),
+    ("power", power::power),
+    ("clock", clock::clock),
     ("saves", edits::saves),
     ("files", edits::files),
+    ("reports", reports::reports),
     ("up", stack::stack),
+    ("users", users::users),
     ("environments", environments::environments),
-    ("network", environments::network),
-    ("postgres", environments::postgres),
-    ("hostile-files", environments::hostile),
+    ("network", network::network),
+    ("postgres", postgres::postgres),
+    ("hostile-files", hostile::hostile),
+    ("guide", guide::guide),
     ("requests", services::requests),
 ];
 

@@ -1,4 +1,4 @@
-//! Bytes that are no requests, and clients who hang up: the services go on.
+//! Bytes that are no requests, and clients who hang up: the services go on, and so does the guide.
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use fastrand::Rng;
 
-use crate::{process::Program, trial::Trial, world::World};
+use crate::{guide::Guide, process::Program, trial::Trial, world::World};
 
 /// What a random cut is made of.
 const REQUESTS: [&str; 5] = [
@@ -26,12 +26,21 @@ pub(crate) fn requests(trial: &mut Trial<'_>) {
     for service in ["api", "worker", "dep"] {
         trial.case(
             &format!("{clients} clients of {service}"),
-            |world, random| flood(world, random, service, clients),
+            |world, random| service_holds(world, random, service, clients),
         );
     }
+    trial.case(
+        &format!("{clients} clients of the guide"),
+        |world, random| {
+            let guide = Guide::open(world)?;
+            flood(random, guide.address, clients)?;
+            guide.answers()?;
+            guide.close()
+        },
+    );
 }
 
-fn flood(world: &World, random: &mut Rng, service: &str, clients: usize) -> Result<()> {
+fn service_holds(world: &World, random: &mut Rng, service: &str, clients: usize) -> Result<()> {
     let mut command = world.lab(&[service, "--listen", "127.0.0.1:0", "--exit-with-parent"]);
     command
         .stdout(Stdio::piped())
@@ -44,6 +53,22 @@ fn flood(world: &World, random: &mut Rng, service: &str, clients: usize) -> Resu
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line)?;
     let address: SocketAddr = line.trim().trim_start_matches("listening ").parse()?;
+    flood(random, address, clients)?;
+    ensure!(lab.runs()?, "{service} has ended");
+    let mut client = TcpStream::connect(address)?;
+    client.set_read_timeout(Some(Duration::from_secs(5)))?;
+    client.write_all(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
+    let mut answer = String::new();
+    client.read_to_string(&mut answer)?;
+    ensure!(
+        answer.starts_with("HTTP/1.1 200"),
+        "{service} answers {answer}"
+    );
+    Ok(())
+}
+
+/// Clients who send whole requests, torn ones, changed ones and noise, and hang up.
+fn flood(random: &mut Rng, address: SocketAddr, clients: usize) -> Result<()> {
     for _ in 0..clients {
         let mut text = REQUESTS[random.usize(..REQUESTS.len())].as_bytes().to_vec();
         match random.u8(..4) {
@@ -68,15 +93,5 @@ fn flood(world: &World, random: &mut Rng, service: &str, clients: usize) -> Resu
             let _ = client.read(&mut [0; 64]);
         }
     }
-    ensure!(lab.runs()?, "{service} has ended");
-    let mut client = TcpStream::connect(address)?;
-    client.set_read_timeout(Some(Duration::from_secs(5)))?;
-    client.write_all(b"GET /healthz HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    client.read_to_string(&mut answer)?;
-    ensure!(
-        answer.starts_with("HTTP/1.1 200"),
-        "{service} answers {answer}"
-    );
     Ok(())
 }

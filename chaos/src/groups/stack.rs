@@ -1,7 +1,12 @@
 //! `up` and `down`, and what is left where the holder is killed.
 
 use std::{
-    fs, net::TcpListener, os::unix::process::CommandExt, process::Command, thread, time::Duration,
+    fs,
+    net::{TcpListener, TcpStream},
+    os::unix::process::CommandExt,
+    process::Command,
+    thread,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, ensure};
@@ -12,7 +17,7 @@ use crate::{process, trial::Trial, world::World};
 const PORTS: [u16; 2] = [30080, 30081];
 
 pub(crate) fn stack(trial: &mut Trial<'_>) {
-    if !PORTS.into_iter().all(is_free) {
+    if !is_free() {
         return trial.skip("up and down", "ports 30080 and 30081 are taken");
     }
     for _ in 0..trial.times(1, 30) {
@@ -53,7 +58,8 @@ pub(crate) fn stack(trial: &mut Trial<'_>) {
             "the holder's number is a stranger's, then down",
             |world, _| stranger(world),
         );
-        trial.case("down in the middle of up", |world, random| {
+        trial.case("down in the middle of the first up", |world, random| {
+            world.forget_templates()?;
             let mut up = world.start(&mut world.driver(&["up"]))?;
             thread::sleep(Duration::from_millis(random.u64(..1_500)));
             world
@@ -71,7 +77,8 @@ pub(crate) fn stack(trial: &mut Trial<'_>) {
             drop(thief);
             down(world)
         });
-        trial.case("Ctrl-C in the middle of up", |world, random| {
+        trial.case("Ctrl-C in the middle of the first up", |world, random| {
+            world.forget_templates()?;
             let mut up = world.start(&mut world.driver(&["up"]))?;
             thread::sleep(Duration::from_millis(random.u64(100..800)));
             up.signal_group(Signal::INT)?;
@@ -85,26 +92,32 @@ pub(crate) fn stack(trial: &mut Trial<'_>) {
     }
 }
 
-fn is_free(port: u16) -> bool {
-    TcpListener::bind(("127.0.0.1", port)).is_ok()
+/// Whether nobody is at the ports of a stack.
+pub(super) fn is_free() -> bool {
+    let free = |port| TcpListener::bind(("127.0.0.1", port)).is_ok();
+    PORTS.into_iter().all(free)
 }
 
-fn up(world: &World) -> Result<()> {
-    let ended = world.start(&mut world.driver(&["up"]))?.end()?;
-    ended.with(&[0])?.says("make down to stop")?;
-    ensure!(!PORTS.into_iter().any(is_free), "nobody is at the ports");
+/// Fails unless somebody is at both.
+pub(super) fn stands() -> Result<()> {
+    for port in PORTS {
+        TcpStream::connect(("127.0.0.1", port)).context("the stack is not up")?;
+    }
     Ok(())
 }
 
-fn down(world: &World) -> Result<()> {
+pub(super) fn up(world: &World) -> Result<()> {
+    let ended = world.start(&mut world.driver(&["up"]))?.end()?;
+    ended.with(&[0])?.says("make down to stop")?;
+    stands()
+}
+
+pub(super) fn down(world: &World) -> Result<()> {
     world
         .start(&mut world.driver(&["down"]))?
         .end()?
         .with(&[0])?;
-    ensure!(
-        PORTS.into_iter().all(is_free),
-        "somebody is still at the ports"
-    );
+    ensure!(is_free(), "somebody is still at the ports");
     Ok(())
 }
 
@@ -116,9 +129,7 @@ fn kill_holder(world: &World) -> Result<()> {
         .into_iter()
         .find(|process| process.command.contains(&sign));
     process::kill(&holder.context("no holder")?, Signal::KILL)?;
-    process::until("the ports are free", || {
-        Ok(PORTS.into_iter().all(is_free).then_some(()))
-    })
+    process::until("the ports are free", || Ok(is_free().then_some(())))
 }
 
 /// Whoever has the number of a killed holder by now is not sent anything.

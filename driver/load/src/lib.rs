@@ -29,7 +29,7 @@ mod template;
 
 pub use hiccup::HICCUP_CELL;
 pub use machine::raise_open_files;
-pub use plan::{Again, ClassPlan, Plan, PlanError, Repeat};
+pub use plan::{Again, ClassPlan, Plan, PlanError, Repeat, is_path};
 pub use sample::{Connects, End, Ledger, Recording, Sample, Told};
 pub use service::{Endpoint, Service, Targets};
 pub use template::Template;

@@ -150,7 +150,7 @@ impl Plan {
 }
 
 /// A path and query as it is sent; a fragment, which no server is told, is none of it.
-fn is_path(text: &str) -> bool {
+pub fn is_path(text: &str) -> bool {
     let parsed = text.parse::<PathAndQuery>();
     text.starts_with('/') && parsed.is_ok_and(|parsed| parsed.as_str() == text)
 }

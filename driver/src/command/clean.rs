@@ -37,12 +37,14 @@ pub(super) fn clean_reports(root: &Path, options: &Options) -> Result<Ended> {
             Entry::Unreadable { .. } => None,
         })
         .collect();
+    finish_removing(&reports)?;
     let old = old(&runs, options.keep as usize);
     let removed = old
         .iter()
         .map(|run| remove(&reports, run))
         .sum::<Result<usize>>()?;
-    if removed > 0 {
+    // Whether or not anything was removed now: an earlier time may have been ended before it came to this.
+    if reports.root().is_dir() {
         report::write_index(&reports)?;
     }
     say!(
@@ -73,6 +75,9 @@ fn old(runs: &[Run], keep: usize) -> Vec<&Run> {
         .collect()
 }
 
+/// What a folder is called while it is removed: no longer like a run, so that nobody finds half of one.
+const REMOVED: &str = "removed";
+
 /// Removes the folder of a run and the comparisons of it; how many runs that were.
 fn remove(reports: &Reports, run: &Run) -> Result<usize> {
     let Some(folder) = folder_of(reports, run) else {
@@ -81,8 +86,30 @@ fn remove(reports: &Reports, run: &Run) -> Result<usize> {
     for page in comparisons(reports, &run.run_id)? {
         fs::remove_file(&page).with_context(|| format!("can't remove {}", page.display()))?;
     }
-    fs::remove_dir_all(&folder).with_context(|| format!("can't remove {}", folder.display()))?;
+    let going = folder.with_extension(REMOVED);
+    fs::rename(&folder, &going).with_context(|| format!("can't rename {}", folder.display()))?;
+    remove_folder(&going)?;
     Ok(1)
+}
+
+/// Removes what an earlier time began to, and was ended.
+fn finish_removing(reports: &Reports) -> Result<()> {
+    let folders = |path: &Path| {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+    };
+    let is_going = |name: &str| {
+        let parts = name.split_once('.');
+        parts.is_some_and(|(run, ending)| ending == REMOVED && run.parse::<RunId>().is_ok())
+    };
+    folders(reports.root())
+        .flat_map(|scenario| folders(&scenario.path()))
+        .filter(|entry| entry.file_name().to_str().is_some_and(is_going))
+        .try_for_each(|entry| remove_folder(&entry.path()))
+}
+
+fn remove_folder(folder: &Path) -> Result<()> {
+    fs::remove_dir_all(folder).with_context(|| format!("can't remove {}", folder.display()))
 }
 
 /// The folder that has the run's name: what a file says of itself may lead elsewhere, and so may a link.
@@ -165,10 +192,14 @@ mod tests {
         put("tx/20261125T120000Z-0003/events.jsonl");
         put("tx/notes/data.json");
         put("compare/notes.html");
+        // What an earlier time was ended over, and what only looks like it.
+        put("tx/20261125T120000Z-0004.removed/report.html");
+        put("tx/mine.removed/report.html");
         let elsewhere = root.path().join("elsewhere");
         fs::rename(path("tx/20261125T120003Z-0001"), &elsewhere).unwrap();
         std::os::unix::fs::symlink(&elsewhere, path("tx/20261125T120003Z-0001")).unwrap();
 
+        finish_removing(&reports).unwrap();
         for run in old(&runs, 1) {
             remove(&reports, run).unwrap();
         }
@@ -183,7 +214,7 @@ mod tests {
         assert_eq!(
             left("tx"),
             "20261125T120000Z-0002 20261125T120000Z-0003 20261125T120001Z-0001 20261125T120003Z-0001 \
-             20261125T120005Z-0001 notes"
+             20261125T120005Z-0001 mine.removed notes"
         );
         assert!(elsewhere.join("data.json").is_file());
         assert_eq!(

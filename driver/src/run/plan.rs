@@ -119,11 +119,7 @@ fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassP
 }
 
 fn stretch(class: &Class, phase: &Phase) -> Result<Stretch> {
-    let named = class
-        .rates
-        .iter()
-        .find(|(name, _)| *name.get_ref() == phase.name);
-    let rate = named.map_or(class.rate, |(_, rate)| *rate);
+    let rate = class.rate_in(phase);
     let shape = if rate.is_ramp() {
         Shape::Ramp {
             from: rate.from.try_into()?,

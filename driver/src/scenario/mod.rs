@@ -229,6 +229,15 @@ pub struct Class {
     pub receipts: bool,
 }
 
+impl Class {
+    /// Its rate in a phase.
+    pub fn rate_in(&self, phase: &Phase) -> Rate {
+        let mut named = self.rates.iter();
+        let named = named.find(|(name, _)| *name.get_ref() == phase.name);
+        named.map_or(self.rate, |(_, rate)| *rate)
+    }
+}
+
 /// How arrivals are spread over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -118,6 +118,31 @@ mod tests {
     }
 
     #[test]
+    fn a_class_that_cannot_be_sent_or_sends_nothing_is_refused_before_anything_is_started() {
+        for (from, to, says) in [
+            (
+                "GET /cases/local",
+                "GET /cases/local\\r\\nhost: evil",
+                "not a path of a URL",
+            ),
+            ("GET /cases/local", "GET /cases/a b", "not a path of a URL"),
+            (
+                "name = \"quote\"",
+                "name = \"a quote\"",
+                "in the name of the class",
+            ),
+            ("rate = \"30/s\"", "rate = \"0/s\"", "sends nothing"),
+            ("rate = \"30/s\"", "rate = \"0/s..0/s\"", "sends nothing"),
+        ] {
+            let error = error(from, to);
+            assert!(
+                error.starts_with("my.toml, line") && error.contains(says),
+                "{to}: {error}"
+            );
+        }
+    }
+
+    #[test]
     fn arrivals_are_even_random_or_in_bursts() {
         let with = |line: &str| {
             let text = GOOD.replacen(

@@ -7,7 +7,9 @@ use std::{
     path::{Component, Path},
 };
 
-use super::{Check, Class, Dimension, Limit, Measure, Reference, Scenario};
+use lab_load::{Template, is_path};
+
+use super::{Check, Class, Dimension, Limit, Measure, Phase, Reference, Scenario};
 
 /// Where in the file something is wrong, and what.
 type Complaint = (Place, String);
@@ -48,7 +50,9 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
     unique("checks", scenario.checks.iter().map(|check| &check.id))?;
     let names = Names::of(scenario);
     for (index, class) in scenario.classes.iter().enumerate() {
-        check_class(class).or_else(|message| complain(Place::Entry("classes", index), message))?;
+        check_class(class)
+            .and_then(|()| sends_something(scenario, class))
+            .or_else(|message| complain(Place::Entry("classes", index), message))?;
         class
             .rates
             .keys()
@@ -115,6 +119,13 @@ fn check_class(class: &Class) -> Result<(), String> {
             class.request
         ));
     }
+    // As it is sent; its keys begin with the run and the name of the class.
+    let path = Template::new(request.map_or("", |(_, path)| path)).text(name, 0);
+    if !is_path(&path) {
+        return Err(format!(
+            "class `{name}`: {path:?} is not a path of a URL; escape blanks and the like, in the name of the class, too"
+        ));
+    }
     if class.timeout.is_zero() || class.slo.is_zero() {
         return Err(format!(
             "class `{name}`: `timeout` and `slo` must be above 0"
@@ -127,6 +138,22 @@ fn check_class(class: &Class) -> Result<(), String> {
         return Err(format!("class `{name}`: `repeat` counts requests, from 1"));
     }
     Ok(())
+}
+
+/// Where a class never sends anything, nothing is measured and no code can do well.
+fn sends_something(scenario: &Scenario, class: &Class) -> Result<(), String> {
+    let sends = |phase: &Phase| {
+        let rate = class.rate_in(phase);
+        rate.from + rate.to > 0.0 && !phase.duration.is_zero()
+    };
+    if scenario.phases.iter().any(sends) {
+        Ok(())
+    } else {
+        Err(format!(
+            "class `{}` sends nothing in any phase; give it a `rate` above 0",
+            class.name
+        ))
+    }
 }
 
 fn check_limit(check: &Check) -> Result<(), String> {

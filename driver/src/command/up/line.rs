@@ -248,7 +248,7 @@ pub(super) async fn ask_to_stop(root: &Path, within: Duration) -> Result<bool> {
 }
 
 async fn call(root: &Path, question: Question, within: Duration) -> Result<Option<Call>> {
-    let Some(entry) = read_entry(root) else {
+    let Some(entry) = read_entry(root)? else {
         return Ok(None);
     };
     let Entry { pid, word, .. } = entry;
@@ -278,9 +278,20 @@ async fn call(root: &Path, question: Question, within: Duration) -> Result<Optio
     }
 }
 
-/// What the file says; none where there is none, or one of an older version.
-fn read_entry(root: &Path) -> Option<Entry> {
-    serde_json::from_slice(&fs::read(state_path(root)).ok()?).ok()
+/// What the file says; none where there is none, or one of an older version. Where it can't be read, as by another
+/// user, nobody knows whether a stack stands.
+fn read_entry(root: &Path) -> Result<Option<Entry>> {
+    let path = state_path(root);
+    match fs::read(&path) {
+        Ok(text) => Ok(serde_json::from_slice(&text).ok()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| {
+            format!(
+                "can't read {}; only the user who started a stack can ask for it",
+                path.display()
+            )
+        }),
+    }
 }
 
 fn state_path(root: &Path) -> PathBuf {
@@ -359,6 +370,16 @@ mod tests {
         };
         left_behind(root.path(), free);
         is_nobodys(root.path()).await;
+    }
+
+    #[tokio::test]
+    async fn where_the_file_cannot_be_read_nobody_says_that_nothing_is_up() {
+        let root = tempfile::tempdir().unwrap();
+        // As with one of another user; that would keep root out, too.
+        fs::create_dir_all(state_path(root.path())).unwrap();
+        let error = ask_to_stop(root.path(), SOON).await.unwrap_err();
+        assert!(error.to_string().contains("up.json"), "{error}");
+        ask_where(root.path(), SOON).await.unwrap_err();
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ use std::{
 };
 
 use lab_say::note;
+use rustix::fs::statvfs;
 use serde::Deserialize;
 use tokio::process::Command;
 
@@ -56,6 +57,20 @@ pub enum BuildError {
         /// What the system says.
         source: io::Error,
     },
+    /// There is hardly any: a compiler or linker that finds none says anything, and leaves room when it is gone.
+    #[error(
+        "the services were not built ({status}). Look at the message above, and at the disk: {} has room for {} MiB \
+         only, which may be all that is wrong; make room, with `cargo clean` if need be, and run again",
+        folder.display(), room / MIB
+    )]
+    Cramped {
+        /// The folder of what is built.
+        folder: PathBuf,
+        /// Bytes that can be written there.
+        room: u64,
+        /// How cargo ended.
+        status: ExitStatus,
+    },
     /// Cargo did not come to the code.
     #[error("cargo does not build the services ({0}); its message is above. Nothing was started")]
     NotBuilt(ExitStatus),
@@ -83,6 +98,11 @@ const CASES: &str = "lab-services/src/cases";
 
 /// Builds after which nobody waits for a text that stays.
 const BUILDS: usize = 3;
+
+const MIB: u64 = 1 << 20;
+
+/// A build of the services with the parts it makes on the way takes less.
+const ENOUGH_ROOM: u64 = 100 * MIB;
 
 /// Said after the last crate, whether or not it compiles.
 const FINISHED: &str = "build-finished";
@@ -163,10 +183,17 @@ async fn failed(root: &Path, status: ExitStatus, messages: &[u8]) -> BuildError 
     if let Some(signal) = status.signal() {
         return BuildError::Stopped(signal);
     }
-    if let Some(folder) = target_folder(root).await
-        && let Err(source) = writable(&folder)
-    {
-        return BuildError::Unwritable { folder, source };
+    if let Some(folder) = target_folder(root).await {
+        if let Err(source) = writable(&folder) {
+            return BuildError::Unwritable { folder, source };
+        }
+        if let Some(room) = room(&folder).filter(|room| *room < ENOUGH_ROOM) {
+            return BuildError::Cramped {
+                folder,
+                room,
+                status,
+            };
+        }
     }
     let compiled = |line| {
         serde_json::from_slice::<Message>(line).is_ok_and(|message| message.reason == FINISHED)
@@ -202,6 +229,12 @@ async fn target_folder(root: &Path) -> Option<PathBuf> {
     let folder = metadata.target_directory.join("lab");
     let there = folder.ancestors().find(|folder| folder.is_dir());
     there.map(Path::to_owned)
+}
+
+/// How many bytes can be written to `folder`, where the system knows.
+fn room(folder: &Path) -> Option<u64> {
+    let found = statvfs(folder).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Whether something can be written to `folder`, and kept there.
@@ -355,6 +388,7 @@ mod tests {
                 .unwrap()
                 .ends_with("target/lab")
         );
+        assert!(room(root.path()).is_some_and(|room| room > 0));
         let error = writable(Path::new("/proc")).unwrap_err();
         let named = BuildError::Unwritable {
             folder,

@@ -213,7 +213,9 @@ impl<'a> Leftover<'a> {
     /// By PostgreSQL's own pid file.
     fn on(data: &'a Path) -> Option<Self> {
         let text = fs::read_to_string(data.join("postmaster.pid")).ok()?;
-        let pid = Pid::from_raw(text.lines().next()?.trim().parse().ok()?)?;
+        let number: i32 = text.lines().next()?.trim().parse().ok()?;
+        // Below 0 it is that of a backend without a server, as `initdb` starts them: it ends with who started it.
+        let pid = Pid::from_raw(Some(number).filter(|number| *number > 0)?)?;
         let server = Self {
             data,
             pid,
@@ -331,8 +333,10 @@ mod tests {
         let data = left.folder.join("data");
         fs::create_dir(&data).unwrap();
         let own = std::process::id();
-        fs::write(data.join("postmaster.pid"), format!("{own}\n")).unwrap();
-        assert!(Leftover::on(&data).is_none());
+        for number in [format!("{own}"), format!("-{own}"), "0".into(), "x".into()] {
+            fs::write(data.join("postmaster.pid"), format!("{number}\n")).unwrap();
+            assert!(Leftover::on(&data).is_none(), "{number}");
+        }
 
         // One that reads what is in the folder, as somebody does who looks for a mistake.
         let log = data.join("postgres.log");

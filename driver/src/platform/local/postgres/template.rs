@@ -3,7 +3,11 @@
 
 use std::{fs, io, path::Path, process::Stdio};
 
-use tokio::{io::AsyncWriteExt, process::Command};
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    process::Command,
+};
 
 use crate::secret;
 
@@ -152,21 +156,41 @@ fn program(store: &Store, installation: &Installation, name: &str, folder: &Path
     command
 }
 
-/// Runs `command` with `input`; where it fails, what it said.
+/// Runs `command` with `input`; where it fails, what it said. Given up, it ends with what it has started: nobody goes
+/// on writing to a folder that is not claimed any more.
 async fn run(mut command: Command, input: &[u8]) -> Result<(), String> {
     let output = async {
-        let mut child = command.spawn()?;
+        let mut child = command.process_group(0).spawn()?;
+        let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(input).await?;
         }
-        child.wait_with_output().await
+        let mut said = Vec::new();
+        if let Some(mut stderr) = child.stderr.take() {
+            stderr.read_to_end(&mut said).await?;
+        }
+        let status = child.wait().await?;
+        group.0 = None;
+        Ok::<_, io::Error>((status, said))
     };
-    let output = output.await.map_err(|error| error.to_string())?;
-    if output.status.success() {
+    let (status, said) = output.await.map_err(|error| error.to_string())?;
+    if status.success() {
         return Ok(());
     }
-    let text = String::from_utf8_lossy(&output.stderr);
-    Err(format!("{}\n{}", output.status, text.trim()))
+    let text = String::from_utf8_lossy(&said);
+    Err(format!("{status}\n{}", text.trim()))
+}
+
+/// A process group whose leader has not been waited for, so that its number is still its own. Killed when dropped.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(leader) = self.0 {
+            // All of it may have ended.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
 }
 
 fn initdb_failed(installation: &Installation, text: String) -> PostgresError {
@@ -239,4 +263,51 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|gone| Err(io::Error::other(gone)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Whether a process runs; one that nobody waits for does not.
+    fn runs(pid: &str) -> bool {
+        let ps = std::process::Command::new("ps")
+            .args(["-o", "stat=", "-p", pid])
+            .output()
+            .unwrap();
+        let state = String::from_utf8_lossy(&ps.stdout).trim().to_owned();
+        !state.is_empty() && !state.starts_with('Z')
+    }
+
+    #[tokio::test]
+    async fn what_is_given_up_ends_with_what_it_has_started() {
+        let folder = tempfile::tempdir().unwrap();
+        let started = folder.path().join("started");
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", "sleep 600 & echo $! >part && mv part started; wait"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let look = Duration::from_millis(10);
+        let is_there = async {
+            while !started.exists() {
+                tokio::time::sleep(look).await;
+            }
+        };
+        tokio::select! {
+            ended = run(command, b"") => panic!("{ended:?}"),
+            () = is_there => {}
+        }
+        let pid = fs::read_to_string(&started).unwrap();
+        let mut looks = 0..3000;
+        while runs(pid.trim()) {
+            assert!(looks.next().is_some(), "it goes on");
+            tokio::time::sleep(look).await;
+        }
+    }
 }
