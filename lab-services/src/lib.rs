@@ -18,6 +18,7 @@ pub mod failure;
 pub mod ledger;
 pub mod logs;
 pub mod metrics;
+pub(crate) mod peers;
 pub mod quota;
 pub mod request;
 pub mod serve;
