@@ -378,6 +378,28 @@ fn a_second_run_in_a_namespace_is_refused_by_the_name_of_the_first() {
     cluster.is_clean(&children);
 }
 
+#[test]
+fn a_run_that_has_lost_its_namespace_says_to_whom_and_leaves_theirs_alone() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    cluster.meddle(&["take", "bob@desk runs tx"]);
+    let output = driver.wait_with_output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("the cluster broke: bob@desk runs tx, since "),
+        "{said}"
+    );
+    wait_for("no pod is left", || {
+        cluster.pods("api").is_empty().then_some(())
+    });
+    let lease = fs::read_to_string(cluster.path("state/lease-run.json")).unwrap();
+    assert!(lease.contains("bob@desk"), "{lease}");
+}
+
 /// Where nobody has figures a run would wait for them in vain for a minute and a half, and then not begin.
 #[test]
 fn figures_that_cannot_come_are_not_waited_for_and_the_last_reason_is_told() {

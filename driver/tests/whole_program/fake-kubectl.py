@@ -8,7 +8,8 @@ FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes si
 `no-way` (it reaches no pod), `no-figures` (nobody has measured a pod), `no-names` (nobody finds the dependency).
 
 A test can also do what people and nodes do to a cluster, while a run goes: `replace POD NEW` deletes a pod, and
-its owner makes another of that name; `away HOW SECONDS` takes the API server away, `stopped` or `gone`.
+its owner makes another of that name; `away HOW SECONDS` takes the API server away, `stopped` or `gone`;
+`take WHO` takes the namespace over from the run that has it.
 """
 
 import contextlib, fcntl, http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
@@ -319,6 +320,16 @@ def lease(method, name, wanted):
         return wanted
 
 
+def take(who):
+    with turn():
+        file = STATE / "lease-run.json"
+        now = json.loads(file.read_text())
+        version = str(int(now["metadata"]["resourceVersion"]) + 1)
+        now["metadata"] = {"name": "run", "resourceVersion": version, "labels": {"app.kubernetes.io/instance": "other"}}
+        now["spec"]["holderIdentity"] = who
+        file.write_text(json.dumps(now))
+
+
 def replicas():
     """What the Deployment of the api asks for: what there is and does not go."""
     applied = json.loads((STATE / "applied.json").read_text())
@@ -468,6 +479,9 @@ def gate():
 
 if args[0] == "replace":
     replace(*args[1:])
+    sys.exit()
+if args[0] == "take":
+    take(args[1])
     sys.exit()
 if args[0] == "away":
     (STATE / "away").write_text(f"{args[1]} {time.time() + float(args[2])}")

@@ -57,13 +57,13 @@ pub enum Error {
         /// What happened.
         source: reqwest::Error,
     },
-    /// It does not let us.
+    /// The API server says that one may not.
     #[error(
-        "the cluster's API refuses {path}: the workshop needs more rights there, and book/kubernetes.md has which"
+        "the cluster's API says no: {message}; book/kubernetes.md has the rights that the workshop needs"
     )]
     Forbidden {
-        /// What was asked for.
-        path: String,
+        /// Its own words, which name the right.
+        message: String,
     },
     /// Somebody else runs there.
     #[error(

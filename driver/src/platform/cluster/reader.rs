@@ -159,19 +159,29 @@ async fn read<T: DeserializeOwned>(
     request: reqwest::RequestBuilder,
     path: &str,
 ) -> Result<T, Error> {
-    let answer = request.send().await;
-    let answer = answer.and_then(reqwest::Response::error_for_status);
+    let answer = match request.send().await {
+        Ok(answer) if answer.status() == StatusCode::FORBIDDEN => {
+            return Err(forbidden(answer).await);
+        }
+        answer => answer.and_then(reqwest::Response::error_for_status),
+    };
     let read = match answer {
         Ok(answer) => answer.json().await,
         Err(error) => Err(error),
     };
-    read.map_err(|source| {
-        let path = path.to_owned();
-        match source.status() {
-            Some(StatusCode::FORBIDDEN) => Error::Forbidden { path },
-            _ => Error::Api { path, source },
-        }
+    read.map_err(|source| Error::Api {
+        path: path.to_owned(),
+        source,
     })
+}
+
+/// What the API server says besides the number.
+async fn forbidden(answer: reqwest::Response) -> Error {
+    let said: serde_json::Value = answer.json().await.unwrap_or_default();
+    let message = said["message"].as_str().unwrap_or("it gives no reason");
+    Error::Forbidden {
+        message: message.to_owned(),
+    }
 }
 
 fn status(error: &Error) -> Option<StatusCode> {

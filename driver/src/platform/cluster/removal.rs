@@ -39,9 +39,8 @@ async fn of_this_run(kubectl: &Kubectl, run: &str) -> Result<(), Error> {
     let mut told = false;
     loop {
         let removed = kubectl.run(&strs(&arguments), None, ATTEMPT_WITHIN).await;
-        let error = match removed {
-            Ok(_) => return Ok(()),
-            Err(error) => error,
+        let Err(error) = removed else {
+            return Ok(());
         };
         if !error.may_pass() || Instant::now() > deadline {
             return Err(Error::Left {

@@ -94,24 +94,35 @@ impl Site {
 
     /// A `make` command for people, for this cluster.
     pub(super) fn make(&self, target: &str) -> String {
-        let mut command = format!("make {target} PLATFORM=k3d");
-        if self.context != super::K3D_CONTEXT {
-            command.push_str(&format!(" CONTEXT={}", self.context));
-        }
-        format!("`{command}`")
+        let context = if self.context == super::K3D_CONTEXT {
+            String::new()
+        } else {
+            format!(" CONTEXT={}", self.context)
+        };
+        format!("`make {target} PLATFORM=k3d{context}`")
     }
 
-    /// What makes the nodes have an image of the code in the folder.
+    /// What to do where the nodes don't have the image.
+    pub(super) fn missing_image(&self) -> String {
+        let make = self.make("image");
+        match &self.image {
+            Some(image) => {
+                format!("push {image}, or leave IMAGE= out: {make} builds one and loads it")
+            }
+            None => format!("{make} builds and loads it, IMAGE=… names one in a registry"),
+        }
+    }
+
+    /// What to do where the image is not of the code in the folder.
     pub(super) fn new_image(&self) -> String {
+        let make = self.make("image");
         match &self.image {
             // Nodes that have a tag don't look whether the registry has another image under it.
             Some(image) => format!(
-                "build and push it under a new tag, and name that with IMAGE= in place of {image}"
+                "build and push it under a new tag and name that with IMAGE=, since nodes that have {image} look for \
+                 no other; or leave IMAGE= out: {make} builds one and loads it"
             ),
-            None => format!(
-                "{} builds and loads it, IMAGE=… names one in a registry",
-                self.make("image")
-            ),
+            None => format!("{make} builds and loads another"),
         }
     }
 }
@@ -161,5 +172,7 @@ mod tests {
             text.contains("under a new tag") && text.contains("registry/lab:1"),
             "{text}"
         );
+        let text = site.missing_image();
+        assert!(text.starts_with("push registry/lab:1"), "{text}");
     }
 }

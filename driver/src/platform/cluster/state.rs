@@ -68,9 +68,9 @@ pub(super) fn restarts(pod: &Pod) -> i32 {
         .sum()
 }
 
-/// Why a pod will not get ready by waiting, with the next step; none while it may. `new_image` is how the nodes
-/// get an image.
-pub(super) fn stuck(pod: &Pod, new_image: &str) -> Option<String> {
+/// Why a pod will not get ready by waiting, with the next step; none while it may. `missing_image` is what to do
+/// where the nodes don't have one.
+pub(super) fn stuck(pod: &Pod, missing_image: &str) -> Option<String> {
     if let Some(ending) = ending(pod) {
         return Some(ending.text);
     }
@@ -79,7 +79,7 @@ pub(super) fn stuck(pod: &Pod, new_image: &str) -> Option<String> {
         let reason = waiting.reason.as_deref()?;
         let advice = match reason {
             "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" => {
-                format!("the cluster does not have it: {new_image}")
+                format!("the cluster does not have it: {missing_image}")
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
                 "`kubectl describe pod` has more".to_owned()

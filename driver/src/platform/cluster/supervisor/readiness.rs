@@ -38,11 +38,11 @@ const LOOKED_WITHIN: Duration = Duration::from_secs(20);
 impl Supervisor {
     pub(super) async fn all_ready(&mut self) -> Result<(), Error> {
         let deadline = Instant::now() + READY_WITHIN;
-        let new_image = self.kubectl.site.new_image();
+        let missing_image = self.kubectl.site.missing_image();
         loop {
             let pods = self.reader.api.pods(&self.own).await?;
             for pod in &pods {
-                let (name, stuck) = (state::name(pod), state::stuck(pod, &new_image));
+                let (name, stuck) = (state::name(pod), state::stuck(pod, &missing_image));
                 let lasts = self.members.stuck_for(name, stuck.is_some());
                 if let Some(text) = stuck.filter(|_| lasts >= STUCK_AFTER) {
                     let pod = name.to_owned();
