@@ -29,7 +29,7 @@ use crate::{
     interrupt::{self, Interrupted},
     platform::{
         self, Platform,
-        cluster::{ClusterPlatform, K3D_CONTEXT},
+        cluster::{self, ClusterPlatform, K3D_CONTEXT},
         local::{BuildError, LocalPlatform},
     },
     scenario::Scenario,
@@ -86,6 +86,9 @@ struct Place {
     /// Context of the kubeconfig that names the cluster, for --platform k3d
     #[arg(long, env = "LAB_CONTEXT", default_value = K3D_CONTEXT)]
     context: String,
+    /// Namespace of that cluster for the run's objects, for --platform k3d
+    #[arg(long, env = "LAB_NAMESPACE", default_value = cluster::NAMESPACE)]
+    namespace: cluster::Namespace,
     /// Image of the services in a registry that the cluster can reach; without it one is built and loaded
     #[arg(long, env = "LAB_IMAGE")]
     image: Option<String>,
@@ -164,7 +167,9 @@ impl Place {
     /// Connects to the cluster, and sees to it that it has an image of today's code.
     async fn cluster(&self, session: &Session) -> Result<Box<dyn Platform>> {
         let image = self.image.clone().filter(|image| !image.is_empty());
-        let connecting = ClusterPlatform::connect(&session.root, &self.context, image.clone());
+        let namespace = self.namespace.clone();
+        let connecting =
+            ClusterPlatform::connect(&session.root, &self.context, namespace, image.clone());
         let platform = tokio::select! {
             platform = connecting => platform?,
             () = session.interrupt.cancelled() => bail!(Interrupted),

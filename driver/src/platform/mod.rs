@@ -57,6 +57,13 @@ pub enum Error {
     SupervisorGone,
 }
 
+impl Error {
+    /// Whether a cluster kept what the run has made, because its API did not answer for long.
+    pub(crate) fn is_of_a_cluster_that_is_away(&self) -> bool {
+        matches!(self, Self::Cluster(cluster::Error::Left { .. }))
+    }
+}
+
 /// What to start. The dependency is part of every stack, and the auditor of every one with a database.
 #[derive(Clone, Debug)]
 pub struct StackSpec {
@@ -194,6 +201,17 @@ pub struct Failure {
     pub text: String,
 }
 
+/// A stretch in which the platform gave no answer: nobody can say what the services did meanwhile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Silence {
+    /// Of what, for people.
+    pub of: String,
+    /// From when it was asked.
+    pub from: Instant,
+    /// Until it answered.
+    pub to: Instant,
+}
+
 /// A step in the life of a replica of the api.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaEvent {
@@ -247,6 +265,8 @@ pub struct Stack {
     pub replicas: watch::Receiver<Vec<Replica>>,
     /// Services that broke, as it happens.
     pub failures: mpsc::UnboundedReceiver<Failure>,
+    /// Stretches in which the platform itself gave no answer.
+    pub silences: mpsc::UnboundedReceiver<Silence>,
     /// Lives of the api's replicas, from the first start on.
     pub events: mpsc::UnboundedReceiver<ReplicaEvent>,
     /// What the platform's own autoscaler decides; none where it has none, or nothing is autoscaled.

@@ -174,11 +174,12 @@ impl Platform for TargetPlatform {
             ready_since: Some(now),
         }]);
         let (failures_end, failures) = mpsc::unbounded_channel();
+        let (silences_end, silences) = mpsc::unbounded_channel();
         let (events_end, events) = mpsc::unbounded_channel();
         let (commands, mut given) = mpsc::unbounded_channel();
         tokio::spawn(async move {
             // Nothing fails and nothing happens, which the open ends say until the stack is stopped.
-            let _ends = (failures_end, events_end);
+            let _ends = (failures_end, silences_end, events_end);
             while let Some(command) = given.recv().await {
                 if let Command::Stop(done) = command {
                     // Whoever asked may not wait for the answer.
@@ -192,6 +193,7 @@ impl Platform for TargetPlatform {
                 targets,
                 replicas,
                 failures,
+                silences,
                 events,
                 decisions: None,
                 control: StackControl { commands },

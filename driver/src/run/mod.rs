@@ -12,12 +12,12 @@ mod plan;
 mod sources;
 pub mod terminal;
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use lab_load::{Plan, Recording};
-use lab_record::{EventKind, Line, Reports, Run, RunId};
+use lab_record::{EventKind, Line, Pause, Reports, Run, RunId};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +27,7 @@ use crate::{
     file,
     interrupt::Interrupted,
     observe::{self, Observation, Stop},
-    platform::{Platform, Stack},
+    platform::{Platform, Silence, Stack},
     scenario::{Scenario, Settings},
 };
 use autoscaler::Manifests;
@@ -93,11 +93,26 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     };
     let played = play(order, &run_id, &folder, manifests, &mut stack, terminal).await;
     let stopped = stack.control.stop().await;
-    let (played, mut journal) = played?;
+    let (mut played, mut journal) = match (played, &stopped) {
+        (Ok(played), _) => played,
+        (Err(error), Err(left)) => return Err(error.context(left.to_string())),
+        (Err(error), Ok(())) => return Err(error),
+    };
+    while let Ok(silence) = stack.silences.try_recv() {
+        played.fell_silent(&silence);
+    }
+    let mut left = Left::default();
+    match stopped {
+        // Part of the measurement: who can't remove the services could not be sure of them, either.
+        Err(error) if error.is_of_a_cluster_that_is_away() => {
+            let text = error.to_string();
+            terminal.note(&text);
+            played.broke(&text);
+        }
+        stopped => drop(left.note(stopped)),
+    }
     let interrupted = played.interrupted;
     let run = outcome::assemble(order, run_id, played);
-    let mut left = Left::default();
-    left.note(stopped);
     left.write(order.reports, &run, &mut journal);
     Ok(Ran {
         run,
@@ -111,6 +126,7 @@ struct Played {
     sources: Sources,
     plan: Plan,
     started_at: Timestamp,
+    t0: Instant,
     recording: Recording,
     books: Books,
     settings: Settings,
@@ -119,6 +135,29 @@ struct Played {
     /// What broke, where something did.
     broken: Option<String>,
     interrupted: bool,
+}
+
+impl Played {
+    /// What broke besides what is known.
+    fn broke(&mut self, text: &str) {
+        self.broken = Some(match self.broken.take() {
+            Some(before) => format!("{before}; {text}"),
+            None => text.to_owned(),
+        });
+    }
+
+    /// The platform gave no answer for a while, which to a verdict is a pause like any other.
+    fn fell_silent(&mut self, silence: &Silence) {
+        let seconds = |at: Instant| at.saturating_duration_since(self.t0).as_secs_f64();
+        if silence.to > self.t0 {
+            self.observation.standstills.push(Pause {
+                start_s: seconds(silence.from),
+                end_s: seconds(silence.to),
+                worst_ms: (silence.to - silence.from).as_secs_f64() * 1e3,
+                service: Some(silence.of.clone()),
+            });
+        }
+    }
 }
 
 fn begin_journal(
@@ -253,6 +292,7 @@ async fn play(
         sources,
         plan,
         started_at,
+        t0,
         recording,
         books,
         settings,

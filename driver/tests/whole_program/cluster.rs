@@ -69,6 +69,24 @@ impl Cluster {
             .env("LAB_IMAGE", "lab:test");
     }
 
+    /// Does to the cluster what people and nodes do to one: see `fake-kubectl.py`.
+    fn meddle(&self, arguments: &[&str]) {
+        let mut command = Command::new(self.path("bin/kubectl"));
+        let lab = Path::new(env!("CARGO_BIN_EXE_driver")).with_file_name("lab");
+        let done = command
+            .args(arguments)
+            .env("FAKE_CLUSTER", self.path("state"))
+            .env("LAB", lab)
+            .status();
+        assert!(done.unwrap().success(), "{arguments:?}");
+    }
+
+    /// The addresses of the Services.
+    fn services(&self) -> serde_json::Value {
+        let text = fs::read(self.path("state/services.json")).unwrap_or_default();
+        serde_json::from_slice(&text).unwrap_or_default()
+    }
+
     /// Process ids of the pods of a service.
     fn pods(&self, app: &str) -> Vec<u32> {
         let files = fs::read_dir(self.path("state")).unwrap().flatten();
@@ -107,6 +125,9 @@ impl Cluster {
                 .iter()
                 .all(|app| self.pods(app).is_empty())
                 .then_some(())
+        });
+        wait_for("nobody claims the namespace", || {
+            (!self.path("state/lease-run.json").exists()).then_some(())
         });
     }
 }
@@ -169,6 +190,238 @@ fn an_api_server_that_goes_away_ends_the_run() {
     cluster.is_clean(&[]);
 }
 
+/// An answer that comes 3 s late on its way is nobody's slow service.
+#[test]
+fn an_api_server_that_stalls_is_no_stall_of_the_service() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    cluster.meddle(&["away", "stopped", "3"]);
+    let output = driver.wait_with_output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("A pause of the way through the API server of "),
+        "{said}"
+    );
+    let data = data(&cluster.path("reports"), "long");
+    assert_eq!(data["verdict"]["outcome"], "invalid");
+    assert_eq!(data["complete"], true);
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn an_api_server_that_comes_back_has_the_objects_removed() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    let children = descendants(driver.id());
+    cluster.meddle(&["away", "gone", "20"]);
+    let output = driver.wait_with_output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("the cluster broke: "), "{said}");
+    assert!(said.contains("removed as soon as it does"), "{said}");
+    let data = data(&cluster.path("reports"), "long");
+    assert_eq!(data["verdict"]["outcome"], "invalid");
+    let total = &data["classes"][0]["total"]["counts"];
+    assert!(total["ok"].as_u64().unwrap() > 0, "{total}");
+    cluster.is_clean(&children);
+}
+
+#[test]
+fn an_api_server_that_stays_away_leaves_the_report_and_the_command_that_tidies_up() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    cluster.meddle(&["away", "gone", "100000"]);
+    let output = driver.wait_with_output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("the cluster keeps what this run has made"),
+        "{said}"
+    );
+    let command = "`kubectl --context=k3d-lab --namespace=lab-run delete ";
+    assert!(said.contains(command), "{said}");
+    let data = data(&cluster.path("reports"), "long");
+    assert_eq!(data["verdict"]["outcome"], "invalid");
+    let findings = data["self_check"]["findings"].to_string();
+    assert!(findings.contains("the cluster keeps"), "{findings}");
+    assert!(!cluster.pods("api").is_empty(), "nobody could remove it");
+
+    cluster.meddle(&["away", "gone", "0"]);
+    let output = cluster.run("short").output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn a_pod_that_is_replaced_makes_the_run_invalid_whatever_the_new_ones_name() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    // One that is listed before the pod that goes, and one that is listed after it.
+    for name in ["api--new", "api-new"] {
+        let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+        cluster.meddle(&["replace", "api-0", name]);
+        let output = driver.wait_with_output().unwrap();
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(3), "{name}: {said}");
+        assert!(
+            said.contains("api-0 broke: it was deleted or evicted"),
+            "{name}: {said}"
+        );
+        cluster.is_clean(&[]);
+        fs::remove_dir_all(cluster.path("reports")).unwrap();
+    }
+}
+
+#[test]
+fn services_and_their_addresses_stay_from_run_to_run() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let addresses = || {
+        let output = cluster.run("short").output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        cluster.is_clean(&[]);
+        cluster.services()
+    };
+    let first = addresses();
+    for name in ["api", "worker", "dep", "auditor", "postgres"] {
+        assert!(first[name].is_string(), "{name}: {first}");
+    }
+    assert_eq!(addresses(), first);
+}
+
+#[test]
+fn a_service_that_does_not_find_another_is_named_before_the_load() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let mut command = cluster.run("short");
+    let output = command.env("FAKE_TROUBLE", "no-names").output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    for word in [
+        "api does not reach dep: ",
+        "the name dep",
+        "kube-dns",
+        "networkpolicies",
+    ] {
+        assert!(said.contains(word), "{word}: {said}");
+    }
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn a_namespace_of_ones_own_has_all_of_a_run() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let mut command = cluster.run("short");
+    let output = command.args(["--namespace", "lab-run-ada"]).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    assert!(cluster.path("state/namespace-lab-run-ada").exists());
+    assert!(!cluster.path("state/namespace-lab-run").exists());
+    cluster.is_clean(&[]);
+
+    let output = cluster.run("short").env("LAB_NAMESPACE", "lab").output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    assert!(text(&output).contains("lab-run-me"), "{}", text(&output));
+}
+
+#[test]
+fn a_second_run_in_a_namespace_is_refused_by_the_name_of_the_first() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let first = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    let children = descendants(first.id());
+    // Another person's project; in one project a lock does the same.
+    let project = project();
+    let mut command = driver(&["run", "--scenario-file"]);
+    command
+        .arg(scenario("short"))
+        .current_dir(project.path())
+        .arg("--reports")
+        .arg(cluster.path("theirs"));
+    cluster.equip(&mut command);
+    let output = command.output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("the namespace lab-run is in use: ") && said.contains(" runs long with mine"),
+        "{said}"
+    );
+    // Nothing was taken from the first.
+    assert!(!cluster.pods("api").is_empty());
+    signal("INT", first.id());
+    let output = first.wait_with_output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(!said.contains("broke"), "{said}");
+    cluster.is_clean(&children);
+}
+
+#[test]
+fn a_run_that_has_lost_its_namespace_says_to_whom_and_leaves_theirs_alone() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    cluster.meddle(&["take", "bob@desk runs tx"]);
+    let output = driver.wait_with_output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("the cluster broke: bob@desk runs tx, since "),
+        "{said}"
+    );
+    wait_for("no pod is left", || {
+        cluster.pods("api").is_empty().then_some(())
+    });
+    let lease = fs::read_to_string(cluster.path("state/lease-run.json")).unwrap();
+    assert!(lease.contains("bob@desk"), "{lease}");
+}
+
+/// Where nobody has figures a run would wait for them in vain for a minute and a half, and then not begin.
+#[test]
+fn figures_that_cannot_come_are_not_waited_for_and_the_last_reason_is_told() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let mut command = cluster.run("scaled");
+    command.args(["--code", "starter"]);
+    let output = command.env("FAKE_TROUBLE", "no-figures").output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    for reason in [
+        "no figure will come",
+        "as before; failed to get cpu utilization: no metrics returned from resource metrics API",
+        "as before; failed to get cpu utilization: no metrics returned matched known pods",
+    ] {
+        assert_eq!(said.matches(reason).count(), 1, "{reason}: {said}");
+    }
+    cluster.is_clean(&[]);
+}
+
 #[test]
 fn ctrl_c_leaves_no_process_and_no_pod() {
     let _turn = turn();
@@ -201,7 +454,7 @@ fn a_killed_driver_leaves_no_process_of_this_machine() {
     for (pid, command) in &children {
         wait_for(&format!("{command} ends"), || (!alive(*pid)).then_some(()));
     }
-    // The pods are the cluster's, and the next run removes them.
+    // The pods are the cluster's, and the next run removes them when it has seen that nobody has them.
     let output = cluster.run("short").output().unwrap();
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     cluster.is_clean(&[]);

@@ -5,16 +5,22 @@ the division of Kubernetes' algorithm, every 5 s, and no more of it.
 
 What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable.
 FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
-`no-way` (it reaches no pod).
+`no-way` (it reaches no pod), `no-figures` (nobody has measured a pod), `no-names` (nobody finds the dependency).
+
+A test can also do what people and nodes do to a cluster, while a run goes: `replace POD NEW` deletes a pod, and
+its owner makes another of that name; `away HOW SECONDS` takes the API server away, `stopped` or `gone`;
+`take WHO` takes the namespace over from the run that has it.
 """
 
-import http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
+import contextlib, fcntl, http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
+import uuid
 import urllib.request
 
 STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
 TROUBLE = os.environ.get("FAKE_TROUBLE", "")
 DOCKER = os.environ.get("FAKE_RUNTIME") == "docker"
-args = [a for a in sys.argv[1:] if not a.startswith("--context=")]
+args = [a for a in sys.argv[1:] if not a.startswith(("--context=", "--namespace="))]
+NAMESPACE = next((a.split("=", 1)[1] for a in sys.argv if a.startswith("--namespace=")), "default")
 
 
 def fail(text):
@@ -32,6 +38,11 @@ def docker(*arguments):
 def alive(pid):
     if isinstance(pid, str):
         return docker("inspect", "--format", "{{.State.Running}}", pid) == "true"
+    if pathlib.Path("/proc/self/stat").exists():
+        try:
+            return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        except OSError:
+            return False
     try:
         state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
         return state.strip() != "" and not state.strip().startswith("Z")
@@ -39,8 +50,44 @@ def alive(pid):
         return False
 
 
+def away():
+    """How the API server is away at this moment: `stopped`, `gone`, or not at all."""
+    try:
+        how, until = (STATE / "away").read_text().split()
+    except (FileNotFoundError, ValueError):
+        return None
+    return how if time.time() < float(until) else None
+
+
+def wait_for_api():
+    while away() == "stopped":
+        time.sleep(0.05)
+    if away() == "gone":
+        fail("The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?")
+
+
 def pods():
-    return [json.loads(f.read_text()) for f in sorted(STATE.glob("pod-*.json"))]
+    """By their names, as the API server lists them."""
+    found = []
+    for file in sorted(STATE.glob("pod-*.json"), key=lambda file: file.stem):
+        try:
+            found.append(json.loads(file.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            # It is being removed or made.
+            pass
+    return found
+
+
+@contextlib.contextmanager
+def turn():
+    """What happens to the cluster at one moment."""
+    with open(STATE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def selected(labels, selector):
+    return all(labels.get(key) == value for key, value in (part.split("=", 1) for part in selector.split(",") if part))
 
 
 def contain(app, index, spec, container, secrets):
@@ -68,18 +115,18 @@ def millicores(text):
     return int(text[:-1]) if text.endswith("m") else int(float(text) * 1000)
 
 
-def launch(app, index):
-    """One more pod of what was applied."""
+def launch(app, index, name=None):
+    """One more pod of what was applied, named by its index or otherwise."""
     items = json.loads((STATE / "applied.json").read_text())
     secrets = {i["metadata"]["name"]: i["stringData"] for i in items if i["kind"] == "Secret"}
     item = next(i for i in items if i["kind"] in ("Deployment", "StatefulSet") and i["metadata"]["name"] == app)
     spec = item["spec"]["template"]["spec"]
     container = spec["containers"][0]
+    pod = {"name": name or f"{app}-{index}", "app": app, "image": container["image"], "uid": str(uuid.uuid4()),
+           "labels": item["spec"]["template"]["metadata"]["labels"], "resources": container["resources"]}
     if not DOCKER:
-        return start(app, index, container)
-    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"],
-           **contain(app, index, spec, container, secrets)}
-    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+        return start(pod, container)
+    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps({**pod, **contain(app, index, spec, container, secrets)}))
 
 
 def revive(pod):
@@ -92,13 +139,25 @@ def revive(pod):
     (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
 
 
-def start(app, index, container):
+def replace(name, new):
+    """Deletes a pod, as a person or an eviction does: the owner of the pod has made another before it is gone."""
+    pod = next(p for p in pods() if p["name"] == name)
+    with turn():
+        launch(pod["app"], 0, new)
+        (STATE / f"pod-{name}.json").write_text(json.dumps({**pod, "leaving": True}))
+    time.sleep(1)
+    os.kill(pod["pid"], signal.SIGTERM)
+    (STATE / f"pod-{name}.json").unlink(missing_ok=True)
+
+
+def start(pod, container):
+    app = pod["app"]
     argv = [re.sub(r"^--listen=.*", "--listen=127.0.0.1:0", a) for a in container["args"]]
     dep = next((p["port"] for p in pods() if p["app"] == "dep"), 0)
-    argv = [a.replace("http://dep:8082", f"http://127.0.0.1:{dep}") for a in argv]
+    if TROUBLE != "no-names":
+        argv = [a.replace("http://dep:8082", f"http://127.0.0.1:{dep}") for a in argv]
     env = dict(os.environ, **{e["name"]: e["value"] for e in container.get("env", []) if "value" in e})
-    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"], "pid": 0, "host": "127.0.0.1",
-           "port": 0}
+    pod = {**pod, "pid": 0, "host": "127.0.0.1", "port": 0}
     if TROUBLE != "no-image":
         log = open(STATE / f"{app}.log", "w")
         process = subprocess.Popen([os.environ["LAB"], *argv], env=env, stdin=subprocess.DEVNULL,
@@ -108,10 +167,36 @@ def start(app, index, container):
     (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
 
 
+def services():
+    file = STATE / "services.json"
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def serve_as(name):
+    """A Service keeps its address for as long as it is there; one that is made anew gets another."""
+    now = services()
+    if name not in now:
+        counted = STATE / "addresses"
+        count = int(counted.read_text()) + 1 if counted.exists() else 1
+        counted.write_text(str(count))
+        now[name] = f"10.43.0.{count}"
+        (STATE / "services.json").write_text(json.dumps(now))
+
+
 def apply():
+    wait_for_api()
     items = json.load(sys.stdin)["items"]
+    if [item["kind"] for item in items] == ["Namespace"]:
+        (STATE / f"namespace-{items[0]['metadata']['name']}").touch()
+        return
+    if not (STATE / f"namespace-{NAMESPACE}").exists():
+        fail(f'Error from server (NotFound): namespaces "{NAMESPACE}" not found')
     (STATE / "applied.json").write_text(json.dumps(items))
     for item in items:
+        if item["metadata"].get("namespace") != NAMESPACE:
+            fail(f"the namespace of {item['metadata']['name']} is not {NAMESPACE}")
+        if item["kind"] == "Service":
+            serve_as(item["metadata"]["name"])
         if item["kind"] == "Deployment" or (DOCKER and item["kind"] == "StatefulSet"):
             for index in range(item["spec"].get("replicas", 1)):
                 launch(item["metadata"]["name"], index)
@@ -119,12 +204,31 @@ def apply():
 
 
 def delete():
+    wait_for_api()
+    kinds = args[1].split(",")
+    selector = next(a.split("=", 1)[1] for a in args if a.startswith("--selector="))
+    if "services" in kinds:
+        (STATE / "services.json").unlink(missing_ok=True)
+    for file in STATE.glob("lease-*.json") if "leases" in kinds else []:
+        if selected(json.loads(file.read_text())["metadata"]["labels"], selector):
+            file.unlink()
     for pod in pods():
+        if not selected(pod["labels"], selector):
+            continue
         if DOCKER:
             docker("rm", "--force", pod["pid"])
         elif pod["pid"] and alive(pod["pid"]):
             os.kill(pod["pid"], signal.SIGTERM)
         (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+
+
+def seen(pod):
+    """A pod as the API shows it."""
+    metadata = {"name": pod["name"], "namespace": NAMESPACE, "uid": pod["uid"], "labels": pod["labels"]}
+    if pod.get("leaving"):
+        metadata["deletionTimestamp"] = "2026-11-25T08:00:00Z"
+    container = {"name": pod["app"], "resources": pod["resources"]}
+    return {"metadata": metadata, "spec": {"containers": [container]}, "status": status(pod)}
 
 
 def status(pod):
@@ -182,7 +286,8 @@ class Autoscaler(threading.Thread):
             used = [(now[n] - before[n]) / 5 * 1000 for n in now if n in before]
             before = now
             if not request:
-                self.say("False", "FailedGetResourceMetric", "no pod requests CPU")
+                why = "matched known pods" if used else "from resource metrics API"
+                self.say("False", "FailedGetResourceMetric", f"failed to get cpu utilization: no metrics returned {why}")
             elif used:
                 target = hpa["metrics"][0]["resource"]["target"]["averageUtilization"]
                 wanted = math.ceil(sum(used) / request * 100 / target)
@@ -194,6 +299,65 @@ class Autoscaler(threading.Thread):
     def say(self, status, reason, message, desired=None):
         condition = {"type": "ScalingActive", "status": status, "reason": reason, "message": message}
         self.status = {"desiredReplicas": desired or self.status["desiredReplicas"], "conditions": [condition]}
+
+
+class Conflict(Exception):
+    pass
+
+
+def lease(method, name, wanted):
+    """Reads or writes a Lease; of two that write the same version of it one has a conflict."""
+    with turn():
+        file = STATE / f"lease-{name}.json"
+        now = json.loads(file.read_text()) if file.exists() else None
+        if method == "GET":
+            return now
+        version = now and now["metadata"]["resourceVersion"]
+        if wanted["metadata"].get("resourceVersion") != version:
+            raise Conflict
+        wanted["metadata"]["resourceVersion"] = str(int(version or 0) + 1)
+        file.write_text(json.dumps(wanted))
+        return wanted
+
+
+def take(who):
+    with turn():
+        file = STATE / "lease-run.json"
+        now = json.loads(file.read_text())
+        version = str(int(now["metadata"]["resourceVersion"]) + 1)
+        now["metadata"] = {"name": "run", "resourceVersion": version, "labels": {"app.kubernetes.io/instance": "other"}}
+        now["spec"]["holderIdentity"] = who
+        file.write_text(json.dumps(now))
+
+
+def replicas():
+    """What the Deployment of the api asks for: what there is and does not go."""
+    applied = json.loads((STATE / "applied.json").read_text())
+    api = next(i for i in applied if i["kind"] == "Deployment" and i["metadata"]["name"] == "api")
+    there = sum(p["app"] == "api" and not p.get("leaving") for p in pods())
+    return max(there, api["spec"].get("replicas", 1))
+
+
+def answer(method, path, body, autoscaler):
+    """What the API server says to a request; none where it knows no such thing."""
+    path, _, query = path.partition("?")
+    if namespace := re.fullmatch("/api/v1/namespaces/([^/]+)", path):
+        known = (STATE / f"namespace-{namespace[1]}").exists()
+        return {"kind": "Namespace", "metadata": {"name": namespace[1]}} if known else None
+    place = path.split(f"/namespaces/{NAMESPACE}/", 1)[-1]
+    if "/coordination.k8s.io/" in path:
+        return lease(method, body["metadata"]["name"] if body else place.split("/")[1], body)
+    if "/horizontalpodautoscalers/" in path:
+        return {"metadata": {"name": "api"}, "status": autoscaler.status}
+    if "/deployments/" in path:
+        return {"metadata": {"name": "api"}, "spec": {"replicas": replicas(), "selector": {}, "template": {}}}
+    if "/metrics.k8s.io/" in path and TROUBLE == "no-figures":
+        return {"items": []}
+    if place == "pods":
+        selector = query.removeprefix("labelSelector=")
+        with turn():
+            return {"metadata": {}, "items": [seen(p) for p in pods() if selected(p["labels"], selector)]}
+    return None
 
 
 def proxy(path):
@@ -210,22 +374,27 @@ def proxy(path):
         def log_message(self, *_):
             pass
 
-        def do_GET(self):
-            if TROUBLE == "no-api" and time.time() > begun + 6:
-                self.send_error(503)
-                return
-            items = [{"metadata": {"name": p["name"], "namespace": "lab-run", "labels": {"app": p["app"]}},
-                      "status": status(p)} for p in pods()]
-            answer = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items}
-            if "horizontalpodautoscalers" in self.path:
-                answer = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-                          "metadata": {"name": "api"}, "status": autoscaler.status}
-            body = json.dumps(answer).encode()
+        def do(self):
+            while away() == "stopped":
+                time.sleep(0.05)
+            if away() == "gone" or (TROUBLE == "no-api" and time.time() > begun + 6):
+                return self.send_error(503)
+            length = int(self.headers.get("Content-Length", 0))
+            given = json.loads(self.rfile.read(length)) if length else None
+            try:
+                said = answer(self.command, self.path, given, autoscaler)
+            except Conflict:
+                return self.send_error(409)
+            if said is None:
+                return self.send_error(404)
+            body = json.dumps(said).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
+
+        do_GET = do_POST = do_PUT = do
 
     class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         daemon_threads = True
@@ -245,12 +414,14 @@ class Gate(socketserver.StreamRequestHandler):
         while head := self.head(self.rfile):
             line, *headers = head
             method, path, _ = line.split(" ")
-            match = re.match(r"/api/v1/namespaces/lab-run/pods/([^/:]+):\d+/proxy(/.*)", path)
+            match = re.match(rf"/api/v1/namespaces/{NAMESPACE}/pods/([^/:]+):\d+/proxy(/.*)", path)
             if not match:
                 self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
                 continue
             name, rest = match.groups()
-            if TROUBLE == "no-way":
+            while away() == "stopped":
+                time.sleep(0.05)
+            if TROUBLE == "no-way" or away() == "gone":
                 self.wfile.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
                 continue
             pods_by_name = pods_by_name if name in pods_by_name else {p["name"]: p for p in pods()}
@@ -306,6 +477,15 @@ def gate():
     server.serve_forever()
 
 
+if args[0] == "replace":
+    replace(*args[1:])
+    sys.exit()
+if args[0] == "take":
+    take(args[1])
+    sys.exit()
+if args[0] == "away":
+    (STATE / "away").write_text(f"{args[1]} {time.time() + float(args[2])}")
+    sys.exit()
 if TROUBLE == "unreachable":
     fail("The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?")
 if args[:2] == ["get", "--raw"]:

@@ -13,8 +13,9 @@ use reqwest::Url;
 
 use crate::cases;
 use crate::code::Code;
-use crate::database::{Database, PoolSize};
+use crate::database::{Database, PoolSize, connect_options};
 use crate::dep::Dep;
+use crate::peers::Peers;
 use crate::quota::{Cpu, Millicores};
 use crate::serve::{ListenArgs, serve};
 
@@ -92,6 +93,10 @@ pub async fn run(args: ApiArgs) -> Result<()> {
         connections: sizes.pool_size,
         acquire_timeout: Duration::from_millis(args.pool_acquire_timeout_ms),
     };
+    let mut peers = Peers::default().with_dep(&args.dep_url);
+    if let Some(url) = &args.database_url {
+        peers = peers.with_database(&connect_options(url)?);
+    }
     let api = Api {
         code: args.code,
         dep: Dep::new(&args.dep_url)?,
@@ -106,7 +111,7 @@ pub async fn run(args: ApiArgs) -> Result<()> {
     serve(
         &args.listen,
         8080,
-        routes::routes(api, sizes.admission_slots, args.crashable),
+        routes::routes(api, peers, sizes.admission_slots, args.crashable),
     )
     .await
 }

@@ -19,6 +19,7 @@ use crate::deadline::{self, Deadline};
 use crate::failure::{Failure, refusal};
 use crate::ledger::Order;
 use crate::metrics::{self, Registry};
+use crate::peers::{self, Peers};
 use crate::quota::CpuMetrics;
 use crate::request::{self, JsonBody, Params};
 
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The most CPU time that one request may ask for.
 const MAX_CPU_MS: u64 = 1000;
 
-pub(super) fn routes(api: Api, slots: u32, crashable: bool) -> Router {
+pub(super) fn routes(api: Api, peers: Peers, slots: u32, crashable: bool) -> Router {
     let admission = Admission::new(slots);
     let mut registry = Registry::default();
     admission.register(&mut registry);
@@ -58,6 +59,7 @@ pub(super) fn routes(api: Api, slots: u32, crashable: bool) -> Router {
     admission
         .limit(cases)
         .merge(upkeep)
+        .merge(peers::routes(peers))
         .merge(metrics::routes(registry))
 }
 

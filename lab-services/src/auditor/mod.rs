@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use crate::database::connect_options;
 use crate::failure::{Failure, refusal};
 use crate::metrics::{self, Registry};
+use crate::peers::{self, Peers};
 use crate::request::{InPath, Key};
 use crate::serve::{ListenArgs, serve};
 use dbstats::DbStats;
@@ -62,10 +63,12 @@ struct Auditor {
 /// Serves until a signal.
 pub async fn run(args: AuditorArgs) -> Result<()> {
     let owner = connect_options(&args.database_url)?;
+    let peers = Peers::default().with_database(&owner);
     let (report, readiness) = watch::channel(Some("the ledger is not set up yet".to_owned()));
     let owner = pool(owner);
     tokio::spawn(set_up_until_done(owner.clone(), args.client, report));
-    serve(&args.listen, 8083, routes(Auditor { owner, readiness })).await
+    let auditor = Auditor { owner, readiness };
+    serve(&args.listen, 8083, routes(auditor, peers)).await
 }
 
 fn pool(owner: PgConnectOptions) -> PgPool {
@@ -85,15 +88,16 @@ async fn set_up_until_done(owner: PgPool, client: Client, report: watch::Sender<
     report.send_replace(None);
 }
 
-fn routes(auditor: Auditor) -> Router {
+fn routes(auditor: Auditor, peers: Peers) -> Router {
     Router::new()
         .route("/debug/dbstats", get(show_dbstats))
         .route("/payments", get(show_payments))
         .route("/payments/{key}", get(show_payment))
         .route("/healthz", get("ok"))
         .route("/readyz", get(ready))
-        .merge(metrics::routes(Registry::default()))
         .with_state(auditor)
+        .merge(peers::routes(peers))
+        .merge(metrics::routes(Registry::default()))
 }
 
 async fn ready(State(auditor): State<Auditor>) -> Result<&'static str, Failure> {

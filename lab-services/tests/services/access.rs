@@ -73,6 +73,7 @@ async fn refused(status: u16, headers: impl Fn(&str) -> Vec<(&'static str, Strin
         let everything = [
             format!("GET {read}"),
             "GET /metrics".into(),
+            "GET /debug/peers".into(),
             "GET /none".into(),
         ];
         let mut answers = Vec::new();

@@ -73,6 +73,29 @@ async fn a_dep_that_is_not_there_is_a_bad_gateway() {
 }
 
 #[tokio::test]
+async fn an_api_tells_whether_it_reaches_what_it_was_told_of() {
+    let dep = Service::start(&["dep"]);
+    let (status, looks) = api(&dep, &[]).get("/debug/peers").await;
+    assert_eq!(status, 200, "{looks}");
+    let found = json!({ "peer": dep.address, "reached": dep.address });
+    assert_eq!(looks, json!({ "dep": found }));
+
+    let url = "postgres://api:secret@127.0.0.1:1/lab";
+    let (status, looks) = api(&dep, &["--database-url", url])
+        .get("/debug/peers")
+        .await;
+    assert_eq!(status, 503, "{looks}");
+    assert_eq!(looks["dep"]["reached"], dep.address);
+    let why = looks["database"]["fails"].as_str().unwrap();
+    assert!(
+        why.contains("127.0.0.1:1, which takes no connection"),
+        "{why}"
+    );
+    // Whoever has nobody to reach has nothing to tell.
+    assert_eq!(dep.get("/debug/peers").await.0, 404);
+}
+
+#[tokio::test]
 async fn payments_without_a_database_say_what_is_missing() {
     let api = Service::start(&["api"]);
     let (status, body) = api

@@ -230,6 +230,9 @@ async fn two_auditors_set_up_one_ledger() {
         until(async || auditor.get("/readyz").await.0 == 200, "the ledger").await;
         let (_, stats) = auditor.get("/debug/dbstats").await;
         assert_eq!(stats["ledger"], ledger(0));
+        let (answered, looks) = auditor.get("/debug/peers").await;
+        assert_eq!(answered, 200, "{looks}");
+        assert!(looks["database"]["reached"].is_string(), "{looks}");
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::{
     Error,
     kubectl::{Kubectl, Staying},
-    objects::NAMESPACE,
+    site::Namespace,
 };
 
 /// For the proxy to listen; it takes a tenth of that.
@@ -27,23 +27,30 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 /// The open way. It closes when this is dropped.
 pub(super) struct Gate {
     addr: SocketAddr,
+    namespace: Namespace,
     proxy: Staying,
 }
 
 impl Gate {
     pub(super) async fn open(kubectl: &Kubectl) -> Result<Self, Error> {
-        let paths = format!("--accept-paths=^/api/v1/namespaces/{NAMESPACE}/pods/[^/]+/proxy/");
+        let namespace = kubectl.site.namespace.clone();
+        let paths = format!("--accept-paths=^/api/v1/namespaces/{namespace}/pods/[^/]+/proxy/");
         let mut proxy = kubectl.stay(&["proxy", "--address=127.0.0.1", "--port=0", &paths])?;
         let line = timeout(OPENS_WITHIN, proxy.line()).await.ok().flatten();
         match line.as_deref().and_then(listening) {
-            Some(addr) => Ok(Self { addr, proxy }),
+            Some(addr) => Ok(Self {
+                addr,
+                namespace,
+                proxy,
+            }),
             None => Err(Error::Proxy(proxy.complaint().await)),
         }
     }
 
     /// Where a pod's `port` is reached.
     pub(super) fn to(&self, pod: &str, port: u16) -> Endpoint {
-        let base = format!("/api/v1/namespaces/{NAMESPACE}/pods/{pod}:{port}/proxy");
+        let namespace = &self.namespace;
+        let base = format!("/api/v1/namespaces/{namespace}/pods/{pod}:{port}/proxy");
         Endpoint::behind(self.addr, &base)
     }
 
@@ -59,7 +66,10 @@ impl Gate {
             let answer = request.send().await;
             match answer.and_then(reqwest::Response::error_for_status) {
                 Ok(_) => return Ok(()),
-                Err(source) if Instant::now() > deadline => return Err(Error::Unreached(source)),
+                Err(source) if Instant::now() > deadline => {
+                    let namespace = self.namespace.to_string();
+                    return Err(Error::Unreached { namespace, source });
+                }
                 Err(_) => sleep(AGAIN_AFTER).await,
             }
         }

@@ -14,6 +14,8 @@ use tokio::{
     time::timeout,
 };
 
+use super::site::Site;
+
 /// For a command that only asks.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
@@ -53,21 +55,35 @@ pub enum KubectlError {
         /// Its own words.
         message: String,
         /// What to do.
-        advice: &'static str,
+        advice: String,
     },
 }
 
-/// `kubectl` for one cluster.
+impl KubectlError {
+    /// Whether the same may work later: the API server was not to be had.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Missing(_) => false,
+            Self::Slow { .. } => true,
+            Self::Refused { message, .. } => !says(message, FORBIDDEN),
+        }
+    }
+}
+
+/// `kubectl` for one namespace of a cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Kubectl {
-    /// The context of the kubeconfig.
-    pub(super) context: String,
+    /// Which.
+    pub(super) site: Site,
 }
 
 impl Kubectl {
-    fn arguments(&self, arguments: &[&str]) -> Vec<String> {
-        let context = format!("--context={}", self.context);
-        std::iter::once(context)
+    /// All arguments of a command.
+    pub(super) fn arguments(&self, arguments: &[&str]) -> Vec<String> {
+        let context = format!("--context={}", self.site.context);
+        let namespace = format!("--namespace={}", self.site.namespace);
+        [context, namespace]
+            .into_iter()
             .chain(arguments.iter().map(|&text| text.to_owned()))
             .collect()
     }
@@ -105,7 +121,7 @@ impl Kubectl {
             Ok(Err(error)) => Err(KubectlError::Missing(error)),
             Err(_) => Err(KubectlError::Slow {
                 command: name,
-                context: self.context.clone(),
+                context: self.site.context.clone(),
                 within,
             }),
         }
@@ -121,8 +137,8 @@ impl Kubectl {
         let message = message.unwrap_or("it gives no reason").trim().to_owned();
         Err(KubectlError::Refused {
             command: command.to_owned(),
-            context: self.context.clone(),
-            advice: advice(&message),
+            context: self.site.context.clone(),
+            advice: advice(&message, &self.site),
             message,
         })
     }
@@ -149,22 +165,42 @@ impl Kubectl {
     }
 }
 
-fn advice(message: &str) -> &'static str {
-    let says = |words: &[&str]| words.iter().any(|word| message.contains(word));
-    if says(&["does not exist", "no context"]) {
-        "; `make up PLATFORM=k3d` makes the workshop's cluster, CONTEXT=… names another"
-    } else if says(&[
-        "refused",
-        "Unable to connect",
-        "no such host",
-        "timeout",
-        "timed out",
-    ]) {
-        "; is the cluster running? `make up PLATFORM=k3d` starts the workshop's own"
-    } else if says(&["Forbidden", "forbidden", "Unauthorized"]) {
-        "; the workshop needs the rights to manage the namespace lab-run"
+/// How an API server says that one may not.
+const FORBIDDEN: &[&str] = &["Forbidden", "forbidden", "Unauthorized"];
+
+fn says(message: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| message.contains(word))
+}
+
+fn advice(message: &str, site: &Site) -> String {
+    if says(
+        message,
+        &["context was not found", "does not exist", "no context"],
+    ) {
+        "; `make up PLATFORM=k3d` makes the workshop's cluster, CONTEXT=… names another".to_owned()
+    } else if says(
+        message,
+        &[
+            "refused",
+            "Unable to connect",
+            "no such host",
+            "timeout",
+            "timed out",
+        ],
+    ) {
+        "; is the cluster running? `make up PLATFORM=k3d` starts the workshop's own".to_owned()
+    } else if says(message, FORBIDDEN) {
+        format!(
+            "; the workshop needs rights in the namespace {}, and book/kubernetes.md has which",
+            site.namespace
+        )
+    } else if says(message, &["immutable"]) {
+        format!(
+            "; an older version of the workshop has left something there, and {} removes it",
+            site.kubectl_delete()
+        )
     } else {
-        ""
+        String::new()
     }
 }
 

@@ -1,7 +1,8 @@
 //! The platform that is a Kubernetes cluster: k3d's of the workshop, or any other by its context. It
 //! needs `kubectl` and nothing else: what that can reach and may do, the workshop can.
 //!
-//! Every run gets fresh objects in the namespace `lab-run`, and they go when it ends. Each pod is reached
+//! Every run gets fresh objects in a namespace of runs, `lab-run`, and they go when it ends; the namespace and its
+//! Services stay, so that no name ever leads to what is gone. Each pod is reached
 //! through the API server, so that the driver spreads requests over replicas and reads each one's metrics
 //! just as it does on the local platform, on every cluster alike. The way adds some milliseconds to each
 //! latency, the same before and after a fix.
@@ -10,22 +11,28 @@ use std::{
     collections::BTreeMap,
     io,
     path::{Path, PathBuf},
-    process::Stdio,
     time::Duration,
 };
 
 use super::{Platform, Stack, StackSpec, Starting};
 use crate::manifest::ManifestError;
 
+mod claim;
 mod gate;
 mod kubectl;
+mod members;
 mod objects;
 mod reader;
+mod removal;
+mod site;
 mod state;
 mod supervisor;
 
 use kubectl::Kubectl;
 pub use kubectl::KubectlError;
+use removal::Leftover;
+use site::Site;
+pub use site::{NAMESPACE, Namespace, NamespaceError};
 
 /// The context of the cluster that `make up PLATFORM=k3d` makes.
 pub const K3D_CONTEXT: &str = "k3d-lab";
@@ -50,6 +57,57 @@ pub enum Error {
         /// What happened.
         source: reqwest::Error,
     },
+    /// The API server says that one may not.
+    #[error(
+        "the cluster's API says no: {message}; book/kubernetes.md has the rights that the workshop needs"
+    )]
+    Forbidden {
+        /// Its own words, which name the right.
+        message: String,
+    },
+    /// Somebody else runs there.
+    #[error(
+        "the namespace {namespace} is in use: {holder}; wait for that run to end, or take a namespace of your own, \
+         NAMESPACE={namespace}-me: but two runs at once on one cluster measure each other, too"
+    )]
+    InUse {
+        /// Which namespace.
+        namespace: String,
+        /// Who runs what, since when.
+        holder: String,
+    },
+    /// Services don't reach each other.
+    #[error(
+        "the services are ready and don't reach each other within {} s: {misses}; look at the cluster's name service \
+         (`kubectl -n kube-system get pods -l k8s-app=kube-dns`) and at what leads or bars the way ({look})",
+        .within.as_secs()
+    )]
+    Apart {
+        /// Who does not reach whom, and why.
+        misses: String,
+        /// How long they had.
+        within: Duration,
+        /// What to look at.
+        look: String,
+    },
+    /// The image is of a workshop of before.
+    #[error(
+        "the image is older than this driver: it does not say whom its services reach; {remedy}"
+    )]
+    OldImage {
+        /// How to get another.
+        remedy: String,
+    },
+    /// What a run has made could not be removed.
+    #[error(
+        "the cluster keeps what this run has made ({source}); the next run removes it, or now {command}"
+    )]
+    Left {
+        /// What removes it.
+        command: String,
+        /// Why it could not be removed.
+        source: KubectlError,
+    },
     /// A pod will not get ready.
     #[error("pod {pod}: {text}")]
     Stuck {
@@ -60,7 +118,7 @@ pub enum Error {
     },
     /// They don't get ready, and nothing says why.
     #[error(
-        "not ready within {} s: {missing}; `kubectl -n lab-run get pods,events` says more",
+        "not ready within {} s: {missing}; {look} says more",
         .within.as_secs()
     )]
     Late {
@@ -68,34 +126,45 @@ pub enum Error {
         missing: String,
         /// How long they had.
         within: Duration,
+        /// What says more.
+        look: String,
     },
     /// The pods of the run before stay.
-    #[error(
-        "the pods of the run before do not end; `kubectl -n lab-run get pods` shows them, \
-         `kubectl delete namespace lab-run` removes them all"
-    )]
-    Leftovers,
+    #[error("the pods of the run before do not end; {look} shows them, {remove} removes them all")]
+    Leftovers {
+        /// What shows them.
+        look: String,
+        /// What removes them.
+        remove: String,
+    },
     /// No figures of CPU use.
     #[error(
-        "the cluster has no CPU figures for the pods, which an autoscaler needs: `kubectl top pods -n lab-run` \
-         must work; `kubectl apply -f deploy/k8s/metrics-server.yaml` installs metrics-server"
+        "the cluster has no CPU figures for the pods, which an autoscaler needs: {look} must work; \
+         `kubectl apply -f deploy/k8s/metrics-server.yaml` installs metrics-server"
     )]
-    NoMetrics,
+    NoMetrics {
+        /// What must work.
+        look: String,
+    },
     /// The image is not of today's code.
-    #[error(
-        "the image runs another {file} than the one in this folder; `make image PLATFORM=k3d` builds and \
-         loads it, and where IMAGE names one in a registry, build and push it again"
-    )]
+    #[error("the image runs another {file} than the one in this folder; {remedy}")]
     OtherCode {
         /// The file that differs.
         file: String,
+        /// How to get another image.
+        remedy: String,
     },
     /// The API server does not lead to a pod.
     #[error(
-        "a pod is ready, but the API server passes no request on to it ({0}); the workshop needs the right to \
-         `pods/proxy` in the namespace lab-run, and a control plane that may connect to pods"
+        "a pod is ready, but the API server passes no request on to it ({source}); the workshop needs the right to \
+         `pods/proxy` in the namespace {namespace}, and a control plane that may connect to pods"
     )]
-    Unreached(#[source] reqwest::Error),
+    Unreached {
+        /// Where the pod is.
+        namespace: String,
+        /// What was answered.
+        source: reqwest::Error,
+    },
     /// The client can't be made.
     #[error("cannot make an HTTP client: {0}")]
     Http(#[source] reqwest::Error),
@@ -112,20 +181,24 @@ pub enum Error {
 pub struct ClusterPlatform {
     root: PathBuf,
     kubectl: Kubectl,
-    image: Option<String>,
     version: String,
 }
 
 impl ClusterPlatform {
-    /// The cluster of `context`, for the project at `root`; `image` in place of the manifests' own.
+    /// The cluster of `context`, for the project at `root`, with the objects of runs in `namespace`; `image` in place
+    /// of the manifests' own.
     pub async fn connect(
         root: &Path,
         context: &str,
+        namespace: Namespace,
         image: Option<String>,
     ) -> Result<Self, KubectlError> {
-        let kubectl = Kubectl {
+        let site = Site {
             context: context.to_owned(),
+            namespace,
+            image,
         };
+        let kubectl = Kubectl { site };
         let version = kubectl
             .ask(&["get", "--raw", "/version", "--request-timeout=10s"])
             .await?;
@@ -133,7 +206,6 @@ impl ClusterPlatform {
         Ok(Self {
             root: root.to_owned(),
             kubectl,
-            image,
             version: version["gitVersion"]
                 .as_str()
                 .unwrap_or("unknown")
@@ -144,7 +216,7 @@ impl ClusterPlatform {
 
 impl Platform for ClusterPlatform {
     fn name(&self) -> &'static str {
-        if self.kubectl.context.starts_with("k3d-") {
+        if self.kubectl.site.context.starts_with("k3d-") {
             "k3d"
         } else {
             "kubernetes"
@@ -164,52 +236,9 @@ impl Platform for ClusterPlatform {
 
     fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a> {
         Box::pin(async move {
-            let mut leftover = Leftover(Some(self.kubectl.context.clone()));
+            let mut leftover = Leftover::none();
             let started = supervisor::start(self, spec, &mut leftover).await;
             Ok::<Stack, super::Error>(started?)
         })
     }
-}
-
-/// The objects of a run that nobody has removed yet. Dropped, it has them removed in the background:
-/// the run was given up while they were being made.
-struct Leftover(Option<String>);
-
-impl Leftover {
-    /// Somebody else removes them from now on.
-    fn hand_over(&mut self) -> Self {
-        Self(self.0.take())
-    }
-}
-
-impl Drop for Leftover {
-    fn drop(&mut self) {
-        let Some(context) = self.0.take() else { return };
-        let mut command = std::process::Command::new("kubectl");
-        command.arg(format!("--context={context}"));
-        command.args(removal(false)).stdin(Stdio::null());
-        // What stays, the next run removes before it begins.
-        let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
-    }
-}
-
-/// The arguments that remove all objects of a run.
-fn removal(wait: bool) -> Vec<String> {
-    let (key, value) = objects::LABEL;
-    let (wait, selector) = (
-        format!("--wait={wait}"),
-        format!("--selector={key}={value}"),
-    );
-    let namespace = format!("--namespace={}", objects::NAMESPACE);
-    [
-        "delete",
-        "horizontalpodautoscalers,deployments,statefulsets,services,secrets",
-        "--ignore-not-found",
-        "--timeout=60s",
-        &namespace,
-        &selector,
-        &wait,
-    ]
-    .map(str::to_owned)
-    .into()
 }

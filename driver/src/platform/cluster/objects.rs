@@ -1,25 +1,56 @@
 //! What a run asks of the cluster: the manifests of `deploy/k8s`, with the sizes and the code of the run
 //! written into them, in the run's own namespace.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Value, json};
 
+use super::site::Namespace;
 use crate::{
     manifest::{ManifestError, read_objects},
     platform::{ApiSpec, StackSpec, WorkerSpec},
 };
 
-/// The namespace of a run; what `make up` keeps is in `lab`.
-pub(super) const NAMESPACE: &str = "lab-run";
+/// On everything that runs make, so that all of it can be found.
+const ANY_RUN: (&str, &str) = ("app.kubernetes.io/part-of", "lab-run");
 
-/// On every object of a run, so that all of them can be found and removed.
-pub(super) const LABEL: (&str, &str) = ("app.kubernetes.io/part-of", "lab-run");
+/// On every object of one run, with the run's name: it takes away its own and no other's.
+const RUN: &str = "app.kubernetes.io/instance";
+
+/// Where the Services are.
+const SERVICES: [&str; 5] = [
+    "deploy/k8s/dep.yaml",
+    "deploy/k8s/worker.yaml",
+    "deploy/k8s/postgres.yaml",
+    "deploy/k8s/auditor.yaml",
+    "deploy/k8s/api-service.yaml",
+];
+
+/// Selects what any run has made.
+pub(super) fn of_any_run() -> String {
+    format!("{}={}", ANY_RUN.0, ANY_RUN.1)
+}
+
+/// Selects what `run` has made.
+pub(super) fn of_run(run: &str) -> String {
+    format!("{RUN}={run}")
+}
+
+/// The labels of an object of `run`.
+pub(super) fn labels(run: &str) -> BTreeMap<String, String> {
+    [ANY_RUN, (RUN, run)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
 
 /// The manifests of a project and the image to run.
 pub(super) struct Manifests<'a> {
     /// The project.
     pub(super) root: &'a Path,
+    /// Where its objects go.
+    pub(super) namespace: &'a Namespace,
+    /// The run.
+    pub(super) run: &'a str,
     /// An image in place of the manifests' own.
     pub(super) image: Option<&'a str>,
     /// Passwords of this run, in place of those that stand in the manifests for everybody to read.
@@ -27,10 +58,32 @@ pub(super) struct Manifests<'a> {
 }
 
 impl Manifests<'_> {
+    /// The namespace, for a cluster that has none of that name yet.
+    pub(super) fn namespace(&self) -> Result<Vec<Value>, ManifestError> {
+        let mut objects = self.read("deploy/k8s/namespace.yaml")?;
+        for object in &mut objects {
+            object["metadata"]["name"] = self.namespace.to_string().into();
+        }
+        Ok(objects)
+    }
+
+    /// The Services, which stay when the run ends. All of them, whatever it needs, so that each is there before
+    /// anybody asks for its name: that there is no such name is kept in mind by name services, too.
+    fn services(&self) -> Result<Vec<Value>, ManifestError> {
+        let mut services = Vec::new();
+        for file in SERVICES {
+            let objects = self.read(file)?.into_iter();
+            services.extend(objects.filter(|object| object["kind"] == "Service"));
+        }
+        for service in &mut services {
+            self.place_service(service);
+        }
+        Ok(services)
+    }
+
     /// The objects of a run, in the order in which they are to be made.
     pub(super) fn of(&self, spec: &StackSpec) -> Result<Vec<Value>, ManifestError> {
-        let mut objects = self.read("deploy/k8s/namespace.yaml")?;
-        objects.extend(self.read("deploy/k8s/dep.yaml")?);
+        let mut objects = self.read("deploy/k8s/dep.yaml")?;
         if let Some(worker) = &spec.worker {
             objects.extend(self.worker(worker, &spec.code)?);
         }
@@ -41,10 +94,13 @@ impl Manifests<'_> {
             }
             objects.extend(self.api(api, &spec.code)?);
         }
+        objects.retain(|object| object["kind"] != "Service");
         for object in &mut objects {
             self.place(object);
         }
-        Ok(objects)
+        let mut all = self.services()?;
+        all.extend(objects);
+        Ok(all)
     }
 
     fn read(&self, file: &str) -> Result<Vec<Value>, ManifestError> {
@@ -125,25 +181,34 @@ impl Manifests<'_> {
         }
     }
 
-    /// Puts an object into the run's namespace, marks it, and takes the ports of `make up` off it.
-    fn place(&self, object: &mut Value) {
-        if object["kind"] == "Namespace" {
-            object["metadata"]["name"] = NAMESPACE.into();
-            return;
+    /// Puts a Service into the run's namespace, and takes the ports of `make up` off it.
+    fn place_service(&self, service: &mut Value) {
+        service["metadata"]["namespace"] = self.namespace.to_string().into();
+        service["metadata"]["labels"][ANY_RUN.0] = ANY_RUN.1.into();
+        if let Some(spec) = service["spec"].as_object_mut() {
+            spec.remove("type");
         }
-        object["metadata"]["namespace"] = NAMESPACE.into();
+        for port in service["spec"]["ports"]
+            .as_array_mut()
+            .into_iter()
+            .flatten()
+        {
+            if let Some(port) = port.as_object_mut() {
+                port.remove("nodePort");
+            }
+        }
+    }
+
+    /// Puts an object into the run's namespace, and marks it and its pods.
+    fn place(&self, object: &mut Value) {
+        object["metadata"]["namespace"] = self.namespace.to_string().into();
         if object["kind"] == "Secret" {
             self.fresh_passwords(object);
         }
-        object["metadata"]["labels"][LABEL.0] = LABEL.1.into();
-        if object["kind"] == "Service" {
-            if let Some(spec) = object["spec"].as_object_mut() {
-                spec.remove("type");
-            }
-            for port in object["spec"]["ports"].as_array_mut().into_iter().flatten() {
-                if let Some(port) = port.as_object_mut() {
-                    port.remove("nodePort");
-                }
+        for (key, value) in labels(self.run) {
+            object["metadata"]["labels"][&key] = value.as_str().into();
+            if let Some(pod) = object.pointer_mut("/spec/template/metadata") {
+                pod["labels"][&key] = value.into();
             }
         }
         if let Some(container) = container(object)
@@ -203,6 +268,8 @@ mod tests {
     fn objects(spec: &StackSpec, image: Option<&str>) -> Vec<Value> {
         Manifests {
             root: root(),
+            namespace: &"lab-run-ada".parse().unwrap(),
+            run: "run-1",
             image,
             passwords: [secret::password().unwrap(), secret::password().unwrap()],
         }
@@ -227,12 +294,42 @@ mod tests {
             ..StackSpec::new("mine")
         };
         for object in objects(&spec, None) {
-            if object["kind"] != "Namespace" {
-                assert_eq!(object["metadata"]["namespace"], NAMESPACE, "{object}");
-                assert_eq!(object["metadata"]["labels"][LABEL.0], LABEL.1, "{object}");
-            }
+            assert_eq!(object["metadata"]["namespace"], "lab-run-ada", "{object}");
+            assert_eq!(object["metadata"]["labels"][ANY_RUN.0], ANY_RUN.1);
             let text = object.to_string();
             assert!(!text.contains("nodePort"), "{text}");
+            // What stays is no run's, and what does not, and each of its pods, is this one's.
+            let run = &object["metadata"]["labels"][RUN];
+            assert_eq!(run == "run-1", object["kind"] != "Service", "{object}");
+            if let Some(pod) = object.pointer("/spec/template/metadata/labels") {
+                assert_eq!(pod[RUN], "run-1", "{object}");
+            }
+        }
+    }
+
+    #[test]
+    fn all_services_come_first_with_addresses_of_their_own_whatever_runs() {
+        let all = [StackSpec::new("mine"), {
+            let api = ApiSpec {
+                database: true,
+                ..ApiSpec::default()
+            };
+            StackSpec {
+                api: Some(api),
+                ..StackSpec::new("mine")
+            }
+        }]
+        .map(|spec| objects(&spec, None));
+        for objects in all {
+            let kinds: Vec<_> = objects.iter().map(|object| &object["kind"]).collect();
+            let services = kinds.iter().take_while(|kind| **kind == "Service").count();
+            assert_eq!(services, SERVICES.len());
+            assert!(!kinds[services..].contains(&&json!("Service")));
+            for name in ["dep", "worker", "api", "auditor", "postgres"] {
+                let service = find(&objects, "Service", name).unwrap();
+                // Without one a name leads to pods, which come and go.
+                assert!(service["spec"]["clusterIP"].is_null(), "{service}");
+            }
         }
     }
 

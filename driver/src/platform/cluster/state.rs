@@ -4,12 +4,19 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
-    core::v1::{ContainerStatus, Pod, PodCondition},
+    core::v1::{Container, ContainerStatus, Pod, PodCondition},
 };
+
+use crate::{hpa::MetricError, manifest::Quantity};
 
 /// The pod's name.
 pub(super) fn name(pod: &Pod) -> &str {
     pod.metadata.name.as_deref().unwrap_or_default()
+}
+
+/// What tells it from every other pod, of the same name too.
+pub(super) fn uid(pod: &Pod) -> &str {
+    pod.metadata.uid.as_deref().unwrap_or_default()
 }
 
 /// The service that it runs: its label `app`.
@@ -43,6 +50,17 @@ fn containers(pod: &Pod) -> impl Iterator<Item = &ContainerStatus> {
         .iter()
 }
 
+/// How often its containers have ended, whether they were started again or not yet.
+pub(super) fn endings(pod: &Pod) -> i32 {
+    let is_over = |container: &ContainerStatus| {
+        let state = container.state.as_ref();
+        state.is_some_and(|state| state.terminated.is_some())
+    };
+    containers(pod)
+        .map(|container| container.restart_count + i32::from(is_over(container)))
+        .sum()
+}
+
 /// How often its containers were started again.
 pub(super) fn restarts(pod: &Pod) -> i32 {
     containers(pod)
@@ -50,25 +68,29 @@ pub(super) fn restarts(pod: &Pod) -> i32 {
         .sum()
 }
 
-/// Why a pod will not get ready by waiting, with the next step; none while it may.
-pub(super) fn stuck(pod: &Pod) -> Option<String> {
-    if let Some(text) = broken(pod) {
-        return Some(text);
+/// Why a pod will not get ready by waiting, with the next step; none while it may. `missing_image` is what to do
+/// where the nodes don't have one.
+pub(super) fn stuck(pod: &Pod, missing_image: &str) -> Option<String> {
+    if let Some(ending) = ending(pod) {
+        return Some(ending.text);
     }
     let waiting = containers(pod).find_map(|container| {
         let waiting = container.state.as_ref()?.waiting.as_ref()?;
         let reason = waiting.reason.as_deref()?;
         let advice = match reason {
             "ErrImagePull" | "ImagePullBackOff" | "ErrImageNeverPull" | "InvalidImageName" => {
-                "the cluster does not have it: `make image PLATFORM=k3d` builds and loads it, IMAGE=… names one in a registry"
+                format!("the cluster does not have it: {missing_image}")
             }
             "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" => {
-                "`kubectl describe pod` has more"
+                "`kubectl describe pod` has more".to_owned()
             }
             _ => return None,
         };
         let message = waiting.message.as_deref().unwrap_or_default();
-        Some(format!("{reason} for image {}: {message}; {advice}", container.image))
+        Some(format!(
+            "{reason} for image {}: {message}; {advice}",
+            container.image
+        ))
     });
     waiting.or_else(|| {
         let scheduled = condition(pod, "PodScheduled")?;
@@ -81,15 +103,23 @@ pub(super) fn stuck(pod: &Pod) -> Option<String> {
     })
 }
 
-/// What ended a pod or a container in it, which no run survives.
-pub(super) fn broken(pod: &Pod) -> Option<String> {
-    let status = pod.status.as_ref()?;
-    if status.phase.as_deref() == Some("Failed") {
-        return Some(format!(
-            "{}: {}",
-            status.reason.as_deref().unwrap_or("failed"),
-            status.message.as_deref().unwrap_or("no message")
-        ));
+/// How a pod or a container in it ended, which no run survives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Ending {
+    /// What happened.
+    pub(super) text: String,
+    /// Whether that is the cause. A container that ends is the first that is seen of an eviction, too: the pod
+    /// says so a moment later.
+    pub(super) is_cause: bool,
+}
+
+/// How a pod ended, as far as it can be told.
+pub(super) fn ending(pod: &Pod) -> Option<Ending> {
+    if let Some(text) = disruption(pod) {
+        return Some(Ending {
+            text,
+            is_cause: true,
+        });
     }
     containers(pod).find_map(|container| {
         let lives = [&container.state, &container.last_state];
@@ -97,13 +127,68 @@ pub(super) fn broken(pod: &Pod) -> Option<String> {
             .into_iter()
             .flatten()
             .find_map(|state| state.terminated.as_ref())?;
-        Some(format!(
-            "its container ended with exit code {} ({}), {} restarts",
-            ended.exit_code,
-            ended.reason.as_deref().unwrap_or("no reason"),
-            container.restart_count
-        ))
+        let reason = ended.reason.as_deref().unwrap_or("no reason");
+        Some(Ending {
+            text: format!(
+                "its container ended with exit code {} ({reason}), {} restarts",
+                ended.exit_code, container.restart_count
+            ),
+            is_cause: reason == "OOMKilled"
+                || (container.restart_count > 0 && ended.exit_code != 0),
+        })
     })
+}
+
+/// Why Kubernetes ended the pod, in its own words: an eviction, a node that is short of memory, a more important
+/// pod. None where it did not, or does not say.
+pub(super) fn disruption(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let said = |reason: &Option<String>, message: &Option<String>| {
+        format!(
+            "{}: {}",
+            reason.as_deref().unwrap_or("failed"),
+            message.as_deref().unwrap_or("no message").trim()
+        )
+    };
+    if status.phase.as_deref() == Some("Failed") && status.reason.is_some() {
+        return Some(said(&status.reason, &status.message));
+    }
+    if let Some(target) = condition(pod, "DisruptionTarget").filter(|it| it.status == "True") {
+        return Some(said(&target.reason, &target.message));
+    }
+    (status.phase.as_deref() == Some("Failed")).then(|| said(&status.reason, &status.message))
+}
+
+/// Why an autoscaler can make nothing of the pod's CPU use, and never will: it is measured in percent of what the
+/// pod requests. As admitted, with what the cluster has filled in; not as in the manifest.
+pub(super) fn immeasurable(pod: &Pod) -> Option<MetricError> {
+    let spec = pod.spec.as_ref()?;
+    if spec.resources.is_some() {
+        // Of the whole pod. It has one then, or would not have been admitted.
+        return None;
+    }
+    let sidecars = spec.init_containers.iter().flatten();
+    let sidecars = sidecars.filter(|it| it.restart_policy.as_deref() == Some("Always"));
+    let mut whole = 0;
+    for container in spec.containers.iter().chain(sidecars) {
+        match cpu_request(container) {
+            Some(request) => whole += request,
+            None => {
+                return Some(MetricError::MissingRequest {
+                    pod: name(pod).to_owned(),
+                    container: container.name.clone(),
+                });
+            }
+        }
+    }
+    (whole == 0).then_some(MetricError::ZeroRequest)
+}
+
+/// In thousandths of a core.
+fn cpu_request(container: &Container) -> Option<u64> {
+    let requests = container.resources.as_ref()?.requests.as_ref()?;
+    let quantity: Quantity = requests.get("cpu")?.0.parse().ok()?;
+    Some(quantity.millicores().0)
 }
 
 /// The autoscaler's present decision.
@@ -111,12 +196,38 @@ pub(super) fn broken(pod: &Pod) -> Option<String> {
 pub(super) struct Scaling {
     /// Replicas that it asks for.
     pub(super) desired: u32,
-    /// Its conditions: type, status and reason; the messages hold figures that move all the time.
+    /// Its conditions: type, status and reason, and the words of what tells most; figures move all the time.
     pub(super) kind: BTreeSet<String>,
     /// Why, in its own words.
     pub(super) reason: String,
     /// Whether it could compute a number of replicas.
     pub(super) active: bool,
+    /// Whether it could not, for a reason that waiting does not mend.
+    pub(super) hopeless: bool,
+}
+
+/// Whether an autoscaler that says this will never get figures, as long as nobody changes anything.
+fn is_hopeless(reason: &str, message: &str) -> bool {
+    match reason {
+        "InvalidMetricSourceType"
+        | "InvalidSelector"
+        | "AmbiguousSelector"
+        | "ScalingDisabled"
+        | "FailedGetScale" => true,
+        // The others of its messages are those of pods that nobody has measured yet.
+        "FailedGetResourceMetric" => {
+            message.contains("missing request for")
+                || message.contains("no metrics returned matched known pods")
+        }
+        _ => false,
+    }
+}
+
+/// A message without the words that have a digit in them: figures, and names of pods.
+fn without_figures(message: &str) -> String {
+    let words = message.split_whitespace();
+    let words = words.filter(|word| !word.contains(|c: char| c.is_ascii_digit()));
+    words.collect::<Vec<_>>().join(" ")
 }
 
 impl Scaling {
@@ -141,10 +252,14 @@ impl Scaling {
                 let value = metric.resource.as_ref()?.current.average_utilization?;
                 Some(format!("CPU use is {value}% of the requests; "))
             });
-        let reason = telling.map_or_else(
+        let message = telling.map_or_else(
             || "it has not looked yet".to_owned(),
             |condition| condition.message.clone().unwrap_or_default(),
         );
+        let hopeless = telling.is_some_and(|condition| {
+            condition.status == "False"
+                && is_hopeless(condition.reason.as_deref().unwrap_or_default(), &message)
+        });
         Self {
             // It says 0 until it has computed something; the replicas stay as they are then.
             desired: u32::try_from(status.desired_replicas)
@@ -157,9 +272,11 @@ impl Scaling {
                     let reason = condition.reason.as_deref().unwrap_or_default();
                     format!("{} {} {reason}", condition.type_, condition.status)
                 })
+                .chain([without_figures(&message)])
                 .collect(),
-            reason: format!("{}{reason}", use_now.unwrap_or_default()),
+            reason: format!("{}{message}", use_now.unwrap_or_default()),
             active: is("ScalingActive", "True").is_some(),
+            hopeless,
         }
     }
 
@@ -199,7 +316,7 @@ mod tests {
         let status = json!({ "phase": "Pending", "containerStatuses": [{
             "name": "api", "image": "lab:0.1.0", "imageID": "", "ready": false, "restartCount": 0,
             "state": waiting }] });
-        let text = stuck(&pod(&status)).unwrap();
+        let text = stuck(&pod(&status), "`make image` does it").unwrap();
         assert!(
             text.contains("lab:0.1.0") && text.contains("make image"),
             "{text}"
@@ -212,14 +329,61 @@ mod tests {
             "name": "api", "image": "lab", "imageID": "", "ready": true, "restartCount": 1,
             "state": { "running": {} },
             "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } }] });
-        assert!(broken(&pod(&restarted)).unwrap().contains("OOMKilled"));
+        let ended = ending(&pod(&restarted)).unwrap();
+        assert!(ended.is_cause && ended.text.contains("OOMKilled"));
+        assert_eq!(endings(&pod(&restarted)), 1);
         let evicted = json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" });
-        assert_eq!(broken(&pod(&evicted)).unwrap(), "Evicted: low on memory");
+        let ended = ending(&pod(&evicted)).unwrap();
+        assert!(ended.is_cause, "{ended:?}");
+        assert_eq!(ended.text, "Evicted: low on memory");
         let full = json!({ "phase": "Pending", "conditions": [{
             "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
             "message": "0/1 nodes are available: 1 Insufficient cpu." }] });
-        assert!(broken(&pod(&full)).is_none());
-        assert!(stuck(&pod(&full)).unwrap().contains("Insufficient cpu"));
+        assert!(ending(&pod(&full)).is_none());
+        assert!(stuck(&pod(&full), "").unwrap().contains("Insufficient cpu"));
+    }
+
+    /// As a kubelet that runs out of memory tells it: first the container ends, then the pod says why.
+    #[test]
+    fn an_eviction_is_named_and_not_the_container_that_it_ends() {
+        let mut status = json!({ "phase": "Running", "containerStatuses": [{
+            "name": "api", "image": "lab", "imageID": "", "ready": false, "restartCount": 0,
+            "state": { "terminated": { "exitCode": 0, "reason": "Completed" } } }] });
+        let first = ending(&pod(&status)).unwrap();
+        assert!(!first.is_cause, "{first:?}");
+        assert_eq!(endings(&pod(&status)), 1);
+        status["conditions"] = json!([{ "type": "DisruptionTarget", "status": "True",
+            "reason": "TerminationByKubelet", "message": "The node was low on resource: memory. " }]);
+        let then = ending(&pod(&status)).unwrap();
+        assert!(then.is_cause, "{then:?}");
+        assert_eq!(
+            then.text,
+            "TerminationByKubelet: The node was low on resource: memory."
+        );
+        status["phase"] = "Failed".into();
+        status["reason"] = "Evicted".into();
+        status["message"] = "Usage of memory was too high.".into();
+        let last = ending(&pod(&status)).unwrap();
+        assert_eq!(last.text, "Evicted: Usage of memory was too high.");
+    }
+
+    #[test]
+    fn pods_that_request_no_cpu_are_known_as_such() {
+        let with = |containers: Value| {
+            let pod: Pod = serde_json::from_value(json!({
+                "metadata": { "name": "api-7" }, "spec": { "containers": containers } }))
+            .unwrap();
+            immeasurable(&pod)
+        };
+        let of = |requests: Value| json!({ "name": "api", "resources": { "requests": requests } });
+        assert_eq!(with(json!([of(json!({ "cpu": "50m" }))])), None);
+        let zero = with(json!([of(json!({ "cpu": "0" }))]));
+        assert_eq!(zero, Some(MetricError::ZeroRequest));
+        let missing = with(json!([of(json!({ "cpu": "50m" })), { "name": "proxy" }]));
+        let Some(MetricError::MissingRequest { container, .. }) = missing else {
+            panic!("{missing:?}");
+        };
+        assert_eq!(container, "proxy");
     }
 
     #[test]
@@ -241,6 +405,61 @@ mod tests {
             ] }
         }))
         .unwrap()
+    }
+
+    fn saying(reason: &str, message: &str) -> Scaling {
+        let mut hpa = hpa(0, "False", reason);
+        let conditions = hpa.status.as_mut().unwrap().conditions.as_mut().unwrap();
+        conditions[1].message = Some(message.to_owned());
+        Scaling::of(&hpa, 1)
+    }
+
+    #[test]
+    fn a_message_that_changes_is_news_and_one_whose_figures_change_is_not() {
+        const REASON: &str = "FailedGetResourceMetric";
+        let first = saying(REASON, "no metrics returned from resource metrics API");
+        let steady = saying(REASON, "no metrics returned matched known pods");
+        let news = steady.news(&first).unwrap();
+        assert_eq!(
+            news,
+            "autoscaler: 1 as before; no metrics returned matched known pods"
+        );
+        assert_eq!(steady.news(&steady), None);
+        let of = |pod: &str| {
+            let message = format!("missing request for cpu in container api of Pod {pod}");
+            saying(REASON, &message)
+        };
+        assert_eq!(of("api-7d4b9c-x2x").news(&of("api-7d4b9c-zz9")), None);
+    }
+
+    #[test]
+    fn what_waiting_does_not_mend_is_told_from_what_it_does() {
+        for (reason, message, hopeless) in [
+            (
+                "FailedGetResourceMetric",
+                "missing request for cpu in container api of Pod api-1",
+                true,
+            ),
+            (
+                "FailedGetResourceMetric",
+                "failed: no metrics returned matched known pods",
+                true,
+            ),
+            (
+                "FailedGetResourceMetric",
+                "no metrics returned from resource metrics API",
+                false,
+            ),
+            (
+                "FailedGetResourceMetric",
+                "did not receive metrics for targeted pods",
+                false,
+            ),
+            ("InvalidMetricSourceType", "whatever it says", true),
+        ] {
+            assert_eq!(saying(reason, message).hopeless, hopeless, "{message}");
+        }
+        assert!(!Scaling::of(&hpa(4, "True", "ValidMetricFound"), 1).hopeless);
     }
 
     #[test]

@@ -1,12 +1,8 @@
 //! The task that follows a run's pods: publishes those that are ready, tells what the autoscaler decides
 //! and what breaks, and removes everything in the end.
 
-use std::{
-    collections::BTreeMap,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 use tokio::{
     sync::{mpsc, watch},
@@ -14,37 +10,26 @@ use tokio::{
 };
 
 use super::{
-    ClusterPlatform, Error, Leftover,
+    ClusterPlatform, Error,
+    claim::{Claim, Holder},
     gate::Gate,
     kubectl::Kubectl,
-    objects::Manifests,
+    members::{Members, News},
+    objects::{self, Manifests},
     reader::Reader,
-    removal,
-    state::{self, Scaling},
+    removal::{self, GONE_WITHIN, Leftover},
+    state::Scaling,
 };
 use crate::platform::{
-    ApiSpec, Change, Command, Decision, Endpoint, Failure, Replica, ReplicaEvent, Stack,
+    ApiSpec, Change, Command, Decision, Endpoint, Failure, Replica, ReplicaEvent, Silence, Stack,
     StackControl, StackSpec, Targets,
 };
 use crate::{http, secret};
 
+mod readiness;
+
 /// Time between two looks at the pods.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
-
-/// For all pods to be ready, images being there.
-const READY_WITHIN: Duration = Duration::from_mins(2);
-
-/// A reason not to get ready counts when it has lasted this long: a node gets room when old pods go.
-const STUCK_AFTER: Duration = Duration::from_secs(15);
-
-/// For the pods of the run before to go.
-const GONE_WITHIN: Duration = Duration::from_mins(1);
-
-/// For the first figures of CPU use: metrics-server looks every 15 s and needs two looks.
-const MEASURED_WITHIN: Duration = Duration::from_secs(90);
-
-/// For the autoscaler's first computation after that; its default period is 15 s.
-const LOOKED_WITHIN: Duration = Duration::from_secs(20);
 
 /// For a pod to crash when it is told to.
 const CRASHES_WITHIN: Duration = Duration::from_secs(2);
@@ -52,88 +37,82 @@ const CRASHES_WITHIN: Duration = Duration::from_secs(2);
 /// An API server that is silent for this long is gone.
 const SILENT_FOR: Duration = Duration::from_secs(10);
 
-/// One pod of the run.
-struct Member {
-    app: String,
-    created: Instant,
-    ready_since: Option<Instant>,
-    stuck_since: Option<Instant>,
-    leaving: bool,
-    /// How often this run has killed its container, which the kubelet then restarts.
-    crashes: i32,
-}
+/// A look that takes longer than this stalled: requests have the same way. Some milliseconds are usual.
+const STALLED_FROM: Duration = Duration::from_millis(500);
 
 struct Supervisor {
     kubectl: Kubectl,
     reader: Reader,
     gate: Gate,
+    claim: Claim,
+    /// Selects the pods of this run.
+    own: String,
     http: reqwest::Client,
     spec: StackSpec,
-    members: BTreeMap<String, Member>,
+    members: Members,
     scaling: Scaling,
-    answered: Instant,
+    /// Since when the API server owes an answer.
+    owing_since: Option<Instant>,
     targets: watch::Sender<Targets>,
     replicas: watch::Sender<Vec<Replica>>,
     failures: mpsc::UnboundedSender<Failure>,
+    silences: mpsc::UnboundedSender<Silence>,
     events: mpsc::UnboundedSender<ReplicaEvent>,
     decisions: mpsc::UnboundedSender<Decision>,
     leftover: Leftover,
 }
 
-/// Makes the objects of `spec`; done when every pod is ready and reached, and, where there is an
-/// autoscaler, when it has figures to work with.
+/// Makes the objects of `spec`; done when every pod is ready and reached, when each reaches those that it needs, and,
+/// where there is an autoscaler, when it has figures to work with or will never have any.
 pub(super) async fn start(
     platform: &ClusterPlatform,
     spec: &StackSpec,
     leftover: &mut Leftover,
 ) -> Result<Stack, Error> {
+    let kubectl = platform.kubectl.clone();
+    let holder = Holder::of(spec);
     let manifests = Manifests {
         root: &platform.root,
-        image: platform.image.as_deref(),
+        namespace: &kubectl.site.namespace,
+        run: &holder.run,
+        image: kubectl.site.image.as_deref(),
         passwords: [password()?, password()?],
     };
-    let items = manifests.of(spec)?;
-    let kubectl = platform.kubectl.clone();
-    remove(&kubectl, true).await?;
+    let (namespace, items) = (manifests.namespace()?, manifests.of(spec)?);
     let reader = Reader::start(&kubectl).await?;
-    let deadline = Instant::now() + GONE_WITHIN;
-    // Before the first run there is no namespace, and the list is empty.
-    while !reader.pods().await?.is_empty() {
-        if Instant::now() > deadline {
-            return Err(Error::Leftovers);
-        }
-        sleep(LOOK_EVERY).await;
+    if !reader.api.has_namespace().await? {
+        apply(&kubectl, &namespace).await?;
     }
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
-    kubectl
-        .run(
-            &["apply", "--filename=-"],
-            Some(list.as_bytes()),
-            GONE_WITHIN,
-        )
-        .await?;
+    let claim = Claim::take(&reader.api, &kubectl.site, &holder).await?;
+    leftover.expect(&kubectl, &holder.run);
+    none_of_earlier_runs(&kubectl, &reader).await?;
+    apply(&kubectl, &items).await?;
 
     let (targets, targets_seen) = watch::channel(Targets::default());
     let (replicas, replicas_seen) = watch::channel(Vec::new());
     let (failures, failures_seen) = mpsc::unbounded_channel();
+    let (silences, silences_seen) = mpsc::unbounded_channel();
     let (events, events_seen) = mpsc::unbounded_channel();
     let (decisions, decided) = mpsc::unbounded_channel();
     let (commands, commands_given) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor {
         gate: Gate::open(&kubectl).await?,
+        claim,
+        own: objects::of_run(&holder.run),
         http: http::client(),
         kubectl,
         reader,
         spec: spec.clone(),
-        members: BTreeMap::new(),
+        members: Members::default(),
         scaling: Scaling {
             desired: spec.api.as_ref().map_or(0, |api| api.replicas),
             ..Scaling::default()
         },
-        answered: Instant::now(),
+        owing_since: None,
         targets,
         replicas,
         failures,
+        silences,
         events,
         decisions,
         leftover: leftover.hand_over(),
@@ -141,6 +120,7 @@ pub(super) async fn start(
     supervisor.all_ready().await?;
     supervisor.all_reached().await?;
     supervisor.runs_this_code(&platform.root).await?;
+    supervisor.all_reach_each_other().await?;
     let has_pods = |api: &ApiSpec| api.replicas > 0;
     if supervisor.is_autoscaled() && spec.api.as_ref().is_some_and(has_pods) {
         supervisor.autoscaler_sees().await?;
@@ -150,6 +130,7 @@ pub(super) async fn start(
         targets: targets_seen,
         replicas: replicas_seen,
         failures: failures_seen,
+        silences: silences_seen,
         events: events_seen,
         decisions: spec.is_autoscaled().then_some(decided),
         control: StackControl { commands },
@@ -160,12 +141,28 @@ fn password() -> Result<String, Error> {
     secret::password().map_err(Error::Password)
 }
 
-async fn remove(kubectl: &Kubectl, wait: bool) -> Result<(), Error> {
-    let arguments = removal(wait);
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+async fn apply(kubectl: &Kubectl, items: &[serde_json::Value]) -> Result<(), Error> {
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
+    let arguments = ["apply", "--filename=-"];
     kubectl
-        .run(&arguments, None, GONE_WITHIN + Duration::from_secs(10))
+        .run(&arguments, Some(list.as_bytes()), GONE_WITHIN)
         .await?;
+    Ok(())
+}
+
+/// Removes what earlier runs have left, down to the last pod: a Service would lead to it, too.
+async fn none_of_earlier_runs(kubectl: &Kubectl, reader: &Reader) -> Result<(), Error> {
+    removal::of_earlier_runs(kubectl).await?;
+    let deadline = Instant::now() + GONE_WITHIN;
+    while !reader.api.pods(&objects::of_any_run()).await?.is_empty() {
+        if Instant::now() > deadline {
+            return Err(Error::Leftovers {
+                look: kubectl.site.kubectl("get pods"),
+                remove: kubectl.site.kubectl_delete(),
+            });
+        }
+        sleep(LOOK_EVERY).await;
+    }
     Ok(())
 }
 
@@ -186,148 +183,26 @@ impl Supervisor {
         self.spec.is_autoscaled()
     }
 
-    async fn all_ready(&mut self) -> Result<(), Error> {
-        let deadline = Instant::now() + READY_WITHIN;
-        loop {
-            let pods = self.reader.pods().await?;
-            for pod in &pods {
-                self.not_stuck(pod)?;
-            }
-            self.follow(&pods);
-            let missing = self.missing();
-            if missing.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                return Err(Error::Late {
-                    missing: missing.join(", "),
-                    within: READY_WITHIN,
-                });
-            }
-            sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// The driver can do nothing with pods that it does not get to.
-    async fn all_reached(&self) -> Result<(), Error> {
-        let targets = self.targets.borrow().clone();
-        let Targets {
-            api,
-            worker,
-            dep,
-            auditor,
-        } = targets;
-        for pod in [api, worker, dep, auditor].concat() {
-            self.gate.reaches(&self.http, &pod).await?;
-        }
-        Ok(())
-    }
-
-    /// Services that are not all there yet.
-    fn missing(&self) -> Vec<&'static str> {
-        let api = self.spec.api.as_ref();
-        let database = u32::from(api.is_some_and(|api| api.database));
-        let wanted = [
-            ("dep", 1),
-            ("worker", u32::from(self.spec.worker.is_some())),
-            ("api", api.map_or(0, |api| api.replicas)),
-            ("postgres", database),
-            ("auditor", database),
-        ];
-        let ready = |app: &str| {
-            let there = self
-                .members
-                .values()
-                .filter(|member| member.app == app && member.ready_since.is_some());
-            there.count() as u32
-        };
-        wanted
-            .into_iter()
-            .filter(|(app, count)| ready(app) < *count)
-            .map(|(app, _)| app)
-            .collect()
-    }
-
-    fn not_stuck(&mut self, pod: &Pod) -> Result<(), Error> {
-        let Some(member) = self.members.get_mut(state::name(pod)) else {
-            return Ok(());
-        };
-        let Some(text) = state::stuck(pod) else {
-            member.stuck_since = None;
-            return Ok(());
-        };
-        let since = *member.stuck_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < STUCK_AFTER {
-            return Ok(());
-        }
-        Err(Error::Stuck {
-            pod: state::name(pod).to_owned(),
-            text,
-        })
-    }
-
-    /// The image must have been built from the files that the report will show.
-    async fn runs_this_code(&self, root: &std::path::Path) -> Result<(), Error> {
-        let targets = self.targets.borrow().clone();
-        let asked = targets.worker.first().or(targets.api.first());
-        let (Some(pod), "mine") = (asked, self.spec.code.as_str()) else {
-            return Ok(());
-        };
-        let path = "debug/code";
-        let answer = self.http.get(format!("{pod}/{path}")).send().await;
-        let answer = answer.and_then(reqwest::Response::error_for_status);
-        let files = match answer {
-            Ok(answer) => answer.json::<BTreeMap<String, String>>().await,
-            Err(error) => Err(error),
-        };
-        let files = files.map_err(|source| Error::Api {
-            path: path.to_owned(),
-            source,
-        })?;
-        for (file, text) in files {
-            if std::fs::read_to_string(root.join(&file)).ok().as_ref() != Some(&text) {
-                return Err(Error::OtherCode { file });
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until the autoscaler has figures and has looked at them: what comes before that is a new
-    /// cluster's start-up, which no scenario is about.
-    async fn autoscaler_sees(&mut self) -> Result<(), Error> {
-        let deadline = Instant::now() + MEASURED_WITHIN;
-        let pods = self.members.len();
-        while self.reader.measured_pods().await.unwrap_or(0) < pods {
-            if Instant::now() > deadline {
-                return Err(Error::NoMetrics);
-            }
-            sleep(LOOK_EVERY).await;
-        }
-        let deadline = Instant::now() + LOOKED_WITHIN;
-        // A starter's autoscaler never gets active, and that is what the run will show.
-        while !self.look_at_autoscaler().await?.active && Instant::now() < deadline {
-            sleep(LOOK_EVERY).await;
-        }
-        Ok(())
-    }
-
-    async fn look_at_autoscaler(&mut self) -> Result<Scaling, Error> {
-        let scaling = Scaling::of(&self.reader.autoscaler().await?, self.scaling.desired);
+    async fn look_at_autoscaler(&mut self) -> Result<(), Error> {
+        let hpa = self.reader.api.autoscaler().await?;
+        let scaling = Scaling::of(&hpa, self.scaling.desired);
         if let Some(sentence) = scaling.news(&self.scaling) {
-            let _ = self.decisions.send(Decision {
-                desired: scaling.desired,
-                sentence,
-            });
+            self.decide(scaling.desired, sentence);
         }
-        self.scaling = scaling.clone();
-        Ok(scaling)
+        self.scaling = scaling;
+        Ok(())
+    }
+
+    fn decide(&self, desired: u32, sentence: String) {
+        // Nobody has to listen; the same holds for failures and events.
+        let _ = self.decisions.send(Decision { desired, sentence });
     }
 
     /// Follows the stack until it is stopped, or nobody can stop it any more.
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut closed = false;
+        let (mut closed, mut lost) = (false, false);
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -349,28 +224,22 @@ impl Supervisor {
                     closed = true;
                     self.report("the way to the pods".to_owned(), text);
                 }
+                other = self.claim.lost(), if !lost => {
+                    lost = true;
+                    let namespace = &self.kubectl.site.namespace;
+                    let text = format!("{other}, has taken the namespace {namespace}, which this run could not hold");
+                    self.report("the cluster".to_owned(), text);
+                }
                 _ = looks.tick() => self.look().await,
             }
         }
     }
 
-    fn crashes(&self, pod: &str) -> i32 {
-        self.members.get(pod).map_or(0, |member| member.crashes)
-    }
-
     /// Orders the oldest replica that is ready to end as a crash would end it; the kubelet restarts its container.
     async fn crash_api(&mut self) {
-        let serving = self
-            .members
-            .iter_mut()
-            .filter(|(_, member)| member.app == "api" && member.ready_since.is_some())
-            .min_by_key(|(_, member)| member.created);
-        let Some((name, member)) = serving else {
+        let Some(name) = self.members.kill() else {
             return;
         };
-        let name = name.clone();
-        member.ready_since = None;
-        member.crashes += 1;
         self.publish();
         self.tell(&name, Change::Killed);
         let Some(pod) = self.endpoint(&name, "api") else {
@@ -389,117 +258,63 @@ impl Supervisor {
     }
 
     async fn look(&mut self) {
-        match self.reader.pods().await {
+        let asked = *self.owing_since.get_or_insert_with(Instant::now);
+        match self.reader.api.pods(&self.own).await {
             Ok(pods) => {
-                self.answered = Instant::now();
-                if self.is_autoscaled() {
+                self.answered();
+                let wanted = if self.is_autoscaled() {
                     // One look that fails is made up for by the next.
                     let _ = self.look_at_autoscaler().await;
+                    // Pods go after this number falls, and before the autoscaler says so.
+                    self.reader.api.wanted_replicas().await.ok()
+                } else {
+                    None
+                };
+                let news = self.follow(&pods, wanted.unwrap_or(self.scaling.desired));
+                for failure in news.failures {
+                    self.report(failure.service, failure.text);
                 }
-                for pod in &pods {
-                    if let Some(text) = state::broken(pod)
-                        && state::restarts(pod) > self.crashes(state::name(pod))
-                    {
-                        self.report(state::name(pod).to_owned(), text);
-                    }
-                }
-                self.follow(&pods);
             }
-            Err(error) if self.answered.elapsed() > SILENT_FOR => {
+            Err(error) if asked.elapsed() > SILENT_FOR => {
                 self.report("the cluster".to_owned(), error.to_string());
             }
             Err(_) => {}
         }
     }
 
-    /// Books what has changed with the pods.
-    fn follow(&mut self, pods: &[Pod]) {
-        for pod in pods {
-            let name = state::name(pod);
-            if !self.members.contains_key(name) {
-                if state::is_leaving(pod) {
-                    continue;
-                }
-                self.admit(name, state::app(pod));
-            }
-            if state::is_leaving(pod) {
-                self.leave(name);
-            } else if state::is_ready(pod) && state::restarts(pod) >= self.crashes(name) {
-                self.ready(name);
-            }
+    /// The API server has nothing to answer any more. Where that took long, requests through it did so, too, and
+    /// nobody can say which part of their time was the services'.
+    fn answered(&mut self) {
+        let Some(from) = self.owing_since.take() else {
+            return;
+        };
+        let to = Instant::now();
+        if to - from > STALLED_FROM {
+            // Nobody has to listen.
+            let _ = self.silences.send(Silence {
+                of: "the way through the API server".to_owned(),
+                from,
+                to,
+            });
         }
-        let there = |name: &str| pods.iter().any(|pod| state::name(pod) == name);
-        let gone: Vec<String> = self
-            .members
-            .keys()
-            .filter(|name| !there(name))
-            .cloned()
-            .collect();
-        for name in gone {
-            self.leave(&name);
-            self.members.remove(&name);
-        }
+    }
+
+    /// Books what has changed with the pods; what of it is wrong is for the caller to tell.
+    fn follow(&mut self, pods: &[k8s_openapi::api::core::v1::Pod], replicas: u32) -> News {
+        let wanted = |app: &str| if app == "api" { replicas as usize } else { 1 };
+        let news = self.members.follow(pods, wanted);
         self.publish();
-    }
-
-    fn admit(&mut self, name: &str, app: &str) {
-        let member = Member {
-            app: app.to_owned(),
-            created: Instant::now(),
-            ready_since: None,
-            stuck_since: None,
-            leaving: false,
-            crashes: 0,
-        };
-        self.members.insert(name.to_owned(), member);
-        self.tell(name, Change::Started);
-    }
-
-    fn ready(&mut self, name: &str) {
-        let Some(member) = self.members.get_mut(name) else {
-            return;
-        };
-        if member.ready_since.is_none() {
-            member.ready_since = Some(Instant::now());
-            self.tell(name, Change::Ready);
+        for (name, change) in &news.changes {
+            self.tell(name, *change);
         }
-    }
-
-    /// A pod that goes takes no new requests; it still answers those under way.
-    fn leave(&mut self, name: &str) {
-        let Some(member) = self.members.get_mut(name) else {
-            return;
-        };
-        if member.leaving {
-            return;
-        }
-        member.leaving = true;
-        let app = member.app.clone();
-        self.tell(name, Change::Stopped);
-        self.publish();
-        let left = self
-            .members
-            .values()
-            .filter(|member| member.app == app && !member.leaving)
-            .count();
-        let wanted = if app == "api" {
-            self.scaling.desired as usize
-        } else {
-            1
-        };
-        if left < wanted {
-            let text = "it was deleted or evicted, which nobody of this run asked for";
-            self.report(name.to_owned(), text.to_owned());
-        }
+        news
     }
 
     async fn shut_down(mut self) -> Result<(), Error> {
+        self.answered();
         self.members.clear();
         self.publish();
-        let removed = remove(&self.kubectl, false).await;
-        if removed.is_ok() {
-            self.leftover.0 = None;
-        }
+        let removed = self.leftover.remove().await;
         self.reader.end().await;
         removed
     }
@@ -509,55 +324,21 @@ impl Supervisor {
     }
 
     fn publish(&self) {
-        let of = |app: &str| {
-            let mut members: Vec<_> = self
-                .members
-                .iter()
-                .filter(|(_, member)| member.app == app && !member.leaving)
-                .filter_map(|(name, member)| Some((member.ready_since?, self.endpoint(name, app)?)))
-                .collect();
-            members.sort();
-            members.into_iter().map(|(_, endpoint)| endpoint).collect()
-        };
-        let targets = Targets {
-            api: of("api"),
-            worker: of("worker"),
-            dep: of("dep"),
-            auditor: of("auditor"),
-        };
+        let targets = self.members.targets(|pod, app| self.endpoint(pod, app));
         self.targets.send_if_modified(|published| {
             let changed = *published != targets;
             *published = targets;
             changed
         });
-        let mut replicas: Vec<Replica> = self
-            .members
-            .iter()
-            .filter(|(_, member)| member.app == "api" && !member.leaving)
-            .map(|(name, member)| Replica {
-                name: name.clone(),
-                endpoint: member.ready_since.and(self.endpoint(name, "api")),
-                created: member.created,
-                ready_since: member.ready_since,
-            })
-            .collect();
-        replicas.sort_by_key(|replica| replica.created);
+        let replicas = self.members.replicas(|pod, app| self.endpoint(pod, app));
         self.replicas.send_replace(replicas);
     }
 
     fn report(&self, service: String, text: String) {
-        // Nobody has to listen; the same holds for the events.
         let _ = self.failures.send(Failure { service, text });
     }
 
     fn tell(&self, name: &str, change: Change) {
-        if self
-            .members
-            .get(name)
-            .is_none_or(|member| member.app != "api")
-        {
-            return;
-        }
         let _ = self.events.send(ReplicaEvent {
             at: Instant::now(),
             replica: name.to_owned(),

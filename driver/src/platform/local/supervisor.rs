@@ -101,6 +101,8 @@ pub(super) async fn start(
         targets: targets_seen,
         replicas: replicas_seen,
         failures: failures_seen,
+        // Processes of this machine are seen at once, and their standstills are told by themselves.
+        silences: mpsc::unbounded_channel().1,
         events: events_seen,
         decisions: None,
         control: StackControl { commands },
