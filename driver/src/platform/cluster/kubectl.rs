@@ -162,7 +162,7 @@ fn advice(message: &str) -> &'static str {
     ]) {
         "; is the cluster running? `make up PLATFORM=k3d` starts the workshop's own"
     } else if says(&["Forbidden", "forbidden", "Unauthorized"]) {
-        "; the workshop needs the rights to manage the namespace lab-run"
+        super::RIGHTS
     } else {
         ""
     }

@@ -30,6 +30,10 @@ pub use kubectl::KubectlError;
 /// The context of the cluster that `make up PLATFORM=k3d` makes.
 pub const K3D_CONTEXT: &str = "k3d-lab";
 
+/// What is said where the API server says no.
+const RIGHTS: &str = "; deploy/k8s/access.yaml has all the rights that a run needs: an administrator of the cluster \
+    applies it, and the page \"On Kubernetes\" says how";
+
 /// Why a stack did not start or stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -49,6 +53,12 @@ pub enum Error {
         path: String,
         /// What happened.
         source: reqwest::Error,
+    },
+    /// The API server says that one may not.
+    #[error("the cluster's API says no: {message}{RIGHTS}")]
+    Forbidden {
+        /// Its own words, which name the right.
+        message: String,
     },
     /// A pod will not get ready.
     #[error("pod {pod}: {text}")]
@@ -142,6 +152,13 @@ impl ClusterPlatform {
     }
 }
 
+impl ClusterPlatform {
+    /// Runs `image` in place of the manifests' own.
+    pub fn run_image(&mut self, image: String) {
+        self.image = Some(image);
+    }
+}
+
 impl Platform for ClusterPlatform {
     fn name(&self) -> &'static str {
         if self.kubectl.context.starts_with("k3d-") {
@@ -203,7 +220,7 @@ fn removal(wait: bool) -> Vec<String> {
     let namespace = format!("--namespace={}", objects::NAMESPACE);
     [
         "delete",
-        "horizontalpodautoscalers,deployments,statefulsets,services,secrets",
+        "horizontalpodautoscalers,deployments,statefulsets,secrets",
         "--ignore-not-found",
         "--timeout=60s",
         &namespace,

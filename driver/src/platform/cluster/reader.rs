@@ -7,6 +7,7 @@ use k8s_openapi::{
     List,
     api::{autoscaling::v2::HorizontalPodAutoscaler, core::v1::Pod},
 };
+use reqwest::StatusCode;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -71,7 +72,12 @@ impl Reader {
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
         let request = self.http.get(format!("http://localhost/{path}"));
         let answer = request.timeout(PATIENCE).send().await;
-        let answer = answer.and_then(reqwest::Response::error_for_status);
+        let answer = match answer {
+            Ok(answer) if answer.status() == StatusCode::FORBIDDEN => {
+                return Err(forbidden(answer).await);
+            }
+            answer => answer.and_then(reqwest::Response::error_for_status),
+        };
         let read = match answer {
             Ok(answer) => answer.json().await,
             Err(error) => Err(error),
@@ -85,6 +91,15 @@ impl Reader {
     /// Ends the proxy.
     pub(super) async fn end(self) {
         self.proxy.end().await;
+    }
+}
+
+/// What the API server says besides the number.
+async fn forbidden(answer: reqwest::Response) -> Error {
+    let said: serde_json::Value = answer.json().await.unwrap_or_default();
+    let message = said["message"].as_str().unwrap_or("it gives no reason");
+    Error::Forbidden {
+        message: message.to_owned(),
     }
 }
 
