@@ -3,13 +3,18 @@
 FAKE_RUNTIME=docker, containers of the image on the Docker network `lab-test`. A stand-in autoscaler does
 the division of Kubernetes' algorithm, every 5 s, and no more of it.
 
-What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable.
+What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable. Beside this file
+are what it lets somebody do (fake_rights.py) and what a node gives to containers (fake_node.py).
 FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
-`no-way` (it reaches no pod).
+`no-way` (it reaches no pod), `new-addresses` (the Services go with the pods, as if somebody deleted the namespace).
 """
 
 import http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
 import urllib.request
+
+sys.dont_write_bytecode = True
+import fake_node as nodes
+import fake_rights as rights
 
 STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
 TROUBLE = os.environ.get("FAKE_TROUBLE", "")
@@ -45,12 +50,13 @@ def pods():
 
 def contain(app, index, spec, container, secrets):
     """Starts a container as the pod's spec says: its user, its limits, its empty folders."""
-    flags = [f"--network-alias={app}", "--network=lab-test", "--read-only", "--cap-drop=ALL",
-             f"--user={spec['securityContext']['runAsUser']}"]
+    flags = ["--network=lab-test", "--read-only", "--cap-drop=ALL", f"--user={spec['securityContext']['runAsUser']}",
+             f"--volume={nodes.resolver()}:/etc/resolv.conf:ro"]
     limits = container["resources"].get("limits", {})
     if "cpu" in limits:
         flags.append(f"--cpus={millicores(limits['cpu']) / 1000}")
-    flags += [f"--tmpfs={mount['mountPath']}:mode=1777" for mount in container.get("volumeMounts", [])]
+    for mount in container.get("volumeMounts", []):
+        flags.append(f"--volume={nodes.empty_folder(f'{app}-{index}', mount['name'])}:{mount['mountPath']}")
     for variable in container.get("env", []):
         value = variable.get("value")
         if value is None:
@@ -61,7 +67,8 @@ def contain(app, index, spec, container, secrets):
     name = f"lab-test-{app}-{index}"
     docker("run", "--detach", f"--name={name}", *flags, image, *container.get("args", []))
     address = docker("inspect", "--format", '{{(index .NetworkSettings.Networks "lab-test").IPAddress}}', name)
-    return {"pid": name, "host": address, "port": container["ports"][0]["containerPort"]}
+    return {"pid": name, "host": address, "port": container["ports"][0]["containerPort"],
+            "probe": container.get("readinessProbe")}
 
 
 def millicores(text):
@@ -110,6 +117,9 @@ def start(app, index, container):
 
 def apply():
     items = json.load(sys.stdin)["items"]
+    for item in items:
+        rights.may_apply(item)
+        nodes.make_service(item)
     (STATE / "applied.json").write_text(json.dumps(items))
     for item in items:
         if item["kind"] == "Deployment" or (DOCKER and item["kind"] == "StatefulSet"):
@@ -119,12 +129,16 @@ def apply():
 
 
 def delete():
+    rights.may_delete(args[1])
+    nodes.delete_services(args[1])
     for pod in pods():
         if DOCKER:
             docker("rm", "--force", pod["pid"])
         elif pod["pid"] and alive(pod["pid"]):
             os.kill(pod["pid"], signal.SIGTERM)
         (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+    if DOCKER:
+        nodes.clear()
 
 
 def status(pod):
@@ -140,22 +154,10 @@ def status(pod):
     elif not alive(pod["pid"]):
         ready, container["ready"], container["restartCount"] = "False", False, restarts + 1
         container["lastState"] = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
-    elif DOCKER and not answers(pod):
+    elif DOCKER and not nodes.is_ready(pod):
         ready, container["ready"] = "False", False
     return {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}],
             "containerStatuses": [container]}
-
-
-def answers(pod):
-    """Its readiness probe."""
-    try:
-        if pod["app"] == "postgres":
-            socket.create_connection((pod["host"], pod["port"]), timeout=1).close()
-        else:
-            urllib.request.urlopen(f"http://{pod['host']}:{pod['port']}/readyz", timeout=1).close()
-        return True
-    except OSError:
-        return False
 
 
 class Autoscaler(threading.Thread):
@@ -214,14 +216,24 @@ def proxy(path):
             if TROUBLE == "no-api" and time.time() > begun + 6:
                 self.send_error(503)
                 return
+            try:
+                rights.may_ask("GET", self.path)
+            except rights.Forbidden as error:
+                self.answer(403, error.status())
+                return
+            found = pods()
             items = [{"metadata": {"name": p["name"], "namespace": "lab-run", "labels": {"app": p["app"]}},
-                      "status": status(p)} for p in pods()]
+                      "status": status(p)} for p in found]
+            if DOCKER:
+                nodes.follow(found, items)
             answer = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items}
             if "horizontalpodautoscalers" in self.path:
                 answer = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
                           "metadata": {"name": "api"}, "status": autoscaler.status}
-            body = json.dumps(answer).encode()
-            self.send_response(200)
+            self.answer(200, json.dumps(answer).encode())
+
+        def answer(self, code, body):
+            self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -248,6 +260,12 @@ class Gate(socketserver.StreamRequestHandler):
             match = re.match(r"/api/v1/namespaces/lab-run/pods/([^/:]+):\d+/proxy(/.*)", path)
             if not match:
                 self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                continue
+            try:
+                rights.may_ask(method, path)
+            except rights.Forbidden as error:
+                text = error.status()
+                self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
                 continue
             name, rest = match.groups()
             if TROUBLE == "no-way":
@@ -318,5 +336,11 @@ elif args[0] == "proxy" and "--port=0" in args:
     gate()
 elif args[0] == "proxy":
     proxy(args[1].split("=", 1)[1])
+elif args[0] == "unused":
+    rights.unused()
+elif args[0] == "admit":
+    rights.admit_all(json.load(sys.stdin)["items"])
+elif args[0] == "names":
+    nodes.names(int(args[1]))
 else:
     fail(f"the fake cluster does not know {args}")
