@@ -12,7 +12,7 @@ use std::{
 struct Tools(tempfile::TempDir);
 
 /// Docker 28 with 4 CPUs and 8 GiB, whose images are lines of `images`, and one node of a cluster, whose are those
-/// of `node`. It has no BuildKit where the file `old` is there, a network where `network` is, and a node that
+/// of `node`. It has no `BuildKit` where the file `old` is there, a network where `network` is, and a node that
 /// imports nothing where `deaf` is.
 const DOCKER: &str = r#"
 touch "$HERE/images" "$HERE/node"
