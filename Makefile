@@ -5,10 +5,12 @@ CODE     ?= mine
 PORT     ?= 3000
 KEEP     ?= 20
 export PLATFORM
-# For PLATFORM=k3d: another cluster than the workshop's own, and an image in a registry.
+# For PLATFORM=k3d: another cluster than the workshop's own, an image in a registry, and a namespace of one's own
+# for the runs (lab-run where none is named).
 CONTEXT  ?= k3d-lab
 export LAB_CONTEXT = $(CONTEXT)
 export LAB_IMAGE = $(IMAGE)
+export LAB_NAMESPACE = $(NAMESPACE)
 
 # One build for everything that the workshop runs: see scripts/run.sh and Cargo.toml.
 driver = sh scripts/run.sh driver

@@ -6,8 +6,10 @@ cd "$(dirname "$0")/.."
 
 own=k3d-lab
 context=${LAB_CONTEXT:-$own}
-image=${LAB_IMAGE:-lab:0.1.0}
+runs=${LAB_NAMESPACE:-lab-run}
 kubectl="kubectl --context=$context"
+# Added to what is suggested, so that it is about the same cluster and the same image.
+same="PLATFORM=k3d$([ "$context" = "$own" ] || echo " CONTEXT=$context")${LAB_IMAGE:+ IMAGE=$LAB_IMAGE}"
 
 fail() {
     echo "cluster: $1" >&2
@@ -100,7 +102,7 @@ preflight() {
         lack cluster "$context does not answer; 'kubectl --context $context get nodes' says why"
     fi
     [ "$lacks" = 0 ] || exit 1
-    echo "Ready. Next: make up PLATFORM=k3d"
+    echo "Ready. Next: make up $same"
 }
 
 start_cluster() {
@@ -126,10 +128,17 @@ start_cluster() {
     done
 }
 
+# The image that is meant: the one that was named, or one of this folder's code, which is made where it is lacking.
+the_image() {
+    if [ -n "${LAB_IMAGE:-}" ]; then echo "$LAB_IMAGE"; else sh scripts/image.sh; fi
+}
+
+# apply IMAGE
 apply() {
     for file in namespace dep worker postgres auditor api-service api-deploy api-hpa; do
-        sed "s|image: lab:0.1.0|image: $image|" "deploy/k8s/$file.yaml" | $kubectl apply --filename=- ||
-            fail "deploy/k8s/$file.yaml was refused, see above"
+        sed "s|image: lab:0.1.0|image: $1|" "deploy/k8s/$file.yaml" | $kubectl apply --filename=- ||
+            fail "deploy/k8s/$file.yaml was refused, see above. If it is of an older version of the workshop,
+  'kubectl --context $context delete namespace lab' removes all that 'make up' has made"
     done
     # Another cluster is asked through its API server, whose own name the services see as the host.
     [ "$context" = "$own" ] || $kubectl --namespace lab set env deployment/api deployment/worker \
@@ -157,24 +166,32 @@ tell() {
         echo "  kubectl --context $context -n lab port-forward service/api 30080:8080 &"
         echo "  kubectl --context $context -n lab port-forward service/worker 30081:8081 &"
     fi
-    again="PLATFORM=k3d$([ "$context" = "$own" ] || echo " CONTEXT=$context")"
-    echo "Next: make smoke $again, make dev $again after an edit, make down $again to stop"
+    echo "Next: make smoke $same, make dev $same after an edit, make down $same to stop"
 }
 
 up() {
     start_cluster
-    [ -n "${LAB_IMAGE:-}" ] || sh scripts/image.sh
-    apply
+    image=$(the_image)
+    apply "$image"
     wait_for_services
     tell
 }
 
+# The image that the services run; nothing where they are down.
+running() {
+    $kubectl --namespace lab get deployment api --ignore-not-found \
+        --output='jsonpath={.spec.template.spec.containers[0].image}' || fail "the cluster does not answer; see above"
+}
+
 dev() {
     begun=$(date +%s)
-    [ -n "${LAB_IMAGE:-}" ] || sh scripts/image.sh
+    image=$(the_image)
     loaded=$(date +%s)
-    apply >/dev/null
-    $kubectl --namespace lab rollout restart deployment/dep deployment/worker deployment/auditor deployment/api >/dev/null
+    before=$(running)
+    apply "$image" >/dev/null
+    # Another image restarts them by itself.
+    [ "$before" != "$image" ] ||
+        $kubectl --namespace lab rollout restart deployment/dep deployment/worker deployment/auditor deployment/api >/dev/null
     wait_for_services
     now=$(date +%s)
     echo "dev: $((now - begun)) s: image $((loaded - begun)) s, restart $((now - loaded)) s"
@@ -182,7 +199,12 @@ dev() {
 
 down() {
     if [ "$context" != "$own" ]; then
-        $kubectl delete namespace lab lab-run --ignore-not-found
+        # The namespace and its Services stay: a name that was gone is not found for half a minute after it is back.
+        $kubectl --namespace lab delete --ignore-not-found horizontalpodautoscaler/api deployment/api deployment/worker \
+            deployment/dep deployment/auditor statefulset/postgres secret/database ||
+            fail "not everything could be removed, see above"
+        echo "Down. The names of the services stay, so that 'make up $same' finds them at once;"
+        echo "'kubectl --context $context delete namespace lab $runs' removes all that the workshop has made there."
     elif exists; then
         # Stopped and not deleted: its images are needed without a network.
         k3d cluster stop lab
@@ -197,19 +219,41 @@ wipe() {
         echo "There is no cluster to wipe."
         return
     fi
-    $kubectl delete namespace lab lab-run --ignore-not-found ||
+    $kubectl delete namespace lab "$runs" --ignore-not-found ||
         fail "the cluster of context '$context' does not answer; nothing was wiped there"
+}
+
+# base NAME: a base image, as deploy/Dockerfile names it.
+base() { sed -n "s/^ARG $1=//p" deploy/Dockerfile; }
+
+# Sees to it that Docker has the images; of those that it has, no registry is asked.
+fetch_images() {
+    missing=
+    for image; do
+        if docker image inspect "$image" >/dev/null 2>&1; then
+            ok image "$image"
+        elif docker pull "$image"; then
+            ok image "$image, fetched"
+        else
+            missing="$missing
+    docker pull $image"
+        fi
+    done
+    [ -z "$missing" ] || fail "images are missing and could not be fetched. Is there a network? What says more, or
+  brings them another day (or 'docker save' on a machine that has them, and 'docker load' here):$missing"
 }
 
 prefetch() {
     [ "$context" = "$own" ] || fail "prefetch is for the workshop's own cluster; another pulls its images itself"
-    # The node fetches its system images by starting; the build fetches its bases and crates.
-    start_cluster
-    sh scripts/image.sh
     postgres=$(sed -n 's/^ *image: \(postgres:.*\)/\1/p' deploy/k8s/postgres.yaml)
-    docker pull "$postgres" || fail "$postgres could not be fetched; is there a network?"
-    k3d image import "$postgres" --cluster lab ||
-        docker save "$postgres" | docker exec -i k3d-lab-server-0 ctr --namespace k8s.io images import -
+    fetch_images "$(sed -n 's/^image: //p' deploy/k3d.yaml)" "$postgres" \
+        "${LAB_BUILD_BASE:-$(base BUILD_BASE)}" "${LAB_RUN_BASE:-$(base RUN_BASE)}"
+    # The node fetches its system images by starting; the build fetches its crates.
+    start_cluster
+    sh scripts/image.sh >/dev/null
+    docker exec k3d-lab-server-0 ctr --namespace k8s.io images ls --quiet | grep -q "/$postgres\$" ||
+        docker save "$postgres" | docker exec -i k3d-lab-server-0 ctr --namespace k8s.io images import - ||
+        fail "$postgres could not be loaded into the cluster"
     echo "prefetch: the cluster runs offline from now on; stop it with 'make down PLATFORM=k3d', which keeps it"
 }
 

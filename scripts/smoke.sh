@@ -5,9 +5,12 @@ set -eu
 api=http://127.0.0.1:30080
 worker=http://127.0.0.1:30081
 failed=0
+up="make up"
 
+[ "${PLATFORM:-local}" != k3d ] || up="make up PLATFORM=k3d"
 # Another cluster's ports may not be reachable from here; what its API server leads to is.
 if [ "${PLATFORM:-local}" = k3d ] && [ "${LAB_CONTEXT:-k3d-lab}" != k3d-lab ]; then
+    up="$up CONTEXT=$LAB_CONTEXT${LAB_IMAGE:+ IMAGE=$LAB_IMAGE}"
     said=$(mktemp)
     kubectl --context="$LAB_CONTEXT" proxy --address=127.0.0.1 --port=0 \
         --accept-paths='^/api/v1/namespaces/lab/services/[^/]+/proxy/' >"$said" 2>&1 &
@@ -53,6 +56,6 @@ check "api metrics" "$api/metrics"
 check "worker metrics" "$worker/metrics"
 
 if [ "$failed" != 0 ]; then
-    echo "smoke: something does not answer; is it running? Start it with: make up" >&2
+    echo "smoke: something does not answer; is it running? Start it with: $up" >&2
     exit 1
 fi

@@ -27,6 +27,9 @@ const FILES: [&str; 12] = [
 /// Not the workshop's: for clusters that have no figures of CPU use.
 const METRICS_SERVER: &str = "metrics-server.yaml";
 
+/// What an administrator applies where people may not do all: the rights of a run, and its ways through the network.
+const ADMINISTRATORS: [&str; 2] = ["access.yaml", "network.yaml"];
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
@@ -70,7 +73,9 @@ fn every_file_is_read_and_none_is_forgotten() {
             }
         }
     }
-    assert!(there.remove(METRICS_SERVER));
+    for file in ADMINISTRATORS.into_iter().chain([METRICS_SERVER]) {
+        assert!(there.remove(file), "{file}");
+    }
     assert_eq!(there, FILES.map(str::to_owned).into());
 }
 
@@ -191,6 +196,129 @@ fn the_metrics_api_leads_to_metrics_server_and_its_rights_to_its_account() {
 }
 
 #[test]
+fn both_namespaces_are_held_to_the_same_standard() {
+    let label = |file| {
+        let objects = read(file);
+        let namespace = of(&objects, "Namespace").next().unwrap();
+        namespace["metadata"]["labels"].clone()
+    };
+    assert_eq!(label("access.yaml"), label("namespace.yaml"));
+    let enforced = &label("access.yaml")["pod-security.kubernetes.io/enforce"];
+    assert_eq!(enforced, "restricted");
+}
+
+#[test]
+fn the_role_is_bound_and_all_is_in_the_namespace_that_sed_replaces() {
+    let objects = read("access.yaml");
+    let (role, binding) = (
+        of(&objects, "Role").next().unwrap(),
+        of(&objects, "RoleBinding").next().unwrap(),
+    );
+    assert_eq!(binding["roleRef"]["kind"], "Role");
+    assert_eq!(binding["roleRef"]["name"], role["metadata"]["name"]);
+    for rule in role["rules"].as_array().unwrap() {
+        assert!(!rule.to_string().contains('*'), "{rule}");
+    }
+    // The cluster of the tests reads a rule a line, and holds every request against what it has read.
+    let text = fs::read_to_string(root().join("deploy/k8s/access.yaml")).unwrap();
+    let lines = text
+        .lines()
+        .filter(|line| line.starts_with("  - { apiGroups: ["));
+    assert_eq!(lines.count(), role["rules"].as_array().unwrap().len());
+    for file in ADMINISTRATORS {
+        for object in read(file) {
+            let metadata = &object["metadata"];
+            let place = if object["kind"] == "Namespace" {
+                "name"
+            } else {
+                "namespace"
+            };
+            assert_eq!(metadata[place], "lab-run", "{object}");
+        }
+        let text = fs::read_to_string(root().join("deploy/k8s").join(file)).unwrap();
+        let objects = text.lines().filter(|line| !line.starts_with('#'));
+        for line in objects {
+            assert!(line.matches("lab-run").count() <= 1, "{line}");
+        }
+    }
+}
+
+/// Whether a rule of a policy, `from` or `to`, is about the pods with `labels` in the policy's namespace (or, without
+/// labels, about somebody elsewhere), and about the port.
+fn allows(rule: &Value, side: &str, labels: Option<&str>, protocol: &str, port: u64) -> bool {
+    let peers = rule[side].as_array();
+    let peer = peers.is_none_or(|peers| {
+        peers.iter().any(|peer| {
+            assert!(peer["namespaceSelector"].is_null() && peer["ipBlock"].is_null());
+            labels.is_some_and(|labels| selects(&peer["podSelector"], labels))
+        })
+    });
+    let ports = rule["ports"].as_array();
+    let port = ports.is_none_or(|ports| {
+        ports
+            .iter()
+            .any(|to| to["protocol"] == protocol && to["port"] == port)
+    });
+    peer && port
+}
+
+fn selects(selector: &Value, app: &str) -> bool {
+    assert!(selector["matchExpressions"].is_null());
+    let labels = selector["matchLabels"].as_object();
+    labels.is_none_or(|labels| {
+        labels
+            .iter()
+            .all(|(key, value)| key == "app" && value == app)
+    })
+}
+
+/// As Kubernetes has it where all is denied: each end that is a pod of the namespace must allow it.
+fn passes(from: Option<&str>, to: Option<&str>, protocol: &str, port: u64) -> bool {
+    let policies = read("network.yaml");
+    let end = |app: &str, list: &str, side: &str, other: Option<&str>| {
+        policies
+            .iter()
+            .filter(|policy| selects(&policy["spec"]["podSelector"], app))
+            .flat_map(|policy| policy["spec"][list].as_array().into_iter().flatten())
+            .any(|rule| allows(rule, side, other, protocol, port))
+    };
+    from.is_none_or(|from| end(from, "egress", "to", to))
+        && to.is_none_or(|to| end(to, "ingress", "from", from))
+}
+
+#[test]
+fn a_run_works_where_the_network_lets_nobody_talk_unless_told() {
+    let services = [
+        ("api", 8080),
+        ("worker", 8081),
+        ("dep", 8082),
+        ("auditor", 8083),
+    ];
+    for (service, port) in services {
+        assert!(
+            passes(Some("load"), Some(service), "TCP", port),
+            "{service}"
+        );
+        assert!(
+            passes(Some(service), None, "UDP", 53),
+            "{service}: no names"
+        );
+        // Nobody from elsewhere gets in, and no code under test gets out.
+        assert!(!passes(None, Some(service), "TCP", port), "{service}");
+        assert!(!passes(Some(service), None, "TCP", 443), "{service}");
+    }
+    for (from, to, port) in [
+        ("api", "dep", 8082),
+        ("api", "postgres", 5432),
+        ("auditor", "postgres", 5432),
+    ] {
+        assert!(passes(Some(from), Some(to), "TCP", port), "{from} to {to}");
+    }
+    assert!(passes(Some("load"), None, "TCP", 80), "no --target");
+    assert!(!passes(None, Some("postgres"), "TCP", 5432));
+}
+
+#[test]
 fn the_scripts_and_k3d_know_the_same_image_and_ports() {
     let read = |file: &str| fs::read_to_string(root().join(file)).unwrap();
     let image = format!("lab:{}", env!("CARGO_PKG_VERSION"));
@@ -198,7 +326,6 @@ fn the_scripts_and_k3d_know_the_same_image_and_ports() {
     for deployment in of(&objects, "Deployment") {
         assert_eq!(containers(deployment)[0]["image"], image);
     }
-    assert!(read("scripts/image.sh").contains(&format!("image={image}\n")));
     assert!(read("scripts/cluster.sh").contains(&format!("image: {image}|")));
     let k3d = read("deploy/k3d.yaml");
     for service in of(&objects, "Service") {

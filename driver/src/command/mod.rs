@@ -15,7 +15,7 @@ mod verify;
 use std::{
     os::unix::process::ExitStatusExt,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{ExitCode, Stdio},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -170,28 +170,35 @@ impl Place {
         let namespace = self.namespace.clone();
         let connecting =
             ClusterPlatform::connect(&session.root, &self.context, namespace, image.clone());
-        let platform = tokio::select! {
+        let mut platform = tokio::select! {
             platform = connecting => platform?,
             () = session.interrupt.cancelled() => bail!(Interrupted),
         };
         if image.is_none() {
-            let status = tokio::process::Command::new("sh")
-                .arg("scripts/image.sh")
-                .env("LAB_CONTEXT", &self.context)
-                .current_dir(&session.root)
-                .status()
-                .await
-                .context("can't start scripts/image.sh")?;
-            let stopped = status.signal().is_some_and(interrupt::asks_for_the_end);
-            if stopped || session.interrupt.is_cancelled() {
-                bail!(Interrupted);
-            }
-            ensure!(
-                status.success(),
-                "the cluster has no image of your code; see above"
-            );
+            platform.run_image(self.image_of_this_code(session).await?);
         }
         Ok(Box::new(platform))
+    }
+
+    /// Sees to it that the cluster has an image of today's code; its name, which is made from the code.
+    async fn image_of_this_code(&self, session: &Session) -> Result<String> {
+        let output = tokio::process::Command::new("sh")
+            .arg("scripts/image.sh")
+            .env("LAB_CONTEXT", &self.context)
+            .current_dir(&session.root)
+            .stderr(Stdio::inherit())
+            .output()
+            .await
+            .context("can't start scripts/image.sh")?;
+        let stopped = (output.status.signal()).is_some_and(interrupt::asks_for_the_end);
+        if stopped || session.interrupt.is_cancelled() {
+            bail!(Interrupted);
+        }
+        ensure!(
+            output.status.success(),
+            "the cluster has no image of your code; see above"
+        );
+        Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
     }
 
     /// The scenario with the phases that this platform needs.

@@ -6,7 +6,8 @@ use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServiceAccount};
-use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, RoleBinding};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -55,7 +56,9 @@ fn object(file: &Path, document: &str) -> Result<Value, ManifestError> {
         ServiceAccount::KIND => of::<ServiceAccount>(file, document),
         ClusterRole::KIND => of::<ClusterRole>(file, document),
         ClusterRoleBinding::KIND => of::<ClusterRoleBinding>(file, document),
+        Role::KIND => of::<Role>(file, document),
         RoleBinding::KIND => of::<RoleBinding>(file, document),
+        NetworkPolicy::KIND => of::<NetworkPolicy>(file, document),
         APIService::KIND => of::<APIService>(file, document),
         // What has another kind, or none, is refused as not being a Deployment.
         _ => of::<Deployment>(file, document),

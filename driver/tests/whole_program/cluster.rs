@@ -3,12 +3,12 @@
 
 use std::{
     fs,
-    os::unix::fs::PermissionsExt,
     path::Path,
     process::{Child, Command},
 };
 
 use lab_say::note;
+use serde_json::Value;
 
 use crate::support::{
     alive, data, descendants, driver, journal, project, root, run_of, scenario, signal, start,
@@ -37,12 +37,9 @@ impl Cluster {
         fs::create_dir(folder.path().join("bin")).unwrap();
         fs::create_dir(folder.path().join("state")).unwrap();
         let kubectl = folder.path().join("bin/kubectl");
-        fs::copy(
-            root().join("driver/tests/whole_program/fake-kubectl.py"),
-            &kubectl,
-        )
-        .unwrap();
-        fs::set_permissions(&kubectl, fs::Permissions::from_mode(0o755)).unwrap();
+        // A link, so that it finds its parts beside it.
+        let fake = root().join("driver/tests/whole_program/fake-kubectl.py");
+        std::os::unix::fs::symlink(fake, &kubectl).unwrap();
         Some(Self(folder))
     }
 
@@ -65,6 +62,7 @@ impl Cluster {
             .args(["--platform", "k3d"])
             .env("PATH", format!("{}:{path}", bin.display()))
             .env("FAKE_CLUSTER", self.path("state"))
+            .env("FAKE_ACCESS", root().join("deploy/k8s/access.yaml"))
             .env("LAB", lab)
             .env("LAB_IMAGE", "lab:test");
     }
@@ -96,8 +94,7 @@ impl Cluster {
                 name.starts_with(&format!("pod-{app}"))
             })
             .filter_map(|file| {
-                let pod: serde_json::Value =
-                    serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
+                let pod: Value = serde_json::from_slice(&fs::read(file.path()).ok()?).ok()?;
                 u32::try_from(pod["pid"].as_u64()?).ok()
             })
             .collect()
@@ -488,6 +485,141 @@ fn what_a_cluster_lacks_is_named_with_the_remedy() {
         "{said}"
     );
     cluster.is_clean(&[]);
+}
+
+/// Whether the cluster admits these objects to a namespace that enforces the Pod Security Standard `restricted`; a run's
+/// own it judges when they are applied.
+fn admitted(cluster: &Cluster, objects: &[Value]) -> String {
+    let list = serde_json::json!({ "items": objects }).to_string();
+    let output = assert_cmd::Command::new(cluster.path("bin/kubectl"))
+        .arg("admit")
+        .env("FAKE_CLUSTER", cluster.path("state"))
+        .env("FAKE_ACCESS", root().join("deploy/k8s/access.yaml"))
+        .write_stdin(list)
+        .output()
+        .unwrap();
+    text(&output)
+}
+
+#[test]
+fn every_pod_is_admitted_where_pod_security_is_restricted() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let mut pods = 0;
+    for folder in ["deploy/k8s", "deploy/k8s/starter", "deploy/k8s/solved"] {
+        for file in fs::read_dir(root().join(folder)).unwrap().flatten() {
+            if file.path().extension().is_some_and(|end| end == "yaml") {
+                let objects = driver::manifest::read_objects(&file.path()).unwrap();
+                pods += objects
+                    .iter()
+                    .filter(|object| object["spec"]["template"].is_object())
+                    .count();
+                assert_eq!(
+                    admitted(&cluster, &objects),
+                    "",
+                    "{}",
+                    file.path().display()
+                );
+            }
+        }
+    }
+    assert!(pods >= 8, "{pods}");
+
+    let api = driver::manifest::read_objects(&root().join("deploy/k8s/api-deploy.yaml")).unwrap();
+    let pod = "/spec/template/spec";
+    for (place, value, reason) in [
+        (
+            "",
+            serde_json::json!({ "hostNetwork": true }),
+            "hostNetwork",
+        ),
+        (
+            "",
+            serde_json::json!({ "volumes": [{ "name": "x", "hostPath": {} }] }),
+            "volume x",
+        ),
+        (
+            "/securityContext",
+            serde_json::json!({ "runAsNonRoot": false }),
+            "runAsNonRoot != true",
+        ),
+        (
+            "/securityContext",
+            serde_json::json!({ "runAsUser": 0 }),
+            "runAsUser=0",
+        ),
+        (
+            "/securityContext",
+            serde_json::json!({ "seccompProfile": {} }),
+            "seccompProfile",
+        ),
+        (
+            "/containers/0/securityContext",
+            serde_json::json!({ "privileged": true }),
+            "privileged",
+        ),
+        (
+            "/containers/0/securityContext",
+            serde_json::json!({ "capabilities": {} }),
+            "capabilities",
+        ),
+        (
+            "/containers/0/securityContext",
+            serde_json::json!({ "allowPrivilegeEscalation": true }),
+            "allowPrivilegeEscalation != false",
+        ),
+    ] {
+        let mut worse = api.clone();
+        let at = worse[0].pointer_mut(&format!("{pod}{place}")).unwrap();
+        at.as_object_mut()
+            .unwrap()
+            .extend(value.as_object().unwrap().clone());
+        let said = admitted(&cluster, &worse);
+        assert!(
+            said.contains("violates PodSecurity") && said.contains(reason),
+            "{reason}: {said}"
+        );
+    }
+}
+
+/// Every other test here is one that the Role is enough.
+#[test]
+fn a_right_that_is_missing_is_named_with_where_it_is_given() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let role = fs::read_to_string(root().join("deploy/k8s/access.yaml")).unwrap();
+    let less = cluster.path("access.yaml");
+    let lacking = |resources: &str, verb: &str| {
+        let lines = role.lines().map(|line| {
+            let concerned = line.contains(&format!("resources: [{resources}"));
+            let line = if concerned {
+                line.replace(verb, "watch")
+            } else {
+                line.to_owned()
+            };
+            line + "\n"
+        });
+        fs::write(&less, lines.collect::<String>()).unwrap();
+        let output = cluster
+            .run("short")
+            .env("FAKE_ACCESS", &less)
+            .output()
+            .unwrap();
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        let right = format!("cannot {verb} resource \"{resources}\"");
+        assert!(
+            said.contains(&right) && said.contains("deploy/k8s/access.yaml"),
+            "{said}"
+        );
+        cluster.is_clean(&[]);
+    };
+    lacking("services", "create");
+    lacking("deployments", "list");
+    lacking("pods", "list");
 }
 
 #[test]

@@ -3,9 +3,11 @@
 FAKE_RUNTIME=docker, containers of the image on the Docker network `lab-test`. A stand-in autoscaler does
 the division of Kubernetes' algorithm, every 5 s, and no more of it.
 
-What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable.
+What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable. Beside this file
+are what it lets somebody do (fake_rights.py) and what a node gives to containers (fake_node.py).
 FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
-`no-way` (it reaches no pod), `no-figures` (nobody has measured a pod), `no-names` (nobody finds the dependency).
+`no-way` (it reaches no pod), `no-figures` (nobody has measured a pod), `no-names` (nobody finds the dependency),
+`new-addresses` (the Services go with the pods, as if somebody deleted the namespace).
 
 A test can also do what people and nodes do to a cluster, while a run goes: `replace POD NEW` deletes a pod, and
 its owner makes another of that name; `away HOW SECONDS` takes the API server away, `stopped` or `gone`;
@@ -15,6 +17,10 @@ its owner makes another of that name; `away HOW SECONDS` takes the API server aw
 import contextlib, fcntl, http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
 import uuid
 import urllib.request
+
+sys.dont_write_bytecode = True
+import fake_node as nodes
+import fake_rights as rights
 
 STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
 TROUBLE = os.environ.get("FAKE_TROUBLE", "")
@@ -92,12 +98,13 @@ def selected(labels, selector):
 
 def contain(app, index, spec, container, secrets):
     """Starts a container as the pod's spec says: its user, its limits, its empty folders."""
-    flags = [f"--network-alias={app}", "--network=lab-test", "--read-only", "--cap-drop=ALL",
-             f"--user={spec['securityContext']['runAsUser']}"]
+    flags = ["--network=lab-test", "--read-only", "--cap-drop=ALL", f"--user={spec['securityContext']['runAsUser']}",
+             f"--volume={nodes.resolver()}:/etc/resolv.conf:ro"]
     limits = container["resources"].get("limits", {})
     if "cpu" in limits:
         flags.append(f"--cpus={millicores(limits['cpu']) / 1000}")
-    flags += [f"--tmpfs={mount['mountPath']}:mode=1777" for mount in container.get("volumeMounts", [])]
+    for mount in container.get("volumeMounts", []):
+        flags.append(f"--volume={nodes.empty_folder(f'{app}-{index}', mount['name'])}:{mount['mountPath']}")
     for variable in container.get("env", []):
         value = variable.get("value")
         if value is None:
@@ -108,7 +115,8 @@ def contain(app, index, spec, container, secrets):
     name = f"lab-test-{app}-{index}"
     docker("run", "--detach", f"--name={name}", *flags, image, *container.get("args", []))
     address = docker("inspect", "--format", '{{(index .NetworkSettings.Networks "lab-test").IPAddress}}', name)
-    return {"pid": name, "host": address, "port": container["ports"][0]["containerPort"]}
+    return {"pid": name, "host": address, "port": container["ports"][0]["containerPort"],
+            "probe": container.get("readinessProbe")}
 
 
 def millicores(text):
@@ -167,36 +175,22 @@ def start(pod, container):
     (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
 
 
-def services():
-    file = STATE / "services.json"
-    return json.loads(file.read_text()) if file.exists() else {}
-
-
-def serve_as(name):
-    """A Service keeps its address for as long as it is there; one that is made anew gets another."""
-    now = services()
-    if name not in now:
-        counted = STATE / "addresses"
-        count = int(counted.read_text()) + 1 if counted.exists() else 1
-        counted.write_text(str(count))
-        now[name] = f"10.43.0.{count}"
-        (STATE / "services.json").write_text(json.dumps(now))
-
-
 def apply():
     wait_for_api()
     items = json.load(sys.stdin)["items"]
+    for item in items:
+        rights.may_apply(item)
     if [item["kind"] for item in items] == ["Namespace"]:
         (STATE / f"namespace-{items[0]['metadata']['name']}").touch()
         return
     if not (STATE / f"namespace-{NAMESPACE}").exists():
         fail(f'Error from server (NotFound): namespaces "{NAMESPACE}" not found')
+    for item in items:
+        nodes.make_service(item)
     (STATE / "applied.json").write_text(json.dumps(items))
     for item in items:
         if item["metadata"].get("namespace") != NAMESPACE:
             fail(f"the namespace of {item['metadata']['name']} is not {NAMESPACE}")
-        if item["kind"] == "Service":
-            serve_as(item["metadata"]["name"])
         if item["kind"] == "Deployment" or (DOCKER and item["kind"] == "StatefulSet"):
             for index in range(item["spec"].get("replicas", 1)):
                 launch(item["metadata"]["name"], index)
@@ -205,10 +199,10 @@ def apply():
 
 def delete():
     wait_for_api()
+    rights.may_delete(args[1])
+    nodes.delete_services(args[1])
     kinds = args[1].split(",")
     selector = next(a.split("=", 1)[1] for a in args if a.startswith("--selector="))
-    if "services" in kinds:
-        (STATE / "services.json").unlink(missing_ok=True)
     for file in STATE.glob("lease-*.json") if "leases" in kinds else []:
         if selected(json.loads(file.read_text())["metadata"]["labels"], selector):
             file.unlink()
@@ -220,6 +214,8 @@ def delete():
         elif pod["pid"] and alive(pod["pid"]):
             os.kill(pod["pid"], signal.SIGTERM)
         (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+    if DOCKER:
+        nodes.clear()
 
 
 def seen(pod):
@@ -244,22 +240,10 @@ def status(pod):
     elif not alive(pod["pid"]):
         ready, container["ready"], container["restartCount"] = "False", False, restarts + 1
         container["lastState"] = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
-    elif DOCKER and not answers(pod):
+    elif DOCKER and not nodes.is_ready(pod):
         ready, container["ready"] = "False", False
     return {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}],
             "containerStatuses": [container]}
-
-
-def answers(pod):
-    """Its readiness probe."""
-    try:
-        if pod["app"] == "postgres":
-            socket.create_connection((pod["host"], pod["port"]), timeout=1).close()
-        else:
-            urllib.request.urlopen(f"http://{pod['host']}:{pod['port']}/readyz", timeout=1).close()
-        return True
-    except OSError:
-        return False
 
 
 class Autoscaler(threading.Thread):
@@ -356,7 +340,11 @@ def answer(method, path, body, autoscaler):
     if place == "pods":
         selector = query.removeprefix("labelSelector=")
         with turn():
-            return {"metadata": {}, "items": [seen(p) for p in pods() if selected(p["labels"], selector)]}
+            found = pods()
+            items = [seen(p) for p in found]
+            if DOCKER:
+                nodes.follow(found, items)
+            return {"metadata": {}, "items": [item for item in items if selected(item["metadata"]["labels"], selector)]}
     return None
 
 
@@ -382,13 +370,18 @@ def proxy(path):
             length = int(self.headers.get("Content-Length", 0))
             given = json.loads(self.rfile.read(length)) if length else None
             try:
+                rights.may_ask(self.command, self.path)
                 said = answer(self.command, self.path, given, autoscaler)
+            except rights.Forbidden as error:
+                return self.answer(403, error.status())
             except Conflict:
                 return self.send_error(409)
             if said is None:
                 return self.send_error(404)
-            body = json.dumps(said).encode()
-            self.send_response(200)
+            self.answer(200, json.dumps(said).encode())
+
+        def answer(self, code, body):
+            self.send_response(code)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -417,6 +410,12 @@ class Gate(socketserver.StreamRequestHandler):
             match = re.match(rf"/api/v1/namespaces/{NAMESPACE}/pods/([^/:]+):\d+/proxy(/.*)", path)
             if not match:
                 self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+                continue
+            try:
+                rights.may_ask(method, path)
+            except rights.Forbidden as error:
+                text = error.status()
+                self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
                 continue
             name, rest = match.groups()
             while away() == "stopped":
@@ -498,5 +497,11 @@ elif args[0] == "proxy" and "--port=0" in args:
     gate()
 elif args[0] == "proxy":
     proxy(args[1].split("=", 1)[1])
+elif args[0] == "unused":
+    rights.unused()
+elif args[0] == "admit":
+    rights.admit_all(json.load(sys.stdin)["items"])
+elif args[0] == "names":
+    nodes.names(int(args[1]))
 else:
     fail(f"the fake cluster does not know {args}")

@@ -190,10 +190,7 @@ fn advice(message: &str, site: &Site) -> String {
     ) {
         "; is the cluster running? `make up PLATFORM=k3d` starts the workshop's own".to_owned()
     } else if says(message, FORBIDDEN) {
-        format!(
-            "; the workshop needs rights in the namespace {}, and book/kubernetes.md has which",
-            site.namespace
-        )
+        super::RIGHTS.to_owned()
     } else if says(message, &["immutable"]) {
         format!(
             "; an older version of the workshop has left something there, and {} removes it",

@@ -37,6 +37,10 @@ pub use site::{NAMESPACE, Namespace, NamespaceError};
 /// The context of the cluster that `make up PLATFORM=k3d` makes.
 pub const K3D_CONTEXT: &str = "k3d-lab";
 
+/// What is said where the API server says no.
+const RIGHTS: &str = "; deploy/k8s/access.yaml has all the rights that a run needs: an administrator of the cluster \
+    applies it, and the page \"On Kubernetes\" says how";
+
 /// Why a stack did not start or stop.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -58,9 +62,7 @@ pub enum Error {
         source: reqwest::Error,
     },
     /// The API server says that one may not.
-    #[error(
-        "the cluster's API says no: {message}; book/kubernetes.md has the rights that the workshop needs"
-    )]
+    #[error("the cluster's API says no: {message}{RIGHTS}")]
     Forbidden {
         /// Its own words, which name the right.
         message: String,
@@ -211,6 +213,13 @@ impl ClusterPlatform {
                 .unwrap_or("unknown")
                 .to_owned(),
         })
+    }
+}
+
+impl ClusterPlatform {
+    /// Runs `image` in place of the manifests' own.
+    pub fn run_image(&mut self, image: String) {
+        self.image = Some(image);
     }
 }
 
