@@ -156,7 +156,7 @@ async fn ready(
             None => return Err(Error::Gone(line.why_broken())),
         }
     }
-    while line.floor().is_none() || line.clock().is_none() {
+    while !line.is_known() {
         sleep(LOOK_EVERY).await;
     }
     Ok(())

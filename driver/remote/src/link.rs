@@ -77,6 +77,8 @@ struct Shared {
 #[derive(Default)]
 struct Known {
     floor: Option<Floor>,
+    /// Whether it was told to find out.
+    looks: bool,
     clock: Option<Offset>,
     /// The clock when the load began.
     clock_before: Option<Offset>,
@@ -131,6 +133,12 @@ impl Line {
         let _ = self.orders.send(order);
     }
 
+    /// Has the pod look at how late it wakes up while it is idle, for a second: now is the time for it.
+    pub fn look_at_floor(&self) {
+        self.shared.know().looks = true;
+        self.order(ToPod::LookAtFloor);
+    }
+
     /// Has the pod ask a service. Dropped before there is an answer, the question is taken back.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, String> {
         let (answer, answered) = oneshot::channel();
@@ -172,6 +180,12 @@ impl Line {
         let why = why.unwrap_or_else(|| "it was ended".to_owned());
         let index = self.shared.index;
         Error::Broken { index, why }.to_string()
+    }
+
+    /// Whether its clock is known, and all that it was told to find out.
+    pub(crate) fn is_known(&self) -> bool {
+        let known = self.shared.know();
+        known.clock.is_some() && (known.floor.is_some() || !known.looks)
     }
 
     /// How late the pod wakes up while it is idle, once it has measured that.

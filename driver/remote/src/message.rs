@@ -13,6 +13,8 @@ pub(crate) enum ToPod {
         /// By the driver's clock.
         sent: Duration,
     },
+    /// Look at how late you wake up, now that nothing is to be done.
+    LookAtFloor,
     /// Make ready to send a share of a plan.
     Prepare {
         plan: Plan,

@@ -96,7 +96,6 @@ pub async fn serve(
         }
     });
     let mut pod = Pod::new(say);
-    pod.look_at_floor();
     loop {
         match timeout(SILENCE, heard.recv()).await {
             Ok(Some(order)) => pod.obey(order?),
@@ -149,6 +148,7 @@ impl Pod {
                 sent,
                 seen: self.epoch.elapsed(),
             }),
+            ToPod::LookAtFloor => self.look_at_floor(),
             ToPod::Prepare {
                 plan,
                 share,

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Endpoint, Platform, Replica, Stack, StackControl, StackSpec, Starting, Targets,
+    Command, Endpoint, Load, Platform, Replica, Stack, StackControl, StackSpec, Starting, Targets,
 };
 use crate::scenario::{Dep, Scenario, Source};
 
@@ -189,6 +189,7 @@ impl Platform for TargetPlatform {
         });
         Box::pin(async move {
             Ok(Stack {
+                load: Load::Driver,
                 targets,
                 replicas,
                 failures,

@@ -7,6 +7,7 @@ mod faults;
 mod journal;
 mod left;
 mod live;
+mod load;
 mod outcome;
 mod plan;
 mod sources;
@@ -16,8 +17,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use lab_load::{Plan, Recording};
+use lab_load::Plan;
 use lab_record::{EventKind, Line, Reports, Run, RunId};
+use lab_remote::Sent;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +29,7 @@ use crate::{
     file,
     interrupt::Interrupted,
     observe::{self, Observation, Stop},
-    platform::{Platform, Stack},
+    platform::{Load, Platform, Stack},
     scenario::{Scenario, Settings},
 };
 use autoscaler::Manifests;
@@ -111,7 +113,7 @@ struct Played {
     sources: Sources,
     plan: Plan,
     started_at: Timestamp,
-    recording: Recording,
+    sent: Sent,
     books: Books,
     settings: Settings,
     observation: Observation,
@@ -175,7 +177,8 @@ async fn play(
     let (samples, finished) = mpsc::unbounded_channel();
     let (tell, told) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
-    let load = lab_load::start(
+    let load = load::start(
+        std::mem::replace(&mut stack.load, Load::Driver),
         plan.clone(),
         stack.targets.clone(),
         samples,
@@ -236,11 +239,11 @@ async fn play(
     let (mut broken, interrupted) = course.close(&end)?;
     let targets = course.stack.targets.borrow().clone();
     let mut journal = course.journal;
-    let recording = if let End::Done(recording) = end {
-        recording
+    let sent = if let End::Done(sent) = end {
+        sent
     } else {
         stop_load.cancel();
-        load.await?
+        load.await
     };
     let books = bookkeeping.await.context("the bookkeeper ended early")?;
     stop_observing.ask(broken.is_some() || interrupted);
@@ -253,7 +256,7 @@ async fn play(
         sources,
         plan,
         started_at,
-        recording,
+        sent,
         books,
         settings,
         observation,

@@ -22,7 +22,7 @@ const WINDOW: Duration = Duration::from_millis(500);
 /// Puts a run together.
 pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run {
     let scenario = order.scenario;
-    let recording = &played.recording;
+    let recording = &played.sent.recording;
     let expectations: Vec<_> = scenario.classes.iter().map(Class::expectation).collect();
     let classes = summary::classes(
         &played.plan,

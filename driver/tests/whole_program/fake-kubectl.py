@@ -3,12 +3,14 @@
 FAKE_RUNTIME=docker, containers of the image on the Docker network `lab-test`. A stand-in autoscaler does
 the division of Kubernetes' algorithm, every 5 s, and no more of it.
 
-What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable.
+What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable; that of the load
+pods lies beside it, or is FAKE_LOAD. Each load pod has a process of the cluster's own that outlives the command
+(`node`): it is the kubelet, the Job's controller and the garbage collector.
 FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
-`no-way` (it reaches no pod).
+`no-way` (no pod is reached).
 """
 
-import http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
+import fcntl, http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time, uuid
 import urllib.request
 
 STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
@@ -40,7 +42,32 @@ def alive(pid):
 
 
 def pods():
-    return [json.loads(f.read_text()) for f in sorted(STATE.glob("pod-*.json"))]
+    found = []
+    for file in sorted(STATE.glob("pod-*.json")):
+        try:
+            found.append(json.loads(file.read_text()))
+        except (FileNotFoundError, json.JSONDecodeError):
+            # It is being removed or made.
+            pass
+    return found
+
+
+def keep(pod):
+    file = STATE / f"pod-{pod['name']}.json"
+    fresh = file.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(pod))
+    fresh.rename(file)
+
+
+def applied():
+    try:
+        return json.loads((STATE / "applied.json").read_text())
+    except FileNotFoundError:
+        return []
+
+
+def owner(item):
+    return next((o["uid"] for o in item["metadata"].get("ownerReferences", [])), None)
 
 
 def contain(app, index, spec, container, secrets):
@@ -70,47 +97,162 @@ def millicores(text):
 
 def launch(app, index):
     """One more pod of what was applied."""
-    items = json.loads((STATE / "applied.json").read_text())
+    items = applied()
     secrets = {i["metadata"]["name"]: i["stringData"] for i in items if i["kind"] == "Secret"}
     item = next(i for i in items if i["kind"] in ("Deployment", "StatefulSet") and i["metadata"]["name"] == app)
     spec = item["spec"]["template"]["spec"]
     container = spec["containers"][0]
     if not DOCKER:
-        return start(app, index, container)
-    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"],
-           **contain(app, index, spec, container, secrets)}
-    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+        return start(app, index, container, owner(item))
+    keep({"name": f"{app}-{index}", "app": app, "image": container["image"], "owner": owner(item),
+          **contain(app, index, spec, container, secrets)})
 
 
 def revive(pod):
     """Starts the container of a pod that has crashed again, as the kubelet does."""
-    while alive(pod["pid"]):
-        time.sleep(0.05)
     docker("start", pod["pid"])
     pod["host"] = docker("inspect", "--format", '{{(index .NetworkSettings.Networks "lab-test").IPAddress}}', pod["pid"])
     pod["restarts"] = pod.get("restarts", 0) + 1
-    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+    keep(pod)
 
 
-def start(app, index, container):
+def start(app, index, container, owner):
     argv = [re.sub(r"^--listen=.*", "--listen=127.0.0.1:0", a) for a in container["args"]]
     dep = next((p["port"] for p in pods() if p["app"] == "dep"), 0)
     argv = [a.replace("http://dep:8082", f"http://127.0.0.1:{dep}") for a in argv]
     env = dict(os.environ, **{e["name"]: e["value"] for e in container.get("env", []) if "value" in e})
-    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"], "pid": 0, "host": "127.0.0.1",
-           "port": 0}
+    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"], "owner": owner, "pid": 0,
+           "host": "127.0.0.1", "port": 0}
     if TROUBLE != "no-image":
         log = open(STATE / f"{app}.log", "w")
         process = subprocess.Popen([os.environ["LAB"], *argv], env=env, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=log, start_new_session=True, text=True)
         pod["pid"] = process.pid
         pod["port"] = int(process.stdout.readline().rsplit(":", 1)[1])
-    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+    keep(pod)
+
+
+def create():
+    """A Job, with a node for each of its pods."""
+    job = json.load(sys.stdin)
+    name = job["metadata"]["name"]
+    job["metadata"]["uid"] = str(uuid.uuid4())
+    (STATE / "job.json").write_text(json.dumps(job))
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    for index in range(job["spec"]["completions"]):
+        pod = {"name": f"{name}-{index}", "app": "load", "image": container["image"], "pid": 0, "index": index,
+               "owner": job["metadata"]["uid"], "host": "127.0.0.1", "port": 0}
+        keep(pod)
+        if TROUBLE != "no-image":
+            log = open(STATE / "load.log", "a")
+            subprocess.Popen([sys.executable, __file__, "node", pod["name"]], stdin=subprocess.DEVNULL, stdout=log,
+                             stderr=log, start_new_session=True)
+    print(json.dumps(job))
+
+
+def node(name):
+    """Runs a load pod until it ends. Who attaches first has its input; when he goes, it ends."""
+    pod = next(p for p in pods() if p["name"] == name)
+    deadline = json.loads((STATE / "job.json").read_text())["spec"]["activeDeadlineSeconds"]
+    if DOCKER:
+        docker("create", "--interactive", "--attach=stdin", "--attach=stdout", "--attach=stderr", "--network=lab-test",
+               f"--name=lab-test-{name}", "--read-only", "--cap-drop=ALL", "--user=65532", "--entrypoint=/load",
+               pod["image"])
+        docker("start", f"lab-test-{name}")
+        keep({**pod, "pid": f"lab-test-{name}"})
+        subprocess.run(["docker", "wait", f"lab-test-{name}"], capture_output=True, timeout=deadline)
+        subprocess.run(["docker", "rm", "--force", f"lab-test-{name}"], capture_output=True)
+        return finished(pod)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(STATE / f"attach-{name}"))
+    listener.listen()
+    program = os.environ.get("FAKE_LOAD") or pathlib.Path(os.environ["LAB"]).with_name("load")
+    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    threading.Timer(deadline, process.kill).start()
+    keep({**pod, "pid": process.pid})
+
+    def attached():
+        stream, _ = listener.accept()
+        out = threading.Thread(target=pump, args=(process.stdout.fileno(), stream.fileno()), daemon=True)
+        out.start()
+        pump(stream.fileno(), process.stdin.fileno())
+        process.stdin.close()
+        out.join()
+        stream.close()
+
+    attending = threading.Thread(target=attached, daemon=True)
+    attending.start()
+    process.wait()
+    attending.join(timeout=2)
+    finished(pod)
+    os._exit(0)
+
+
+def pump(source, sink):
+    """Passes bytes on until either side has ended."""
+    try:
+        while data := os.read(source, 65536):
+            while data:
+                data = data[os.write(sink, data):]
+    except OSError:
+        pass
+
+
+def finished(pod):
+    """A pod of the Job has ended. With the last one goes the Job, and all that it owns."""
+    with open(STATE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+        if not any(p["app"] == "load" and p["owner"] == pod["owner"] for p in pods()):
+            collect(pod["owner"])
+
+
+def collect(uid):
+    for pod in pods():
+        if pod["owner"] == uid:
+            end(pod)
+    left = [item for item in applied() if owner(item) != uid]
+    (STATE / "applied.json").write_text(json.dumps(left))
+    job = STATE / "job.json"
+    if job.exists() and json.loads(job.read_text())["metadata"]["uid"] == uid:
+        job.unlink()
+
+
+def end(pod):
+    if DOCKER:
+        subprocess.run(["docker", "rm", "--force", f"lab-test-{pod['name']}"], capture_output=True)
+    elif pod["pid"] and alive(pod["pid"]):
+        os.kill(pod["pid"], signal.SIGTERM)
+    (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+
+
+def attach(name):
+    pod = next((p for p in pods() if p["name"] == name), None)
+    if not pod or not pod["pid"]:
+        fail(f'Error from server (NotFound): pods "{name}" not found')
+    if DOCKER:
+        os.execvp("docker", ["docker", "attach", "--sig-proxy=false", f"lab-test-{name}"])
+    stream = socket.socket(socket.AF_UNIX)
+    stream.connect(str(STATE / f"attach-{name}"))
+
+    def send():
+        pump(0, stream.fileno())
+        try:
+            stream.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    threading.Thread(target=send, daemon=True).start()
+    pump(stream.fileno(), 1)
+    os._exit(0)
 
 
 def apply():
     items = json.load(sys.stdin)["items"]
-    (STATE / "applied.json").write_text(json.dumps(items))
+    of = lambda item: (item["kind"], item["metadata"]["name"])
+    new = {of(item) for item in items}
+    both = [item for item in applied() if of(item) not in new] + items
+    (STATE / "applied.json").write_text(json.dumps(both))
     for item in items:
         if item["kind"] == "Deployment" or (DOCKER and item["kind"] == "StatefulSet"):
             for index in range(item["spec"].get("replicas", 1)):
@@ -120,11 +262,22 @@ def apply():
 
 def delete():
     for pod in pods():
-        if DOCKER:
-            docker("rm", "--force", pod["pid"])
-        elif pod["pid"] and alive(pod["pid"]):
-            os.kill(pod["pid"], signal.SIGTERM)
-        (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+        end(pod)
+    for file in ("applied.json", "job.json"):
+        (STATE / file).unlink(missing_ok=True)
+
+
+def seen(pod):
+    """A pod as the API shows it: it listens where its process does."""
+    metadata = {"name": pod["name"], "namespace": "lab-run", "labels": {"app": pod["app"]}}
+    if pod["owner"]:
+        kind = "Job" if pod["app"] == "load" else "ReplicaSet"
+        metadata["ownerReferences"] = [{"apiVersion": "-", "kind": kind, "name": "-", "uid": pod["owner"]}]
+    if "index" in pod:
+        metadata["annotations"] = {"batch.kubernetes.io/job-completion-index": str(pod["index"])}
+    port = 1 if TROUBLE == "no-way" else pod["port"]
+    container = {"name": pod["app"], "ports": [{"containerPort": port}]}
+    return {"metadata": metadata, "spec": {"containers": [container]}, "status": {**status(pod), "podIP": pod["host"]}}
 
 
 def status(pod):
@@ -167,7 +320,7 @@ class Autoscaler(threading.Thread):
         before = {}
         while True:
             time.sleep(5)
-            items = json.loads((STATE / "applied.json").read_text()) if (STATE / "applied.json").exists() else []
+            items = applied()
             hpa = next((i["spec"] for i in items if i["kind"] == "HorizontalPodAutoscaler"), None)
             if not hpa:
                 continue
@@ -214,8 +367,10 @@ def proxy(path):
             if TROUBLE == "no-api" and time.time() > begun + 6:
                 self.send_error(503)
                 return
-            items = [{"metadata": {"name": p["name"], "namespace": "lab-run", "labels": {"app": p["app"]}},
-                      "status": status(p)} for p in pods()]
+            for pod in pods():
+                if DOCKER and pod["app"] != "load" and not alive(pod["pid"]):
+                    revive(pod)
+            items = [seen(p) for p in pods()]
             answer = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items}
             if "horizontalpodautoscalers" in self.path:
                 answer = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
@@ -235,87 +390,20 @@ def proxy(path):
     server.serve_forever()
 
 
-class Gate(socketserver.StreamRequestHandler):
-    """Passes each request on to the pod that its path names, as `kubectl proxy` and the API server do."""
-
-    disable_nagle_algorithm = True
-
-    def handle(self):
-        pods_by_name = {}
-        while head := self.head(self.rfile):
-            line, *headers = head
-            method, path, _ = line.split(" ")
-            match = re.match(r"/api/v1/namespaces/lab-run/pods/([^/:]+):\d+/proxy(/.*)", path)
-            if not match:
-                self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-                continue
-            name, rest = match.groups()
-            if TROUBLE == "no-way":
-                self.wfile.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
-                continue
-            pods_by_name = pods_by_name if name in pods_by_name else {p["name"]: p for p in pods()}
-            # Neither passes the client's own Host on: the pod sees the API server's.
-            headers = [h for h in headers if not h.lower().startswith("host:")]
-            request = [f"{method} {rest} HTTP/1.1", "Host: cluster.example:6443", "Connection: close", *headers]
-            try:
-                pod = pods_by_name[name]
-                with socket.create_connection((pod["host"], pod["port"])) as onward:
-                    onward.sendall("\r\n".join(request + ["", ""]).encode("latin-1") + self.body(headers))
-                    self.relay(onward)
-            except (KeyError, ConnectionError):
-                if rest == "/debug/crash" and name in pods_by_name:
-                    revive(pods_by_name[name])
-                pods_by_name = {}
-                text = b"error trying to reach service"
-                self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
-
-    def head(self, file):
-        lines = []
-        while (line := file.readline().decode("latin-1")) not in ("\r\n", ""):
-            lines.append(line.rstrip("\r\n"))
-        return lines
-
-    def body(self, headers):
-        lengths = [int(h.split(":")[1]) for h in headers if h.lower().startswith("content-length:")]
-        return self.rfile.read(lengths[0]) if lengths else b""
-
-    def relay(self, onward):
-        """The answer; or, where the client gives up, the end of both connections."""
-        answer = b""
-        while True:
-            readable, _, _ = select.select([onward, self.connection], [], [])
-            if self.connection in readable and not self.connection.recv(1, socket.MSG_PEEK):
-                raise SystemExit
-            if onward in readable:
-                data = onward.recv(65536)
-                if not data:
-                    break
-                answer += data
-        if not answer:
-            raise ConnectionResetError
-        self.wfile.write(re.sub(rb"\r\nconnection: close", b"", answer, count=1, flags=re.I))
-
-
-def gate():
-    class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-        daemon_threads = True
-        request_queue_size = 256
-
-    server = Server(("127.0.0.1", 0), Gate)
-    print(f"Starting to serve on 127.0.0.1:{server.server_address[1]}", flush=True)
-    server.serve_forever()
-
-
 if TROUBLE == "unreachable":
     fail("The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?")
 if args[:2] == ["get", "--raw"]:
     print(json.dumps({"gitVersion": "v1.36.0-fake"}))
 elif args[0] == "apply":
     apply()
+elif args[0] == "create":
+    create()
+elif args[0] == "node":
+    node(args[1])
+elif args[0] == "attach":
+    attach(args[-1])
 elif args[0] == "delete":
     delete()
-elif args[0] == "proxy" and "--port=0" in args:
-    gate()
 elif args[0] == "proxy":
     proxy(args[1].split("=", 1)[1])
 else:

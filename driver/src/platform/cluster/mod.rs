@@ -1,10 +1,9 @@
 //! The platform that is a Kubernetes cluster: k3d's of the workshop, or any other by its context. It
 //! needs `kubectl` and nothing else: what that can reach and may do, the workshop can.
 //!
-//! Every run gets fresh objects in the namespace `lab-run`, and they go when it ends. Each pod is reached
-//! through the API server, so that the driver spreads requests over replicas and reads each one's metrics
-//! just as it does on the local platform, on every cluster alike. The way adds some milliseconds to each
-//! latency, the same before and after a fix.
+//! Every run gets fresh objects in the namespace `lab-run`, and they go when it ends. The load comes from pods of the
+//! run ([`load`]), which send it to the services' pods directly; the driver commands them over one stream each, and
+//! has its own few requests passed on by the first of them ([`gateway`]).
 
 use std::{
     collections::BTreeMap,
@@ -17,8 +16,9 @@ use std::{
 use super::{Platform, Stack, StackSpec, Starting};
 use crate::manifest::ManifestError;
 
-mod gate;
+mod gateway;
 mod kubectl;
+mod load;
 mod objects;
 mod reader;
 mod state;
@@ -90,12 +90,23 @@ pub enum Error {
         /// The file that differs.
         file: String,
     },
-    /// The API server does not lead to a pod.
+    /// The load pods can't be used.
+    #[error(transparent)]
+    Load(#[from] lab_remote::Error),
+    /// A pod of the run is not reached from the load pod.
     #[error(
-        "a pod is ready, but the API server passes no request on to it ({0}); the workshop needs the right to \
-         `pods/proxy` in the namespace lab-run, and a control plane that may connect to pods"
+        "{pod} is ready, but the load pod does not reach it: {text}; does a NetworkPolicy of the cluster keep the \
+         pods of lab-run apart?"
     )]
-    Unreached(#[source] reqwest::Error),
+    Unreached {
+        /// Which.
+        pod: String,
+        /// What happens.
+        text: String,
+    },
+    /// No port of this machine.
+    #[error("cannot listen on 127.0.0.1 for the driver's own requests: {0}")]
+    Gateway(#[source] io::Error),
     /// The client can't be made.
     #[error("cannot make an HTTP client: {0}")]
     Http(#[source] reqwest::Error),
@@ -203,7 +214,7 @@ fn removal(wait: bool) -> Vec<String> {
     let namespace = format!("--namespace={}", objects::NAMESPACE);
     [
         "delete",
-        "horizontalpodautoscalers,deployments,statefulsets,services,secrets",
+        "jobs,horizontalpodautoscalers,deployments,statefulsets,services,secrets",
         "--ignore-not-found",
         "--timeout=60s",
         &namespace,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::{
     manifest::{ManifestError, read_objects},
-    platform::{ApiSpec, StackSpec, WorkerSpec},
+    platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec},
 };
 
 /// The namespace of a run; what `make up` keeps is in `lab`.
@@ -45,6 +45,17 @@ impl Manifests<'_> {
             self.place(object);
         }
         Ok(objects)
+    }
+
+    /// The Job of a run's load pods.
+    pub(super) fn load(&self, name: &str, spec: &LoadSpec) -> Result<Value, ManifestError> {
+        let mut job = self.read("deploy/k8s/load.yaml")?.remove(0);
+        job["metadata"]["name"] = name.into();
+        job["spec"]["parallelism"] = spec.pods.into();
+        job["spec"]["completions"] = spec.pods.into();
+        job["spec"]["activeDeadlineSeconds"] = spec.lasts.as_secs().into();
+        self.place(&mut job);
+        Ok(job)
     }
 
     fn read(&self, file: &str) -> Result<Vec<Value>, ManifestError> {
@@ -147,7 +158,7 @@ impl Manifests<'_> {
             }
         }
         if let Some(container) = container(object)
-            && container["args"].is_array()
+            && (container["args"].is_array() || container["command"].is_array())
         {
             if let Some(image) = self.image {
                 container["image"] = image.into();

@@ -3,11 +3,13 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use serde_json::json;
+use lab_remote::Line;
+use serde_json::{Value, json};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, sleep},
@@ -15,15 +17,16 @@ use tokio::{
 
 use super::{
     ClusterPlatform, Error, Leftover,
-    gate::Gate,
-    kubectl::Kubectl,
+    gateway::Gateway,
+    kubectl::{Attached, Kubectl},
+    load::{self, Job},
     objects::Manifests,
     reader::Reader,
     removal,
     state::{self, Scaling},
 };
 use crate::platform::{
-    ApiSpec, Change, Command, Decision, Endpoint, Failure, Replica, ReplicaEvent, Stack,
+    ApiSpec, Change, Command, Decision, Endpoint, Failure, Load, Replica, ReplicaEvent, Stack,
     StackControl, StackSpec, Targets,
 };
 use crate::{http, secret};
@@ -49,12 +52,20 @@ const LOOKED_WITHIN: Duration = Duration::from_secs(20);
 /// For a pod to crash when it is told to.
 const CRASHES_WITHIN: Duration = Duration::from_secs(2);
 
+/// For the first request to get through to a pod that is ready: its address may be new to the network.
+const REACHES_WITHIN: Duration = Duration::from_secs(15);
+
+/// Between two attempts at that.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
 /// An API server that is silent for this long is gone.
 const SILENT_FOR: Duration = Duration::from_secs(10);
 
 /// One pod of the run.
 struct Member {
     app: String,
+    /// Where it listens, once it has an address.
+    address: Option<SocketAddr>,
     created: Instant,
     ready_since: Option<Instant>,
     stuck_since: Option<Instant>,
@@ -66,13 +77,17 @@ struct Member {
 struct Supervisor {
     kubectl: Kubectl,
     reader: Reader,
-    gate: Gate,
+    gateway: Gateway,
+    lines: Vec<Line>,
+    attached: Vec<Attached>,
     http: reqwest::Client,
     spec: StackSpec,
     members: BTreeMap<String, Member>,
     scaling: Scaling,
     answered: Instant,
     targets: watch::Sender<Targets>,
+    /// The same for the load pods, by their addresses in the cluster.
+    direct: watch::Sender<Targets>,
     replicas: watch::Sender<Vec<Replica>>,
     failures: mpsc::UnboundedSender<Failure>,
     events: mpsc::UnboundedSender<ReplicaEvent>,
@@ -104,15 +119,19 @@ pub(super) async fn start(
         }
         sleep(LOOK_EVERY).await;
     }
-    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
-    kubectl
-        .run(
-            &["apply", "--filename=-"],
-            Some(list.as_bytes()),
-            GONE_WITHIN,
-        )
-        .await?;
+    let (staying, mut owned): (Vec<_>, Vec<_>) = items
+        .into_iter()
+        .partition(|item| item["kind"] == "Namespace" || item["kind"] == "Service");
+    apply(&kubectl, &staying).await?;
+    let job = Job::create(&kubectl, &manifests, &spec.load).await?;
+    for item in &mut owned {
+        job.own(item);
+    }
+    apply(&kubectl, &owned).await?;
+    let (fleet, attached) = job.join(&kubectl, &reader).await?;
+    let lines = fleet.lines();
 
+    let (direct, direct_seen) = watch::channel(Targets::default());
     let (targets, targets_seen) = watch::channel(Targets::default());
     let (replicas, replicas_seen) = watch::channel(Vec::new());
     let (failures, failures_seen) = mpsc::unbounded_channel();
@@ -120,7 +139,11 @@ pub(super) async fn start(
     let (decisions, decided) = mpsc::unbounded_channel();
     let (commands, commands_given) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor {
-        gate: Gate::open(&kubectl).await?,
+        gateway: Gateway::open(lines[0].clone())
+            .await
+            .map_err(Error::Gateway)?,
+        lines,
+        attached,
         http: http::client(),
         kubectl,
         reader,
@@ -132,6 +155,7 @@ pub(super) async fn start(
         },
         answered: Instant::now(),
         targets,
+        direct,
         replicas,
         failures,
         events,
@@ -139,6 +163,9 @@ pub(super) async fn start(
         leftover: leftover.hand_over(),
     };
     supervisor.all_ready().await?;
+    for line in &supervisor.lines {
+        line.look_at_floor();
+    }
     supervisor.all_reached().await?;
     supervisor.runs_this_code(&platform.root).await?;
     let has_pods = |api: &ApiSpec| api.replicas > 0;
@@ -147,6 +174,10 @@ pub(super) async fn start(
     }
     tokio::spawn(supervisor.run(commands_given));
     Ok(Stack {
+        load: Load::Pods {
+            fleet,
+            targets: direct_seen,
+        },
         targets: targets_seen,
         replicas: replicas_seen,
         failures: failures_seen,
@@ -154,6 +185,18 @@ pub(super) async fn start(
         decisions: spec.is_autoscaled().then_some(decided),
         control: StackControl { commands },
     })
+}
+
+async fn apply(kubectl: &Kubectl, items: &[Value]) -> Result<(), Error> {
+    if items.is_empty() {
+        return Ok(());
+    }
+    let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
+    let arguments = ["apply", "--filename=-"];
+    kubectl
+        .run(&arguments, Some(list.as_bytes()), GONE_WITHIN)
+        .await?;
+    Ok(())
 }
 
 fn password() -> Result<String, Error> {
@@ -169,18 +212,6 @@ async fn remove(kubectl: &Kubectl, wait: bool) -> Result<(), Error> {
     Ok(())
 }
 
-/// The services of a stack that are pods, with the port that each listens on; the database is reached
-/// by the api alone.
-fn port(app: &str) -> Option<u16> {
-    match app {
-        "api" => Some(8080),
-        "worker" => Some(8081),
-        "dep" => Some(8082),
-        "auditor" => Some(8083),
-        _ => None,
-    }
-}
-
 impl Supervisor {
     fn is_autoscaled(&self) -> bool {
         self.spec.is_autoscaled()
@@ -189,7 +220,7 @@ impl Supervisor {
     async fn all_ready(&mut self) -> Result<(), Error> {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
-            let pods = self.reader.pods().await?;
+            let pods = self.pods().await?;
             for pod in &pods {
                 self.not_stuck(pod)?;
             }
@@ -208,17 +239,34 @@ impl Supervisor {
         }
     }
 
+    /// The pods of the services; those of the load are known by their streams.
+    async fn pods(&self) -> Result<Vec<Pod>, Error> {
+        let mut pods = self.reader.pods().await?;
+        pods.retain(|pod| state::app(pod) != load::APP);
+        Ok(pods)
+    }
+
     /// The driver can do nothing with pods that it does not get to.
     async fn all_reached(&self) -> Result<(), Error> {
-        let targets = self.targets.borrow().clone();
-        let Targets {
-            api,
-            worker,
-            dep,
-            auditor,
-        } = targets;
-        for pod in [api, worker, dep, auditor].concat() {
-            self.gate.reaches(&self.http, &pod).await?;
+        let reached = |name: String, pod: Endpoint| async move {
+            let deadline = Instant::now() + REACHES_WITHIN;
+            loop {
+                let request = self.http.get(format!("{pod}/readyz"));
+                let text = match request.timeout(REACHES_WITHIN).send().await {
+                    Ok(answer) if answer.status().is_success() => return Ok(()),
+                    Ok(answer) => answer.text().await.unwrap_or_default(),
+                    Err(error) => error.to_string(),
+                };
+                if Instant::now() > deadline {
+                    return Err(Error::Unreached { pod: name, text });
+                }
+                sleep(AGAIN_AFTER).await;
+            }
+        };
+        for (name, member) in &self.members {
+            if let Some(endpoint) = self.endpoint(member).filter(|_| member.app != "postgres") {
+                reached(name.clone(), self.gateway.to(&endpoint)).await?;
+            }
         }
         Ok(())
     }
@@ -327,7 +375,6 @@ impl Supervisor {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut closed = false;
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -345,10 +392,6 @@ impl Supervisor {
                         return;
                     }
                 },
-                text = self.gate.broken(), if !closed => {
-                    closed = true;
-                    self.report("the way to the pods".to_owned(), text);
-                }
                 _ = looks.tick() => self.look().await,
             }
         }
@@ -373,7 +416,8 @@ impl Supervisor {
         member.crashes += 1;
         self.publish();
         self.tell(&name, Change::Killed);
-        let Some(pod) = self.endpoint(&name, "api") else {
+        let endpoint = self.members.get(&name).and_then(|pod| self.endpoint(pod));
+        let Some(pod) = endpoint.map(|endpoint| self.gateway.to(&endpoint)) else {
             return;
         };
         let order = self.http.post(format!("{pod}/debug/crash"));
@@ -389,7 +433,7 @@ impl Supervisor {
     }
 
     async fn look(&mut self) {
-        match self.reader.pods().await {
+        match self.pods().await {
             Ok(pods) => {
                 self.answered = Instant::now();
                 if self.is_autoscaled() {
@@ -425,7 +469,7 @@ impl Supervisor {
             if state::is_leaving(pod) {
                 self.leave(name);
             } else if state::is_ready(pod) && state::restarts(pod) >= self.crashes(name) {
-                self.ready(name);
+                self.ready(name, state::address(pod));
             }
         }
         let there = |name: &str| pods.iter().any(|pod| state::name(pod) == name);
@@ -445,6 +489,7 @@ impl Supervisor {
     fn admit(&mut self, name: &str, app: &str) {
         let member = Member {
             app: app.to_owned(),
+            address: None,
             created: Instant::now(),
             ready_since: None,
             stuck_since: None,
@@ -455,12 +500,13 @@ impl Supervisor {
         self.tell(name, Change::Started);
     }
 
-    fn ready(&mut self, name: &str) {
+    fn ready(&mut self, name: &str, address: Option<SocketAddr>) {
         let Some(member) = self.members.get_mut(name) else {
             return;
         };
         if member.ready_since.is_none() {
             member.ready_since = Some(Instant::now());
+            member.address = address;
             self.tell(name, Change::Ready);
         }
     }
@@ -496,6 +542,10 @@ impl Supervisor {
     async fn shut_down(mut self) -> Result<(), Error> {
         self.members.clear();
         self.publish();
+        for line in &self.lines {
+            line.end();
+        }
+        load::ended(self.attached).await;
         let removed = remove(&self.kubectl, false).await;
         if removed.is_ok() {
             self.leftover.0 = None;
@@ -504,8 +554,9 @@ impl Supervisor {
         removed
     }
 
-    fn endpoint(&self, pod: &str, app: &str) -> Option<Endpoint> {
-        Some(self.gate.to(pod, port(app)?))
+    /// Where a pod takes requests, in the cluster.
+    fn endpoint(&self, member: &Member) -> Option<Endpoint> {
+        member.address.map(Endpoint::from)
     }
 
     fn publish(&self) {
@@ -514,29 +565,43 @@ impl Supervisor {
                 .members
                 .iter()
                 .filter(|(_, member)| member.app == app && !member.leaving)
-                .filter_map(|(name, member)| Some((member.ready_since?, self.endpoint(name, app)?)))
+                .filter_map(|(_, member)| Some((member.ready_since?, self.endpoint(member)?)))
                 .collect();
             members.sort();
             members.into_iter().map(|(_, endpoint)| endpoint).collect()
         };
-        let targets = Targets {
+        let direct = Targets {
             api: of("api"),
             worker: of("worker"),
             dep: of("dep"),
             auditor: of("auditor"),
         };
-        self.targets.send_if_modified(|published| {
-            let changed = *published != targets;
-            *published = targets;
-            changed
-        });
+        let behind = |endpoints: &[Endpoint]| {
+            let behind = endpoints.iter().map(|endpoint| self.gateway.to(endpoint));
+            behind.collect()
+        };
+        let targets = Targets {
+            api: behind(&direct.api),
+            worker: behind(&direct.worker),
+            dep: behind(&direct.dep),
+            auditor: behind(&direct.auditor),
+        };
+        for (published, now) in [(&self.direct, direct), (&self.targets, targets)] {
+            published.send_if_modified(|published| {
+                let changed = *published != now;
+                *published = now;
+                changed
+            });
+        }
         let mut replicas: Vec<Replica> = self
             .members
             .iter()
             .filter(|(_, member)| member.app == "api" && !member.leaving)
             .map(|(name, member)| Replica {
                 name: name.clone(),
-                endpoint: member.ready_since.and(self.endpoint(name, "api")),
+                endpoint: member
+                    .ready_since
+                    .and_then(|_| Some(self.gateway.to(&self.endpoint(member)?))),
                 created: member.created,
                 ready_since: member.ready_since,
             })
