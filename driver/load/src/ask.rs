@@ -106,7 +106,9 @@ fn outgoing(ask: &Ask) -> io::Result<Outgoing> {
     let text = match &ask.body {
         Some(body) => {
             let length = body.len();
-            format!("{line}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}")
+            format!(
+                "{line}content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+            )
         }
         None if method == Method::GET || method == Method::HEAD => format!("{line}\r\n"),
         None => format!("{line}content-length: 0\r\n\r\n"),

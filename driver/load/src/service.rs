@@ -6,7 +6,9 @@ use http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 /// A service of the stack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
     /// The front door, possibly several replicas.

@@ -10,12 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{
-    Error, Line, Stream,
-    link::News,
-    merge::merge,
-    message::ToPod,
-};
+use crate::{Error, Line, Stream, link::News, merge::merge, message::ToPod};
 
 /// For every pod to open its connections.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -240,11 +235,7 @@ async fn follow(
 }
 
 /// Tells the pods where requests may be sent, and when to stop.
-async fn pass_on(
-    lines: Vec<Line>,
-    mut targets: watch::Receiver<Targets>,
-    stop: CancellationToken,
-) {
+async fn pass_on(lines: Vec<Line>, mut targets: watch::Receiver<Targets>, stop: CancellationToken) {
     let changes = async {
         while targets.changed().await.is_ok() {
             let now = targets.borrow_and_update().clone();

@@ -90,10 +90,16 @@ mod tests {
 
     /// Files of Rust below a folder, those of tests apart.
     fn files(folder: &Path) -> Vec<std::path::PathBuf> {
-        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let entries = fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path());
         let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
-        let files = files.into_iter().filter(|path| path.file_name() != Some("tests.rs".as_ref()));
-        files.chain(folders.iter().flat_map(|folder| files_of(folder))).collect()
+        let files = files
+            .into_iter()
+            .filter(|path| path.file_name() != Some("tests.rs".as_ref()));
+        files
+            .chain(folders.iter().flat_map(|folder| files_of(folder)))
+            .collect()
     }
 
     fn files_of(folder: &Path) -> Vec<std::path::PathBuf> {
@@ -105,7 +111,9 @@ mod tests {
         let load = Path::new(env!("CARGO_MANIFEST_DIR")).join("../load/src");
         let used_by_the_driver = |path: &Path| {
             let path = path.strip_prefix(&load).unwrap();
-            path.starts_with("summary") || path == Path::new("summary.rs") || path == Path::new("schedule.rs")
+            path.starts_with("summary")
+                || path == Path::new("summary.rs")
+                || path == Path::new("schedule.rs")
         };
         for file in files(&load) {
             let text = fs::read(&file).unwrap();

@@ -301,7 +301,10 @@ async fn greet(index: u32, stream: &mut Stream) -> Result<Result<(), String>, Er
         }),
         Ok(Ok(None)) => Ok(Err("the pod has ended, or the way to it".to_owned())),
         Ok(Err(error)) => Ok(Err(error.to_string())),
-        Err(_) => Ok(Err(format!("no word of it within {} s", GREETS_WITHIN.as_secs()))),
+        Err(_) => Ok(Err(format!(
+            "no word of it within {} s",
+            GREETS_WITHIN.as_secs()
+        ))),
     }
 }
 

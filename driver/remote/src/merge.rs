@@ -105,7 +105,10 @@ mod tests {
             (ledger.planned, ledger.offered, ledger.dropped, ledger.again),
             (5, 5, 2, 4)
         );
-        assert_eq!((merged.wall, merged.loop_cpu, merged.process_cpu), (ms(3), ms(3), ms(5)));
+        assert_eq!(
+            (merged.wall, merged.loop_cpu, merged.process_cpu),
+            (ms(3), ms(3), ms(5))
+        );
         assert_eq!(merged.connects.starved, 8);
         assert_eq!(merged.hiccups, [ms(3), ms(3), ms(3)]);
         assert_eq!(merged.syn_retransmits, Some(5));

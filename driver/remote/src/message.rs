@@ -61,7 +61,10 @@ pub(crate) enum ToDriver {
     /// The load has ended; all of the recording but its samples.
     Rest(Recording),
     /// The answer of a service, or why there is none.
-    Reply { id: u64, reply: Result<Reply, String> },
+    Reply {
+        id: u64,
+        reply: Result<Reply, String>,
+    },
     /// The address of a name, or why there is none.
     Found {
         id: u64,

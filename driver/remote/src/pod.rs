@@ -248,8 +248,12 @@ async fn load(
         // The samples are taken first, so that what their clients were told is there, and said before them.
         let samples = take(&mut samples);
         let told = take(&mut told);
-        let told = told.chunks(TOGETHER).map(|some| ToDriver::Told(some.to_vec()));
-        let samples = samples.chunks(TOGETHER).map(|some| ToDriver::Samples(some.to_vec()));
+        let told = told
+            .chunks(TOGETHER)
+            .map(|some| ToDriver::Told(some.to_vec()));
+        let samples = samples
+            .chunks(TOGETHER)
+            .map(|some| ToDriver::Samples(some.to_vec()));
         for message in told.chain(samples) {
             let _ = say.send(message);
         }

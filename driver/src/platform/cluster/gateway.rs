@@ -123,7 +123,12 @@ impl Ways {
         let way = path.and_then(|path| self.way(path.as_str()));
         let (to, path) = way.ok_or((StatusCode::NOT_FOUND, String::new()))?;
         let method = request.method().to_string();
-        let unreadable = |_| (StatusCode::BAD_REQUEST, "no body that can be read".to_owned());
+        let unreadable = |_| {
+            (
+                StatusCode::BAD_REQUEST,
+                "no body that can be read".to_owned(),
+            )
+        };
         let body = request.into_body().collect().await.map_err(unreadable)?;
         let body = String::from_utf8(body.to_bytes().to_vec());
         let body = body.map_err(|_| (StatusCode::BAD_REQUEST, "a body must be text".to_owned()))?;
