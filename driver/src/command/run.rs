@@ -43,6 +43,9 @@ pub(super) struct Options {
         conflicts_with = "against"
     )]
     target: Option<String>,
+    /// How many load pods share the load, on a cluster [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    load_pods: Option<u32>,
     /// Which code: mine, starter, solved
     #[arg(long, default_value = "mine")]
     code: String,
@@ -73,6 +76,10 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
         (None, None) => unreachable!("clap asks for one of them"),
     };
     options.place.check_platform()?;
+    ensure!(
+        options.load_pods.is_none() || options.place.platform == "k3d",
+        "--load-pods is for a cluster (--platform k3d); on this machine the driver sends the load"
+    );
     let scenario = options.place.fit(scenario);
     let code = Code::parse(&options.code, &scenario)?;
     let against = options.against.as_deref();
@@ -108,6 +115,7 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
             scenario: &scenario,
             code,
             platform: platform.as_ref(),
+            load_pods: options.load_pods.unwrap_or(1),
             reports: &reports,
             interrupt: &session.interrupt,
         },

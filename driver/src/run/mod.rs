@@ -51,6 +51,8 @@ pub struct Order<'a> {
     pub code: Code,
     /// Where.
     pub platform: &'a dyn Platform,
+    /// How many pods of a cluster share the load; elsewhere the driver sends it.
+    pub load_pods: u32,
     /// Where the run's folder goes.
     pub reports: &'a Reports,
     /// Cancelled where somebody asks for the end.
@@ -88,7 +90,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         code,
         order.platform.name()
     ));
-    let spec = plan::stack(scenario, code, manifests.as_ref(), &folder);
+    let spec = plan::stack(order, manifests.as_ref(), &folder);
     let mut stack = tokio::select! {
         stack = order.platform.start(&spec) => stack?,
         () = order.interrupt.cancelled() => bail!(Interrupted),
