@@ -173,6 +173,12 @@ impl Line {
         self.shared.end.cancel();
     }
 
+    /// Why the stream is gone, as a sentence; none while it stands, or where it was ended.
+    pub fn broken(&self) -> Option<String> {
+        let broken = self.shared.know().broken.is_some();
+        broken.then(|| self.why_broken())
+    }
+
     /// Why the stream is gone, as a sentence that names it.
     pub(crate) fn why_broken(&self) -> String {
         let known = self.shared.know();

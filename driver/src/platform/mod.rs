@@ -18,7 +18,7 @@ pub mod local;
 pub mod target;
 
 pub use lab_load::{Endpoint, Targets};
-use lab_remote::Fleet;
+use lab_remote::{Fleet, Line};
 
 use crate::manifest::ManifestFile;
 
@@ -123,6 +123,16 @@ pub enum Load {
         /// Where they send requests: the same replicas as the stack's targets, by their addresses in the cluster.
         targets: watch::Receiver<Targets>,
     },
+}
+
+impl Load {
+    /// The lines to the pods, where there are any.
+    pub fn lines(&self) -> Vec<Line> {
+        match self {
+            Self::Driver => Vec::new(),
+            Self::Pods { fleet, .. } => fleet.lines(),
+        }
+    }
 }
 
 /// The manifests of an api that is autoscaled.

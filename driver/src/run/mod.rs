@@ -19,7 +19,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use lab_load::Plan;
 use lab_record::{EventKind, Line, Reports, Run, RunId};
-use lab_remote::Sent;
+use lab_remote::{Line as PodLine, Sent};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -179,6 +179,7 @@ async fn play(
     let (samples, finished) = mpsc::unbounded_channel();
     let (tell, told) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
+    let lines = stack.load.lines();
     let load = load::start(
         std::mem::replace(&mut stack.load, Load::Driver),
         plan.clone(),
@@ -251,6 +252,8 @@ async fn play(
     stop_observing.ask(broken.is_some() || interrupted);
     let observation = observer.await.context("the collector ended early")?;
     scaling.await.context("the autoscaler ended early")?;
+    // After the load the books were read through them.
+    broken = broken.or_else(|| lines.iter().find_map(PodLine::broken));
     if broken.is_none() && !interrupted {
         broken = sources.changed(&targets).await;
     }
