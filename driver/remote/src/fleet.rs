@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Error, Line, Stream, link::News, merge::merge, message::ToPod};
+use crate::{Error, Line, Stream, clock::Offset, link::News, merge::merge, message::ToPod};
 
 /// For every pod to open its connections.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -68,6 +68,13 @@ pub struct PodRecord {
     pub recording: Recording,
 }
 
+/// Who wants to hear of requests as they end.
+#[derive(Clone)]
+struct Hearers {
+    live: mpsc::UnboundedSender<Sample>,
+    told: mpsc::UnboundedSender<Told>,
+}
+
 impl Fleet {
     /// Greets the pods at the other ends of these streams.
     pub async fn join(streams: Vec<Stream>) -> Result<Self, Error> {
@@ -112,13 +119,18 @@ impl Fleet {
             .unwrap_or(Err(Error::Late(READY_WITHIN)))?;
         let t0 = begin(&pods)?;
         let stop = stop.child_token();
-        let _stop = stop.clone().drop_guard();
+        let stopping = stop.clone();
+        let hearers = Hearers { live, told };
         let (done, outcome) = oneshot::channel();
         tokio::spawn(async move {
             // Nobody may be waiting any more.
-            let _ = done.send(follow(pods, plan, targets, live, told, stop).await);
+            let _ = done.send(follow(pods, plan, targets, hearers, stopping).await);
         });
-        Ok(Running { t0, outcome, _stop })
+        Ok(Running {
+            t0,
+            outcome,
+            _stop: stop.drop_guard(),
+        })
     }
 }
 
@@ -160,7 +172,7 @@ async fn ready(
 /// Tells all pods the start, each by its own clock.
 fn begin(pods: &[(Line, mpsc::UnboundedReceiver<News>)]) -> Result<Instant, Error> {
     let clocks = pods.iter().filter_map(|(line, _)| line.clock());
-    let slowest = clocks.map(|clock| clock.round_trip()).max();
+    let slowest = clocks.map(Offset::round_trip).max();
     let t0 = Instant::now() + LEAD_IN + ROUND_TRIPS * slowest.unwrap_or_default();
     for (line, _) in pods {
         let Some(at) = line.fix(t0) else {
@@ -176,8 +188,7 @@ async fn follow(
     pods: Vec<(Line, mpsc::UnboundedReceiver<News>)>,
     plan: Plan,
     targets: watch::Receiver<Targets>,
-    live: mpsc::UnboundedSender<Sample>,
-    told: mpsc::UnboundedSender<Told>,
+    hearers: Hearers,
     stop: CancellationToken,
 ) -> Sent {
     let lines: Vec<Line> = pods.iter().map(|(line, _)| line.clone()).collect();
@@ -186,11 +197,11 @@ async fn follow(
     let of = pods.len() as u32;
     let mut parts = JoinSet::new();
     for (index, (line, news)) in (0..).zip(pods) {
-        let (live, told, given_up) = (live.clone(), told.clone(), given_up.clone());
+        let (hearers, given_up) = (hearers.clone(), given_up.clone());
         let share = Share { index, of };
         let plan = plan.clone();
         parts.spawn(async move {
-            let (samples, rest) = listen(&line, news, &live, &told, &given_up).await;
+            let (samples, rest) = listen(&line, news, &hearers, &given_up).await;
             part(&line, &plan, share, samples, rest)
         });
     }
@@ -256,8 +267,7 @@ async fn pass_on(lines: Vec<Line>, mut targets: watch::Receiver<Targets>, stop: 
 async fn listen(
     line: &Line,
     mut news: mpsc::UnboundedReceiver<News>,
-    live: &mpsc::UnboundedSender<Sample>,
-    told: &mpsc::UnboundedSender<Told>,
+    hearers: &Hearers,
     given_up: &CancellationToken,
 ) -> (Vec<Sample>, Result<Recording, String>) {
     let mut all = Vec::new();
@@ -273,12 +283,12 @@ async fn listen(
             Some(News::Told(some)) => {
                 for one in some {
                     // Nobody has to listen.
-                    let _ = told.send(one);
+                    let _ = hearers.told.send(one);
                 }
             }
             Some(News::Samples(some)) => {
                 for sample in &some {
-                    let _ = live.send(*sample);
+                    let _ = hearers.live.send(*sample);
                 }
                 all.extend(some);
             }

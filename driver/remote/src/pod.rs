@@ -25,7 +25,7 @@ use crate::{
 };
 
 /// A driver says something every second. One that is silent for this long is gone, though the stream stands.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 
 /// How long the pod looks at how late it wakes up, while it is idle.
 const FLOOR: Duration = Duration::from_secs(1);

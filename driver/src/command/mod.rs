@@ -145,7 +145,7 @@ impl Place {
                 !cheats,
                 "cheats and fixes are no part of the image; run them with PLATFORM=local"
             );
-            return self.cluster(session).await;
+            return Ok(Box::new(self.cluster(session).await?));
         }
         let services = tokio::select! {
             biased;
@@ -162,7 +162,7 @@ impl Place {
     }
 
     /// Connects to the cluster, and sees to it that it has an image of today's code.
-    async fn cluster(&self, session: &Session) -> Result<Box<dyn Platform>> {
+    async fn cluster(&self, session: &Session) -> Result<ClusterPlatform> {
         let image = self.image.clone().filter(|image| !image.is_empty());
         let connecting = ClusterPlatform::connect(&session.root, &self.context, image.clone());
         let platform = tokio::select! {
@@ -186,7 +186,7 @@ impl Place {
                 "the cluster has no image of your code; see above"
             );
         }
-        Ok(Box::new(platform))
+        Ok(platform)
     }
 
     /// The scenario with the phases that this platform needs.

@@ -16,6 +16,7 @@ use crate::{
     code::Code,
     platform::{
         Platform,
+        cluster::ClusterTarget,
         local::RunLock,
         target::{self, TargetPlatform},
     },
@@ -35,7 +36,8 @@ pub(super) struct Options {
     /// A scenario file of your own
     #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     scenario_file: Option<PathBuf>,
-    /// Send the scenario's load to a running service of your own
+    /// Send the scenario's load to a running service of your own; on a cluster from load pods inside, as in
+    /// http://service.namespace
     #[arg(
         long,
         value_name = "URL",
@@ -103,7 +105,13 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
                 code == Code::Mine,
                 "--target runs the service that is there, whatever --code says; leave that out"
             );
-            Box::new(TargetPlatform::at(url).await?)
+            if options.place.platform == "k3d" {
+                let base = target::Base::parse(url)?;
+                let cluster = options.place.cluster(session).await?;
+                Box::new(ClusterTarget::new(cluster, base))
+            } else {
+                Box::new(TargetPlatform::at(url).await?)
+            }
         }
         None => options.place.build(session, variants).await?,
     };

@@ -2,16 +2,18 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use lab_remote::{Fleet, Stream};
+use lab_remote::{Fleet, Line, Stream};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{
     Error,
+    gateway::Gateway,
     kubectl::{Attached, Kubectl},
     objects::{Manifests, NAMESPACE},
     reader::Reader,
@@ -83,13 +85,16 @@ impl Job {
         &self,
         kubectl: &Kubectl,
         reader: &Reader,
-    ) -> Result<(Fleet, Vec<Attached>), Error> {
+    ) -> Result<(Fleet, Pods), Error> {
         let names = self.running(reader).await?;
         let deadline = Instant::now() + ATTACHED_WITHIN;
         loop {
             let (streams, attached) = attach(kubectl, &names)?;
             match Fleet::join(streams).await {
-                Ok(fleet) => return Ok((fleet, attached)),
+                Ok(fleet) => {
+                    let pods = Pods::open(fleet.lines(), attached).await?;
+                    return Ok((fleet, pods));
+                }
                 Err(lab_remote::Error::Broken { .. }) if Instant::now() < deadline => {
                     sleep(LOOK_EVERY).await;
                 }
@@ -160,13 +165,48 @@ fn attach(kubectl: &Kubectl, pods: &[String]) -> Result<(Vec<Stream>, Vec<Attach
     Ok(both.into_iter().unzip())
 }
 
-/// Waits for the ends of streams that are to end.
-pub(super) async fn ended(attached: Vec<Attached>) {
-    let all = async {
-        for mut stream in attached {
-            stream.ended().await;
+/// The load pods that the driver is attached to.
+pub(super) struct Pods {
+    /// The way of the driver's own requests.
+    pub(super) gateway: Gateway,
+    lines: Vec<Line>,
+    attached: Vec<Attached>,
+}
+
+impl Pods {
+    async fn open(lines: Vec<Line>, attached: Vec<Attached>) -> Result<Self, Error> {
+        // One is enough for what little the driver asks.
+        let gateway = Gateway::open(lines[0].clone()).await;
+        Ok(Self {
+            gateway: gateway.map_err(Error::Gateway)?,
+            lines,
+            attached,
+        })
+    }
+
+    /// Has each look at how late it wakes up, now that it is idle.
+    pub(super) fn look_at_floor(&self) {
+        for line in &self.lines {
+            line.look_at_floor();
         }
-    };
-    // One that does not end is killed as it is dropped, and the pod ends by its own.
-    let _ = timeout(ENDS_WITHIN, all).await;
+    }
+
+    /// The address of a name, as the cluster sees it, that takes connections.
+    pub(super) async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
+        self.lines[0].find(host, port).await
+    }
+
+    /// Ends them.
+    pub(super) async fn end(self) {
+        for line in &self.lines {
+            line.end();
+        }
+        let all = async {
+            for mut stream in self.attached {
+                stream.ended().await;
+            }
+        };
+        // One that does not end is killed as it is dropped, and the pod ends by its own.
+        let _ = timeout(ENDS_WITHIN, all).await;
+    }
 }

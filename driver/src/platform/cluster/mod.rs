@@ -23,9 +23,11 @@ mod objects;
 mod reader;
 mod state;
 mod supervisor;
+mod target;
 
 use kubectl::Kubectl;
 pub use kubectl::KubectlError;
+pub use target::ClusterTarget;
 
 /// The context of the cluster that `make up PLATFORM=k3d` makes.
 pub const K3D_CONTEXT: &str = "k3d-lab";
@@ -190,6 +192,11 @@ impl Leftover {
     /// Somebody else removes them from now on.
     fn hand_over(&mut self) -> Self {
         Self(self.0.take())
+    }
+
+    /// They are removed.
+    fn settled(mut self) {
+        self.0 = None;
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Manifests<'a> {
 impl Manifests<'_> {
     /// The objects of a run, in the order in which they are to be made.
     pub(super) fn of(&self, spec: &StackSpec) -> Result<Vec<Value>, ManifestError> {
-        let mut objects = self.read("deploy/k8s/namespace.yaml")?;
+        let mut objects = self.namespace()?;
         objects.extend(self.read("deploy/k8s/dep.yaml")?);
         if let Some(worker) = &spec.worker {
             objects.extend(self.worker(worker, &spec.code)?);
@@ -41,6 +41,15 @@ impl Manifests<'_> {
             }
             objects.extend(self.api(api, &spec.code)?);
         }
+        for object in &mut objects {
+            self.place(object);
+        }
+        Ok(objects)
+    }
+
+    /// The namespace of runs.
+    pub(super) fn namespace(&self) -> Result<Vec<Value>, ManifestError> {
+        let mut objects = self.read("deploy/k8s/namespace.yaml")?;
         for object in &mut objects {
             self.place(object);
         }

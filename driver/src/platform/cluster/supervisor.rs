@@ -8,7 +8,7 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::Pod;
-use lab_remote::Line;
+use lab_remote::Fleet;
 use serde_json::{Value, json};
 use tokio::{
     sync::{mpsc, watch},
@@ -17,9 +17,8 @@ use tokio::{
 
 use super::{
     ClusterPlatform, Error, Leftover,
-    gateway::Gateway,
-    kubectl::{Attached, Kubectl},
-    load::{self, Job},
+    kubectl::Kubectl,
+    load::{self, Job, Pods},
     objects::Manifests,
     reader::Reader,
     removal,
@@ -77,9 +76,7 @@ struct Member {
 struct Supervisor {
     kubectl: Kubectl,
     reader: Reader,
-    gateway: Gateway,
-    lines: Vec<Line>,
-    attached: Vec<Attached>,
+    pods: Pods,
     http: reqwest::Client,
     spec: StackSpec,
     members: BTreeMap<String, Member>,
@@ -109,16 +106,7 @@ pub(super) async fn start(
     };
     let items = manifests.of(spec)?;
     let kubectl = platform.kubectl.clone();
-    remove(&kubectl, true).await?;
-    let reader = Reader::start(&kubectl).await?;
-    let deadline = Instant::now() + GONE_WITHIN;
-    // Before the first run there is no namespace, and the list is empty.
-    while !reader.pods().await?.is_empty() {
-        if Instant::now() > deadline {
-            return Err(Error::Leftovers);
-        }
-        sleep(LOOK_EVERY).await;
-    }
+    let reader = cleared(&kubectl).await?;
     let (staying, mut owned): (Vec<_>, Vec<_>) = items
         .into_iter()
         .partition(|item| item["kind"] == "Namespace" || item["kind"] == "Service");
@@ -128,8 +116,7 @@ pub(super) async fn start(
         job.own(item);
     }
     apply(&kubectl, &owned).await?;
-    let (fleet, attached) = job.join(&kubectl, &reader).await?;
-    let lines = fleet.lines();
+    let (fleet, pods) = job.join(&kubectl, &reader).await?;
 
     let (direct, direct_seen) = watch::channel(Targets::default());
     let (targets, targets_seen) = watch::channel(Targets::default());
@@ -139,11 +126,7 @@ pub(super) async fn start(
     let (decisions, decided) = mpsc::unbounded_channel();
     let (commands, commands_given) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor {
-        gateway: Gateway::open(lines[0].clone())
-            .await
-            .map_err(Error::Gateway)?,
-        lines,
-        attached,
+        pods,
         http: http::client(),
         kubectl,
         reader,
@@ -163,9 +146,7 @@ pub(super) async fn start(
         leftover: leftover.hand_over(),
     };
     supervisor.all_ready().await?;
-    for line in &supervisor.lines {
-        line.look_at_floor();
-    }
+    supervisor.pods.look_at_floor();
     supervisor.all_reached().await?;
     supervisor.runs_this_code(&platform.root).await?;
     let has_pods = |api: &ApiSpec| api.replicas > 0;
@@ -187,6 +168,40 @@ pub(super) async fn start(
     })
 }
 
+/// The load pods alone, of a cluster that has nothing else of a run.
+pub(super) async fn load_pods(
+    platform: &ClusterPlatform,
+    spec: &StackSpec,
+) -> Result<(Fleet, Pods), Error> {
+    let manifests = Manifests {
+        root: &platform.root,
+        image: platform.image.as_deref(),
+        passwords: Default::default(),
+    };
+    let kubectl = &platform.kubectl;
+    let reader = cleared(kubectl).await?;
+    apply(kubectl, &manifests.namespace()?).await?;
+    let job = Job::create(kubectl, &manifests, &spec.load).await?;
+    let joined = job.join(kubectl, &reader).await;
+    reader.end().await;
+    joined
+}
+
+/// Removes what the run before has left, down to its last pod.
+async fn cleared(kubectl: &Kubectl) -> Result<Reader, Error> {
+    remove(kubectl, true).await?;
+    let reader = Reader::start(kubectl).await?;
+    let deadline = Instant::now() + GONE_WITHIN;
+    // Before the first run there is no namespace, and the list is empty.
+    while !reader.pods().await?.is_empty() {
+        if Instant::now() > deadline {
+            return Err(Error::Leftovers);
+        }
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(reader)
+}
+
 async fn apply(kubectl: &Kubectl, items: &[Value]) -> Result<(), Error> {
     if items.is_empty() {
         return Ok(());
@@ -203,7 +218,7 @@ fn password() -> Result<String, Error> {
     secret::password().map_err(Error::Password)
 }
 
-async fn remove(kubectl: &Kubectl, wait: bool) -> Result<(), Error> {
+pub(super) async fn remove(kubectl: &Kubectl, wait: bool) -> Result<(), Error> {
     let arguments = removal(wait);
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     kubectl
@@ -220,7 +235,7 @@ impl Supervisor {
     async fn all_ready(&mut self) -> Result<(), Error> {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
-            let pods = self.pods().await?;
+            let pods = self.service_pods().await?;
             for pod in &pods {
                 self.not_stuck(pod)?;
             }
@@ -240,7 +255,7 @@ impl Supervisor {
     }
 
     /// The pods of the services; those of the load are known by their streams.
-    async fn pods(&self) -> Result<Vec<Pod>, Error> {
+    async fn service_pods(&self) -> Result<Vec<Pod>, Error> {
         let mut pods = self.reader.pods().await?;
         pods.retain(|pod| state::app(pod) != load::APP);
         Ok(pods)
@@ -265,7 +280,7 @@ impl Supervisor {
         };
         for (name, member) in &self.members {
             if let Some(endpoint) = self.endpoint(member).filter(|_| member.app != "postgres") {
-                reached(name.clone(), self.gateway.to(&endpoint)).await?;
+                reached(name.clone(), self.pods.gateway.to(&endpoint)).await?;
             }
         }
         Ok(())
@@ -417,7 +432,7 @@ impl Supervisor {
         self.publish();
         self.tell(&name, Change::Killed);
         let endpoint = self.members.get(&name).and_then(|pod| self.endpoint(pod));
-        let Some(pod) = endpoint.map(|endpoint| self.gateway.to(&endpoint)) else {
+        let Some(pod) = endpoint.map(|endpoint| self.pods.gateway.to(&endpoint)) else {
             return;
         };
         let order = self.http.post(format!("{pod}/debug/crash"));
@@ -433,7 +448,7 @@ impl Supervisor {
     }
 
     async fn look(&mut self) {
-        match self.pods().await {
+        match self.service_pods().await {
             Ok(pods) => {
                 self.answered = Instant::now();
                 if self.is_autoscaled() {
@@ -542,10 +557,7 @@ impl Supervisor {
     async fn shut_down(mut self) -> Result<(), Error> {
         self.members.clear();
         self.publish();
-        for line in &self.lines {
-            line.end();
-        }
-        load::ended(self.attached).await;
+        self.pods.end().await;
         let removed = remove(&self.kubectl, false).await;
         if removed.is_ok() {
             self.leftover.0 = None;
@@ -577,7 +589,9 @@ impl Supervisor {
             auditor: of("auditor"),
         };
         let behind = |endpoints: &[Endpoint]| {
-            let behind = endpoints.iter().map(|endpoint| self.gateway.to(endpoint));
+            let behind = endpoints
+                .iter()
+                .map(|endpoint| self.pods.gateway.to(endpoint));
             behind.collect()
         };
         let targets = Targets {
@@ -601,7 +615,7 @@ impl Supervisor {
                 name: name.clone(),
                 endpoint: member
                     .ready_since
-                    .and_then(|_| Some(self.gateway.to(&self.endpoint(member)?))),
+                    .and_then(|_| Some(self.pods.gateway.to(&self.endpoint(member)?))),
                 created: member.created,
                 ready_since: member.ready_since,
             })
