@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use lab_load::{HICCUP_CELL, Recording, Sample};
 use lab_record::{Finding, SelfCheck, Validity};
+use lab_remote::PodRecord;
 
+mod pods;
 mod standstills;
 
+pub(crate) use pods::record as pod_record;
 pub use standstills::Standstills;
 
 /// From which figures on a run is doubted.
@@ -61,27 +64,29 @@ impl Default for Limits {
     }
 }
 
-/// Judges a run. `books` is what [`verify_books`] says; `broken` is a sentence about a part of the platform that broke
+/// Judges a run. `pods` are the load pods, where there were any. `books` is what [`verify_books`] says; `broken` is a sentence about a part of the platform that broke
 /// by itself.
 ///
 /// [`verify_books`]: lab_load::summary::verify_books
 pub fn judge(
     recording: &Recording,
+    pods: &[PodRecord],
     books: &Result<(), String>,
     broken: Option<&str>,
     standstills: &Standstills,
     limits: &Limits,
 ) -> SelfCheck {
-    let findings = vec![
+    let mut findings = vec![
         send_lateness(recording, standstills, limits),
         lateness_per_second(recording, standstills, limits),
         balance(recording, books),
         pauses(recording, limits),
         standstills.decided(),
-        cpu(recording, limits),
+        cpu(recording, pods, limits),
         connections(recording),
         platform(broken),
     ];
+    findings.extend(pods::finding(pods, limits));
     SelfCheck {
         validity: findings
             .iter()
@@ -214,23 +219,20 @@ fn pauses(recording: &Recording, limits: &Limits) -> Finding {
     )
 }
 
-fn cpu(recording: &Recording, limits: &Limits) -> Finding {
-    let wall = recording.wall.as_secs_f64();
-    let of_a_core = |cpu: Duration| {
-        if wall > 0.0 {
-            cpu.as_secs_f64() / wall
-        } else {
-            0.0
-        }
+fn cpu(recording: &Recording, pods: &[PodRecord], limits: &Limits) -> Finding {
+    let send_loop = of_a_core(recording.loop_cpu, recording.wall);
+    let (its, whole) = match pods {
+        [] => ("The send loop", "the whole driver"),
+        [_] => ("The send loop", "the whole load pod"),
+        _ => ("The busiest send loop", "all load pods together"),
     };
-    let send_loop = of_a_core(recording.loop_cpu);
     finding(
         "CPU of the driver",
         grade(send_loop, limits.loop_cpu),
         format!(
-            "The send loop used {} of a core, the whole driver {}. {}",
+            "{its} used {} of a core, {whole} {}. {}",
             percent(send_loop),
-            percent(of_a_core(recording.process_cpu)),
+            percent(of_a_core(recording.process_cpu, recording.wall)),
             allowed(limits.loop_cpu),
         ),
     )
@@ -309,6 +311,15 @@ fn allowed((valid, suspect): (f64, f64)) -> String {
         percent(valid),
         percent(suspect)
     )
+}
+
+/// CPU time as a share of one core.
+pub(crate) fn of_a_core(cpu: Duration, wall: Duration) -> f64 {
+    if wall.is_zero() {
+        0.0
+    } else {
+        cpu.as_secs_f64() / wall.as_secs_f64()
+    }
 }
 
 fn percent(share: f64) -> String {
@@ -470,7 +481,14 @@ mod tests {
             doubts,
             patience: Duration::from_secs(10),
         };
-        judge(recording, &Ok(()), None, &standstills, &Limits::default())
+        judge(
+            recording,
+            &[],
+            &Ok(()),
+            None,
+            &standstills,
+            &Limits::default(),
+        )
     }
 
     const QUIET: Standstills = Standstills {
@@ -522,7 +540,14 @@ mod tests {
     #[test]
     fn books_that_do_not_balance_end_all_belief() {
         let books = Err("class `quote`: 8 offered, but 7 on record".to_owned());
-        let check = judge(&recording(|_| 0), &books, None, &QUIET, &Limits::default());
+        let check = judge(
+            &recording(|_| 0),
+            &[],
+            &books,
+            None,
+            &QUIET,
+            &Limits::default(),
+        );
         assert_eq!(check.validity, Validity::Invalid);
         assert!(check.findings[2].text.contains("8 offered, but 7"));
     }
@@ -574,6 +599,7 @@ mod tests {
         let broken = Some("PostgreSQL stopped.");
         let check = judge(
             &recording(|_| 0),
+            &[],
             &Ok(()),
             broken,
             &QUIET,

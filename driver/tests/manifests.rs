@@ -9,10 +9,11 @@ use std::{
 use driver::manifest::read_objects;
 use serde_json::Value;
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 13] = [
     "namespace.yaml",
     "dep.yaml",
     "worker.yaml",
+    "load.yaml",
     "api-service.yaml",
     "postgres.yaml",
     "auditor.yaml",
@@ -140,6 +141,35 @@ fn a_service_listens_where_its_port_is_and_finds_the_others() {
     let url = secret["stringData"]["url"].as_str().unwrap();
     let (host, _) = url.split_once('@').unwrap().1.split_once('/').unwrap();
     assert_eq!(host, format!("postgres:{}", services["postgres"]));
+}
+
+#[test]
+fn a_load_pod_has_no_rights_and_ends_with_its_stream() {
+    let objects = read("load.yaml");
+    let job = &objects[0]["spec"];
+    assert_eq!(job["completionMode"], "Indexed");
+    assert_eq!(
+        (&job["backoffLimit"], &job["ttlSecondsAfterFinished"]),
+        (&0.into(), &0.into())
+    );
+    assert!(job["activeDeadlineSeconds"].is_number());
+    let pod = &job["template"]["spec"];
+    assert_eq!(pod["automountServiceAccountToken"], false);
+    assert_eq!(pod["securityContext"]["runAsNonRoot"], true);
+    assert_eq!(
+        pod["securityContext"]["seccompProfile"]["type"],
+        "RuntimeDefault"
+    );
+    let container = &containers(&objects[0])[0];
+    assert_eq!(
+        (&container["stdin"], &container["stdinOnce"]),
+        (&true.into(), &true.into())
+    );
+    assert!(container["resources"]["requests"]["cpu"].is_string());
+    let own = &container["securityContext"];
+    assert_eq!(own["allowPrivilegeEscalation"], false);
+    assert_eq!(own["readOnlyRootFilesystem"], true);
+    assert_eq!(own["capabilities"]["drop"][0], "ALL");
 }
 
 #[test]

@@ -14,16 +14,14 @@ const HEADERS: usize = 100;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
-/// As much of a body as is kept where somebody wants to read it.
-const MOST_KEPT: usize = 4096;
-
 /// What is known of an answer so far.
 #[derive(Debug)]
 pub(super) struct Answer {
     /// An answer to HEAD has the length of a body and no body.
     to_head: bool,
-    /// The body so far, where it is wanted.
-    body: Option<Vec<u8>>,
+    /// The body so far, and how much of it is wanted.
+    body: Vec<u8>,
+    keeps: usize,
     status: u16,
     keeps_open: bool,
     next: Next,
@@ -48,25 +46,21 @@ enum Next {
 }
 
 impl Answer {
-    /// The answer to a request whose method is HEAD, or is not.
-    pub(super) fn awaited(to_head: bool) -> Self {
+    /// The answer to a request whose method is HEAD, or is not; so many bytes of its body are kept.
+    pub(super) fn awaited(to_head: bool, keeps: usize) -> Self {
         Self {
             to_head,
-            body: None,
+            body: Vec::new(),
+            keeps,
             status: 0,
             keeps_open: true,
             next: Next::Head,
         }
     }
 
-    /// Keeps the first few kilobytes of the body.
-    pub(super) fn keep_body(&mut self) {
-        self.body = Some(Vec::new());
-    }
-
     /// What was kept of the body.
     pub(super) fn into_body(self) -> Vec<u8> {
-        self.body.unwrap_or_default()
+        self.body
     }
 
     /// The status of the whole answer; none before its end.
@@ -143,10 +137,8 @@ impl Answer {
 
     /// Passes over a piece of the body, for its length.
     fn keep(&mut self, piece: &[u8]) -> usize {
-        if let Some(body) = &mut self.body {
-            let room = MOST_KEPT - body.len();
-            body.extend_from_slice(&piece[..piece.len().min(room)]);
-        }
+        let room = self.keeps - self.body.len();
+        self.body.extend_from_slice(&piece[..piece.len().min(room)]);
         piece.len()
     }
 

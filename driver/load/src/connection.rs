@@ -73,10 +73,7 @@ impl Connection {
                     Unanswered::NotSent
                 }
             })?;
-        let mut answer = Answer::awaited(request.is_head);
-        if request.keeps_answer {
-            answer.keep_body();
-        }
+        let answer = Answer::awaited(request.is_head, request.keeps);
         self.receive(answer, stamps)
             .await
             .map_err(|_| Unanswered::Broken)
@@ -171,7 +168,7 @@ mod tests {
         let request = Outgoing {
             text: "GET / HTTP/1.1\r\n\r\n".to_owned(),
             is_head: false,
-            keeps_answer: false,
+            keeps: 0,
         };
         let mut stamps = Stamps::default();
         let answer = connection.exchange(&request, &mut stamps).await;

@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, Endpoint, LoadError, Plan, Recording, Sample, Service, Targets, Told,
+    End, Endpoint, LoadError, Plan, Recording, Sample, Service, Share, Targets, Told,
     flight::{Arrival, Desk},
     machine,
     meter::Meter,
@@ -25,10 +25,6 @@ use super::{
     pool::{Errand, Pool},
     request::Requests,
 };
-
-/// From the moment the caller is told the start to the start itself: time to get collectors and
-/// progress under way, so that the first arrival isn't late.
-const LEAD_IN: Duration = Duration::from_millis(50);
 
 /// A target that doesn't take connections for this long isn't ready.
 const PREWARM_LIMIT: Duration = Duration::from_secs(5);
@@ -39,17 +35,19 @@ const HEARTBEAT: Duration = Duration::from_millis(100);
 /// What a run needs from outside.
 pub(super) struct Orders {
     pub(super) plan: Plan,
+    pub(super) share: Share,
     pub(super) targets: watch::Receiver<Targets>,
     pub(super) live: mpsc::UnboundedSender<Sample>,
     pub(super) told: mpsc::UnboundedSender<Told>,
     pub(super) stop: CancellationToken,
 }
 
-/// Runs a plan on the calling thread: tells the start through `started` once every connection
-/// stands, and returns when the last request has ended.
+/// Runs a plan on the calling thread: tells through `ready` that every connection stands, is told the start through
+/// `begin`, and returns when the last request has ended.
 pub(super) fn run(
     orders: Orders,
-    started: oneshot::Sender<Instant>,
+    ready: oneshot::Sender<()>,
+    begin: oneshot::Receiver<Instant>,
 ) -> Result<Recording, LoadError> {
     machine::raise_open_files();
     let runtime = Builder::new_current_thread()
@@ -57,10 +55,13 @@ pub(super) fn run(
         .build_local(LocalOptions::default())?;
     let stop = orders.stop.clone();
 
-    let engine = runtime.block_on(Engine::prepare(orders))?;
-    let t0 = engine.desk.t0();
-    // Where the caller has gone away, its `stop` says so too.
-    let _ = started.send(t0);
+    let (engine, t0) = runtime.block_on(async {
+        let prepared = Prepared::make(orders).await?;
+        // Where the caller has gone away, there is no start.
+        let _ = ready.send(());
+        let t0 = begin.await.map_err(|_| LoadError::Lost)?;
+        Ok::<_, LoadError>((prepared.begin(t0), t0))
+    })?;
 
     let meter = Meter::start(t0)?;
     // A task, because tokio wakes the future of `block_on` through a system call, a task without.
@@ -82,6 +83,65 @@ async fn heartbeat() {
     }
 }
 
+/// All that can be done before the start is known.
+struct Prepared {
+    orders: Orders,
+    arrivals: Vec<Arrival>,
+    rotation: Rotation,
+    pool: Rc<Pool>,
+    pacer: Pacer,
+}
+
+impl Prepared {
+    /// Opens the connections.
+    async fn make(orders: Orders) -> Result<Self, LoadError> {
+        let Orders { plan, share, .. } = &orders;
+        let pool = Rc::new(Pool::default());
+        let rotation = Rotation::new(orders.targets.clone(), *share);
+        pool.follow(&rotation.targets);
+        let connections = share.part(plan.connections_per_target);
+        for target in rotation.used_by(plan) {
+            timeout(PREWARM_LIMIT, pool.prewarm(target, connections))
+                .await
+                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+                .map_err(|source| LoadError::Connect { target, source })?;
+        }
+        Ok(Self {
+            arrivals: arrivals(plan, *share),
+            rotation,
+            pool,
+            pacer: Pacer::new()?,
+            orders,
+        })
+    }
+
+    fn begin(self, t0: Instant) -> Engine {
+        let Orders {
+            mut plan,
+            share,
+            live,
+            told,
+            ..
+        } = self.orders;
+        for class in &mut plan.classes {
+            class.max_in_flight = share.part(class.max_in_flight);
+        }
+        let requests = plan
+            .classes
+            .iter()
+            .map(|class| Requests::new(class, plan.key_prefix(class)));
+        Engine {
+            requests: requests.collect(),
+            desk: Rc::new(Desk::new(t0, &plan.classes, &self.arrivals, live, told)),
+            plan,
+            arrivals: self.arrivals,
+            rotation: self.rotation,
+            pool: self.pool,
+            pacer: self.pacer,
+        }
+    }
+}
+
 struct Engine {
     plan: Plan,
     arrivals: Vec<Arrival>,
@@ -93,45 +153,6 @@ struct Engine {
 }
 
 impl Engine {
-    /// Opens the connections; only then is the start fixed.
-    async fn prepare(orders: Orders) -> Result<Self, LoadError> {
-        let Orders {
-            plan,
-            targets,
-            live,
-            told,
-            ..
-        } = orders;
-        let pool = Rc::new(Pool::default());
-        let rotation = Rotation::new(targets);
-        pool.follow(&rotation.targets);
-        for target in rotation.used_by(&plan) {
-            timeout(
-                PREWARM_LIMIT,
-                pool.prewarm(target, plan.connections_per_target),
-            )
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|source| LoadError::Connect { target, source })?;
-        }
-        let arrivals = arrivals(&plan);
-        let pacer = Pacer::new()?;
-        let desk = Desk::new(Instant::now() + LEAD_IN, &plan.classes, live, told);
-        Ok(Self {
-            requests: plan
-                .classes
-                .iter()
-                .map(|class| Requests::new(class, plan.key_prefix(class)))
-                .collect(),
-            plan,
-            arrivals,
-            rotation,
-            pool,
-            desk: Rc::new(desk),
-            pacer,
-        })
-    }
-
     /// Sends every arrival at its time, then waits for the answers. False where it was cut short.
     async fn dispatch_all(mut self, stop: CancellationToken) -> io::Result<(Self, bool)> {
         let mut stopped = pin!(stop.cancelled());
@@ -210,13 +231,14 @@ impl Engine {
     }
 }
 
-/// The arrivals of all classes, in order of time.
-fn arrivals(plan: &Plan) -> Vec<Arrival> {
+/// The arrivals of all classes that belong to a share, in order of time.
+fn arrivals(plan: &Plan, share: Share) -> Vec<Arrival> {
     let mut arrivals: Vec<Arrival> = (0u16..)
         .zip(&plan.classes)
         .flat_map(|(class, of)| {
             (0u64..)
                 .zip(&of.arrivals)
+                .filter(move |(n, _)| share.has(*n))
                 .map(move |(n, intended)| Arrival {
                     intended: *intended,
                     class,
@@ -237,12 +259,13 @@ struct Rotation {
 }
 
 impl Rotation {
-    fn new(mut receiver: watch::Receiver<Targets>) -> Self {
+    /// Engines that share a plan begin at different replicas, so that they don't all go to the same one together.
+    fn new(mut receiver: watch::Receiver<Targets>, share: Share) -> Self {
         let targets = receiver.borrow_and_update().clone();
         Self {
             receiver,
             targets,
-            turns: [0; 4],
+            turns: [share.index as usize; 4],
         }
     }
 

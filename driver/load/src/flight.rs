@@ -66,22 +66,25 @@ pub(super) struct Stamps {
 }
 
 impl Desk {
-    /// A desk for the classes of a plan.
+    /// A desk for the `arrivals` of a plan's classes.
     pub(super) fn new(
         t0: Instant,
         classes: &[ClassPlan],
+        arrivals: &[Arrival],
         live: mpsc::UnboundedSender<Sample>,
         told: mpsc::UnboundedSender<Told>,
     ) -> Self {
-        let classes: Vec<_> = classes.iter().map(ClassDesk::new).collect();
-        let planned: u64 = classes.iter().map(|class| class.ledger.planned).sum();
+        let mut classes: Vec<_> = classes.iter().map(ClassDesk::new).collect();
+        for arrival in arrivals {
+            classes[usize::from(arrival.class)].ledger.planned += 1;
+        }
         Self {
             t0,
             classes: RefCell::new(classes),
             in_flight: Cell::new(0),
             landed: Notify::new(),
             // Room for all, so that no reallocation delays a send.
-            samples: RefCell::new(Vec::with_capacity(planned as usize)),
+            samples: RefCell::new(Vec::with_capacity(arrivals.len())),
             live,
             told,
             waiting: RefCell::default(),
@@ -214,10 +217,7 @@ impl Flight {
 impl ClassDesk {
     fn new(class: &ClassPlan) -> Self {
         Self {
-            ledger: Ledger {
-                planned: class.arrivals.len() as u64,
-                ..Ledger::default()
-            },
+            ledger: Ledger::default(),
             in_flight: 0,
             again: class.again.clone(),
             last_arrival: class.arrivals.last().copied().unwrap_or_default(),

@@ -4,16 +4,23 @@
 //! [`schedule`] and [`Plan`] say what will be sent; [`start`] sends it and ends in a [`Recording`];
 //! [`summary`] makes counts and percentiles of that.
 
-use std::{io, net::SocketAddr, thread, time::Instant};
+use std::{
+    io,
+    net::SocketAddr,
+    thread,
+    time::{Duration, Instant},
+};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 mod answer;
+mod ask;
 mod berth;
 mod connection;
 mod engine;
 mod flight;
+mod floor;
 mod hiccup;
 mod machine;
 mod meter;
@@ -27,9 +34,11 @@ mod service;
 pub mod summary;
 mod template;
 
+pub use ask::{Ask, Asker, Reply};
+pub use floor::{Floor, floor};
 pub use hiccup::HICCUP_CELL;
 pub use machine::raise_open_files;
-pub use plan::{Again, ClassPlan, Plan, PlanError, Repeat, is_path};
+pub use plan::{Again, ClassPlan, Plan, PlanError, Repeat, Share, is_path};
 pub use sample::{Connects, End, Ledger, Recording, Sample, Told};
 pub use service::{Endpoint, Service, Targets};
 pub use template::Template;
@@ -64,6 +73,10 @@ pub struct Running {
     _stop: DropGuard,
 }
 
+/// From the moment the caller is told the start to the start itself: time to get collectors and
+/// progress under way, so that the first arrival isn't late.
+const LEAD_IN: Duration = Duration::from_millis(50);
+
 /// Opens the connections, fixes the start and begins to send on a thread of its own.
 ///
 /// The start, [`Running::t0`], is the zero of every offset; it lies a little ahead when this
@@ -79,33 +92,69 @@ pub async fn start(
     told: mpsc::UnboundedSender<Told>,
     stop: CancellationToken,
 ) -> Result<Running, LoadError> {
+    let ready = prepare(plan, Share::WHOLE, targets, live, told, stop).await?;
+    Ok(ready.begin(Instant::now() + LEAD_IN))
+}
+
+/// The first half of [`start`], for engines that share a plan and begin together: opens the connections.
+pub async fn prepare(
+    plan: Plan,
+    share: Share,
+    targets: watch::Receiver<Targets>,
+    live: mpsc::UnboundedSender<Sample>,
+    told: mpsc::UnboundedSender<Told>,
+    stop: CancellationToken,
+) -> Result<Ready, LoadError> {
     plan.validate()?;
     let stop = stop.child_token();
     let orders = engine::Orders {
         plan,
+        share,
         targets,
         live,
         told,
         stop: stop.clone(),
     };
     let stop = stop.drop_guard();
-    let (started, start) = oneshot::channel();
+    let (prepared, ready) = oneshot::channel();
+    let (begin, start) = oneshot::channel();
     let (ended, outcome) = oneshot::channel();
     thread::Builder::new().name("load".into()).spawn(move || {
         // Nobody may be waiting any more.
-        let _ = ended.send(engine::run(orders, started));
+        let _ = ended.send(engine::run(orders, prepared, start));
     })?;
-    match start.await {
-        Ok(t0) => Ok(Running {
-            t0,
+    match ready.await {
+        Ok(()) => Ok(Ready {
+            begin,
             outcome,
-            _stop: stop,
+            stop,
         }),
         // It gave up before the start; the outcome says why.
         Err(_) => match outcome.await {
             Ok(Err(error)) => Err(error),
             Ok(Ok(_)) | Err(_) => Err(LoadError::Lost),
         },
+    }
+}
+
+/// Load that only waits for its start. Dropping it gives it up.
+#[derive(Debug)]
+pub struct Ready {
+    begin: oneshot::Sender<Instant>,
+    outcome: oneshot::Receiver<Result<Recording, LoadError>>,
+    stop: DropGuard,
+}
+
+impl Ready {
+    /// Fixes the start, the zero of every offset. It should lie ahead: what is due before now leaves late.
+    pub fn begin(self, t0: Instant) -> Running {
+        // A thread that is gone says so through the outcome.
+        let _ = self.begin.send(t0);
+        Running {
+            t0,
+            outcome: self.outcome,
+            _stop: self.stop,
+        }
     }
 }
 

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use http::{Method, uri::PathAndQuery};
+use serde::{Deserialize, Serialize};
 
 use super::{Service, Template};
 
 /// Everything that a run sends.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// Start of every key. Unique to the run, e.g. its id, so that no key is ever used by two runs.
     pub run: String,
@@ -22,13 +23,14 @@ pub struct Plan {
 }
 
 /// One class of requests.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ClassPlan {
     /// Name, part of every key, e.g. `quote`.
     pub name: String,
     /// Which service gets the requests.
     pub service: Service,
     /// Method.
+    #[serde(with = "method")]
     pub method: Method,
     /// Path and query.
     pub path: Template,
@@ -51,7 +53,7 @@ pub struct ClassPlan {
 
 /// A client that retries: every `every`th request is the one `lag` before it over again, with the
 /// same key, number and account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repeat {
     /// Distance between retries, in requests.
     pub every: u64,
@@ -61,7 +63,7 @@ pub struct Repeat {
 
 /// A client that had no answer, or one that invites it, asks again with the same key, number and account. What it asks
 /// then is one more arrival, beside the schedule, which no answer can move.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Again {
     /// From the end of an attempt to the next one, at least, and at most twice this: clients that a crash cut off
     /// together don't ask again together. None is made after the last arrival of the class.
@@ -78,6 +80,46 @@ impl Again {
     pub(super) fn wait(&self, key: u64) -> Duration {
         let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         self.after + self.after.mul_f64(spread as f64 / f64::from(u32::MAX))
+    }
+}
+
+/// Which arrivals of a plan one of several engines sends. Each engine has the whole plan, so that numbers, keys,
+/// repeats and the end of a class are the same in all of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Share {
+    /// The engine's own number, from 0.
+    pub index: u32,
+    /// How many engines there are, 1 or more.
+    pub of: u32,
+}
+
+impl Share {
+    /// All of the plan.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// Whether arrival `n` of a class belongs to it. They take turns, so that each engine has the shape of the whole.
+    pub fn has(self, n: u64) -> bool {
+        n % u64::from(self.of) == u64::from(self.index)
+    }
+
+    /// Its part of a bound on all engines; together they are no less.
+    pub fn part(self, bound: usize) -> usize {
+        bound.div_ceil(self.of as usize)
+    }
+}
+
+/// A method as its name.
+mod method {
+    use http::Method;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(method: &Method, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(method.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Method, D::Error> {
+        let name = String::deserialize(from)?;
+        name.parse().map_err(D::Error::custom)
     }
 }
 

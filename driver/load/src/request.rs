@@ -9,8 +9,8 @@ pub(super) struct Outgoing {
     pub(super) text: String,
     /// Its answer has no body, whatever the answer says.
     pub(super) is_head: bool,
-    /// Somebody wants to read the answer.
-    pub(super) keeps_answer: bool,
+    /// How many bytes of the answer's body somebody wants to read.
+    pub(super) keeps: usize,
 }
 
 /// Makes the requests of a class.
@@ -19,8 +19,11 @@ pub(super) struct Requests {
     path: Template,
     body: Option<Template>,
     key_prefix: String,
-    keeps_answer: bool,
+    keeps: usize,
 }
+
+/// As much of an answer as is kept where a class wants it.
+const MOST_KEPT: usize = 4096;
 
 impl Requests {
     pub(super) fn new(class: &ClassPlan, key_prefix: String) -> Self {
@@ -29,7 +32,7 @@ impl Requests {
             path: class.path.clone(),
             body: class.body.clone(),
             key_prefix,
-            keeps_answer: class.keeps_answers,
+            keeps: if class.keeps_answers { MOST_KEPT } else { 0 },
         }
     }
 
@@ -60,7 +63,7 @@ impl Requests {
         Outgoing {
             text,
             is_head: self.method == Method::HEAD,
-            keeps_answer: self.keeps_answer,
+            keeps: self.keeps,
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 /// One arrival of the schedule and what became of it. Times are offsets from the start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {
     /// When it should have been sent; what latency counts from.
     pub intended: Duration,
@@ -24,7 +26,7 @@ pub struct Sample {
 }
 
 /// What a client was told, where the plan wants to know.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Told {
     /// Index of the class in the plan.
     pub class: u16,
@@ -39,7 +41,7 @@ pub struct Told {
 }
 
 /// How a request ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     /// With a whole answer of this status.
     Answered(u16),
@@ -71,7 +73,7 @@ impl Sample {
 }
 
 /// Everything that the load engine noted during a run.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recording {
     /// Every request that was due, in order of its end.
     pub samples: Vec<Sample>,
@@ -97,7 +99,7 @@ pub struct Recording {
 }
 
 /// The dispatcher's counts of one class.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
     /// Arrivals of the plan.
     pub planned: u64,
@@ -110,7 +112,7 @@ pub struct Ledger {
 }
 
 /// Attempts to open a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connects {
     /// Opened before the clock started.
     pub before: u64,

@@ -3,10 +3,12 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use http::HeaderValue;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// A service of the stack.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum Service {
     /// The front door, possibly several replicas.
@@ -33,11 +35,38 @@ impl fmt::Display for Service {
 
 /// Where a replica takes requests over HTTP: an address of this network and, behind a proxy, the path
 /// that leads to the replica. As text it is a URL without a slash at its end.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "Parts", into = "Parts")]
 pub struct Endpoint {
     addr: SocketAddr,
     host: Arc<str>,
     base: Arc<str>,
+}
+
+/// An endpoint as it is sent to another engine.
+#[derive(Serialize, Deserialize)]
+struct Parts {
+    addr: SocketAddr,
+    host: String,
+    base: String,
+}
+
+impl From<Endpoint> for Parts {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            addr: endpoint.addr,
+            host: endpoint.host.as_ref().to_owned(),
+            base: endpoint.base.as_ref().to_owned(),
+        }
+    }
+}
+
+impl TryFrom<Parts> for Endpoint {
+    type Error = &'static str;
+
+    fn try_from(parts: Parts) -> Result<Self, Self::Error> {
+        Self::named(parts.addr, &parts.host, &parts.base).ok_or("no host can stand in a header")
+    }
 }
 
 impl Endpoint {
@@ -89,7 +118,7 @@ impl fmt::Display for Endpoint {
 }
 
 /// The replicas that are ready, by service: where requests may be sent now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Targets {
     /// Replicas of the api, oldest first.
     pub api: Vec<Endpoint>,

@@ -2,13 +2,16 @@
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 /// Accounts that `{account}` goes round.
 const ACCOUNTS: u64 = 1000;
 
 /// A path or body with places for what differs between requests: `{key}`, a text that no other
 /// request of any run has; `{n}`, its number within the class; `{account}`, the number modulo
 /// 1000. Other braces stay as they are, so that JSON needs no escapes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Template {
     source: String,
     pieces: Vec<Piece>,
@@ -27,6 +30,18 @@ const PLACES: [(&str, Piece); 3] = [
     ("{n}", Piece::Number),
     ("{account}", Piece::Account),
 ];
+
+impl From<String> for Template {
+    fn from(source: String) -> Self {
+        Self::new(source)
+    }
+}
+
+impl From<Template> for String {
+    fn from(template: Template) -> Self {
+        template.source
+    }
+}
 
 impl Template {
     /// Reads a template.

@@ -20,7 +20,7 @@ pub use brief::Brief;
 pub use events::{EventKind, Line, Tick};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
-pub use load::{Class, Latency, PhaseStats, Quantile, Totals};
+pub use load::{Class, Latency, LoadPod, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
 

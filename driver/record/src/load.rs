@@ -22,6 +22,27 @@ pub struct Class {
     pub by_phase: Vec<PhaseStats>,
 }
 
+/// A pod that sent a share of the load from inside the cluster, and how well it kept its times.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LoadPod {
+    /// Its number, from 0.
+    pub index: u32,
+    /// Requests that it sent.
+    pub sent: u64,
+    /// How late it woke up while it was idle, just before the load: 99th percentile, milliseconds. None where it did
+    /// not say.
+    pub floor_p99_ms: Option<f64>,
+    /// How late its sends left: 99th percentile, milliseconds.
+    pub lateness_p99_ms: f64,
+    /// The latest of its sends, milliseconds.
+    pub lateness_max_ms: f64,
+    /// How far off its clock may be from the driver's, milliseconds.
+    pub clock_error_ms: f64,
+    /// CPU of its send loop, of one core; 0 to 1.
+    pub loop_cpu: f64,
+}
+
 /// Counts and latency of a class over a stretch of the run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

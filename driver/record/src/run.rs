@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, Class, EventKind, RunId, SelfCheck, Validity, Verdict};
+use crate::{Check, Class, EventKind, LoadPod, RunId, SelfCheck, Validity, Verdict};
 
 /// Everything that is known of a run, enough to make its report again.
 ///
@@ -23,6 +23,9 @@ pub struct Run {
     pub code: String,
     /// Where the services ran: `local`, `k3d`, `kubernetes` for another cluster, or `target` for somebody's own.
     pub platform: String,
+    /// The pods that sent the load, from inside the cluster; none where the driver itself did, from its machine.
+    #[serde(default)]
+    pub load_pods: Vec<LoadPod>,
     /// When the load started, UTC.
     #[cfg_attr(test, schemars(schema_with = "crate::schema::moment"))]
     pub started_at: Timestamp,

@@ -44,6 +44,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
                 scenario: &scenario,
                 code,
                 platform: platform.as_ref(),
+                load_pods: 1,
                 reports: &reports,
                 interrupt: &session.interrupt,
             };

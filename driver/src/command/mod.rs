@@ -148,7 +148,7 @@ impl Place {
                 !cheats,
                 "cheats and fixes are no part of the image; run them with PLATFORM=local"
             );
-            return self.cluster(session).await;
+            return Ok(Box::new(self.cluster(session).await?));
         }
         let services = tokio::select! {
             biased;
@@ -165,7 +165,7 @@ impl Place {
     }
 
     /// Connects to the cluster, and sees to it that it has an image of today's code.
-    async fn cluster(&self, session: &Session) -> Result<Box<dyn Platform>> {
+    async fn cluster(&self, session: &Session) -> Result<ClusterPlatform> {
         let image = self.image.clone().filter(|image| !image.is_empty());
         let namespace = self.namespace.clone();
         let connecting =
@@ -177,7 +177,7 @@ impl Place {
         if image.is_none() {
             platform.run_image(self.image_of_this_code(session).await?);
         }
-        Ok(Box::new(platform))
+        Ok(platform)
     }
 
     /// Sees to it that the cluster has an image of today's code; its name, which is made from the code.

@@ -16,6 +16,7 @@ use crate::{
     code::Code,
     platform::{
         Platform,
+        cluster::ClusterTarget,
         local::RunLock,
         target::{self, TargetPlatform},
     },
@@ -35,7 +36,8 @@ pub(super) struct Options {
     /// A scenario file of your own
     #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     scenario_file: Option<PathBuf>,
-    /// Send the scenario's load to a running service of your own
+    /// Send the scenario's load to a running service of your own; on a cluster from load pods inside, as in
+    /// http://service.namespace
     #[arg(
         long,
         value_name = "URL",
@@ -43,6 +45,9 @@ pub(super) struct Options {
         conflicts_with = "against"
     )]
     target: Option<String>,
+    /// How many load pods share the load, on a cluster [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    load_pods: Option<u32>,
     /// Which code: mine, starter, solved
     #[arg(long, default_value = "mine")]
     code: String,
@@ -73,6 +78,10 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
         (None, None) => unreachable!("clap asks for one of them"),
     };
     options.place.check_platform()?;
+    ensure!(
+        options.load_pods.is_none() || options.place.platform == "k3d",
+        "--load-pods is for a cluster (--platform k3d); on this machine the driver sends the load"
+    );
     let scenario = options.place.fit(scenario);
     let code = Code::parse(&options.code, &scenario)?;
     let against = options.against.as_deref();
@@ -96,7 +105,13 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
                 code == Code::Mine,
                 "--target runs the service that is there, whatever --code says; leave that out"
             );
-            Box::new(TargetPlatform::at(url).await?)
+            if options.place.platform == "k3d" {
+                let base = target::Base::parse(url)?;
+                let cluster = options.place.cluster(session).await?;
+                Box::new(ClusterTarget::new(cluster, base))
+            } else {
+                Box::new(TargetPlatform::at(url).await?)
+            }
         }
         None => options.place.build(session, variants).await?,
     };
@@ -108,6 +123,7 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
             scenario: &scenario,
             code,
             platform: platform.as_ref(),
+            load_pods: options.load_pods.unwrap_or(1),
             reports: &reports,
             interrupt: &session.interrupt,
         },

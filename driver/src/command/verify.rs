@@ -75,6 +75,7 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
                 scenario: scenario.context("a row without its scenario")?,
                 code: row.code.clone(),
                 platform: platform.as_ref(),
+                load_pods: 1,
                 reports: &reports,
                 interrupt: &session.interrupt,
             };

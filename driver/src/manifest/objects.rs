@@ -5,6 +5,7 @@ use std::path::Path;
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServiceAccount};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
@@ -51,6 +52,7 @@ fn object(file: &Path, document: &str) -> Result<Value, ManifestError> {
         Namespace::KIND => of::<Namespace>(file, document),
         Secret::KIND => of::<Secret>(file, document),
         Service::KIND => of::<Service>(file, document),
+        Job::KIND => of::<Job>(file, document),
         StatefulSet::KIND => of::<StatefulSet>(file, document),
         HorizontalPodAutoscaler::KIND => of::<HorizontalPodAutoscaler>(file, document),
         ServiceAccount::KIND => of::<ServiceAccount>(file, document),

@@ -18,6 +18,7 @@ pub mod local;
 pub mod target;
 
 pub use lab_load::{Endpoint, Targets};
+use lab_remote::{Fleet, Line};
 
 use crate::manifest::ManifestFile;
 
@@ -75,6 +76,8 @@ pub struct StackSpec {
     pub api: Option<ApiSpec>,
     /// The worker, if it is part of the run.
     pub worker: Option<WorkerSpec>,
+    /// What sends the load, where the platform does.
+    pub load: LoadSpec,
     /// Folder of the run; the services' logs go to `logs/` in it. None keeps only their last lines.
     pub run_folder: Option<PathBuf>,
 }
@@ -87,6 +90,7 @@ impl StackSpec {
             dep_port: 0,
             api: None,
             worker: None,
+            load: LoadSpec::default(),
             run_folder: None,
         }
     }
@@ -94,6 +98,47 @@ impl StackSpec {
     /// Whether an autoscaler decides how many replicas of the api there are.
     pub fn is_autoscaled(&self) -> bool {
         self.api.as_ref().is_some_and(|api| api.manifests.is_some())
+    }
+}
+
+/// The pods that send the load on a cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadSpec {
+    /// How many, 1 or more; the schedule is shared among them.
+    pub pods: u32,
+    /// They end by themselves after this long, whatever becomes of the driver.
+    pub lasts: Duration,
+}
+
+impl Default for LoadSpec {
+    fn default() -> Self {
+        Self {
+            pods: 1,
+            lasts: Duration::from_hours(1),
+        }
+    }
+}
+
+/// What sends the load.
+pub enum Load {
+    /// The driver's own engine, to the stack's targets.
+    Driver,
+    /// Pods of the cluster.
+    Pods {
+        /// The pods.
+        fleet: Fleet,
+        /// Where they send requests: the same replicas as the stack's targets, by their addresses in the cluster.
+        targets: watch::Receiver<Targets>,
+    },
+}
+
+impl Load {
+    /// The lines to the pods, where there are any.
+    pub fn lines(&self) -> Vec<Line> {
+        match self {
+            Self::Driver => Vec::new(),
+            Self::Pods { fleet, .. } => fleet.lines(),
+        }
     }
 }
 
@@ -201,17 +246,6 @@ pub struct Failure {
     pub text: String,
 }
 
-/// A stretch in which the platform gave no answer: nobody can say what the services did meanwhile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Silence {
-    /// Of what, for people.
-    pub of: String,
-    /// From when it was asked.
-    pub from: Instant,
-    /// Until it answered.
-    pub to: Instant,
-}
-
 /// A step in the life of a replica of the api.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplicaEvent {
@@ -257,16 +291,15 @@ pub struct Decision {
 }
 
 /// A running stack. The channels can be moved out; the stack lives as long as [`Stack::control`].
-#[derive(Debug)]
 pub struct Stack {
+    /// What sends the load; taken by whoever starts it.
+    pub load: Load,
     /// Where to send requests.
     pub targets: watch::Receiver<Targets>,
     /// The api's replicas, oldest first, ready or not.
     pub replicas: watch::Receiver<Vec<Replica>>,
     /// Services that broke, as it happens.
     pub failures: mpsc::UnboundedReceiver<Failure>,
-    /// Stretches in which the platform itself gave no answer.
-    pub silences: mpsc::UnboundedReceiver<Silence>,
     /// Lives of the api's replicas, from the first start on.
     pub events: mpsc::UnboundedReceiver<ReplicaEvent>,
     /// What the platform's own autoscaler decides; none where it has none, or nothing is autoscaled.

@@ -1,7 +1,13 @@
 //! The platform that is somebody else's: a service that runs already, wherever a URL leads. Nothing is started,
-//! scaled or stopped, and nothing of it is watched but its answers and, where it has one, its `/metrics`.
+//! scaled or stopped, and nothing of it is watched but its answers and, where it has one, its `/metrics`. What sends
+//! the load may be started: see [`super::cluster::ClusterTarget`].
 
-use std::{collections::BTreeMap, io, time::Duration, time::Instant};
+use std::{
+    collections::BTreeMap,
+    io,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
 
 use lab_load::Service;
 use reqwest::Url;
@@ -12,7 +18,7 @@ use tokio::{
 };
 
 use super::{
-    Command, Endpoint, Platform, Replica, Stack, StackControl, StackSpec, Starting, Targets,
+    Command, Endpoint, Load, Platform, Replica, Stack, StackControl, StackSpec, Starting, Targets,
 };
 use crate::scenario::{Dep, Scenario, Source};
 
@@ -45,6 +51,74 @@ pub enum Error {
     Scenario(String),
 }
 
+/// The base of a service, as a URL gives it.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// As it was given.
+    pub(super) url: String,
+    /// The name or address to look up.
+    pub(super) host: String,
+    /// The port.
+    pub(super) port: u16,
+    /// What requests name as their host.
+    authority: String,
+    path: String,
+}
+
+impl Base {
+    /// Reads `url`.
+    pub fn parse(url: &str) -> Result<Self, Error> {
+        let problem = |problem: &str| Error::Url {
+            url: url.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let parsed = Url::parse(url).map_err(|error| problem(&error.to_string()))?;
+        if parsed.scheme() == "https" {
+            return Err(problem(
+                "the load engine speaks no TLS; name the service's plain port, behind what ends the TLS",
+            ));
+        }
+        if parsed.scheme() != "http" {
+            return Err(problem(&format!("`{}` is not http", parsed.scheme())));
+        }
+        let secret = !parsed.username().is_empty() || parsed.password().is_some();
+        if secret || parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(problem("no name, password, query or fragment can be in it"));
+        }
+        let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else {
+            return Err(problem("it names no host"));
+        };
+        let port_given = parsed.port();
+        Ok(Self {
+            url: url.to_owned(),
+            // An IPv6 address is in brackets in a URL, and not in a lookup.
+            host: host
+                .trim_start_matches('[')
+                .trim_end_matches(']')
+                .to_owned(),
+            port,
+            authority: port_given.map_or(host.to_owned(), |port| format!("{host}:{port}")),
+            path: parsed.path().to_owned(),
+        })
+    }
+
+    /// The service, its name having led to this address.
+    pub(super) fn endpoint(&self, addr: SocketAddr) -> Result<Endpoint, Error> {
+        Endpoint::named(addr, &self.authority, &self.path).ok_or_else(|| Error::Url {
+            url: self.url.clone(),
+            problem: "its host can't stand in a header".to_owned(),
+        })
+    }
+
+    /// Why it can't be reached.
+    pub(super) fn unreachable(&self, source: io::Error) -> Error {
+        Error::Unreachable {
+            url: self.url.clone(),
+            source,
+        }
+    }
+}
+
 /// One service of somebody's.
 #[derive(Clone, Debug)]
 pub struct TargetPlatform {
@@ -55,49 +129,18 @@ pub struct TargetPlatform {
 impl TargetPlatform {
     /// The service at `url`, which must take connections.
     pub async fn at(url: &str) -> Result<Self, Error> {
-        let problem = |problem: String| Error::Url {
-            url: url.to_owned(),
-            problem,
-        };
-        let parsed = Url::parse(url).map_err(|error| problem(error.to_string()))?;
-        if parsed.scheme() == "https" {
-            return Err(problem(
-                "the load engine speaks no TLS; name the service's plain port, behind what ends the TLS".to_owned(),
-            ));
-        }
-        if parsed.scheme() != "http" {
-            return Err(problem(format!("`{}` is not http", parsed.scheme())));
-        }
-        let secret = !parsed.username().is_empty() || parsed.password().is_some();
-        if secret || parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(problem(
-                "no name, password, query or fragment can be in it".to_owned(),
-            ));
-        }
-        let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else {
-            return Err(problem("it names no host".to_owned()));
-        };
-        let unreachable = |source| Error::Unreachable {
-            url: url.to_owned(),
-            source,
-        };
-        // An IPv6 address is in brackets in a URL, and not in a lookup.
-        let name = host.trim_start_matches('[').trim_end_matches(']');
-        let addr = reachable(name, port).await.map_err(unreachable)?;
-        let authority = parsed
-            .port()
-            .map_or(host.to_owned(), |port| format!("{host}:{port}"));
-        let endpoint = Endpoint::named(addr, &authority, parsed.path())
-            .ok_or_else(|| problem("its host can't stand in a header".to_owned()))?;
+        let base = Base::parse(url)?;
+        let addr = reachable(&base.host, base.port).await;
+        let addr = addr.map_err(|source| base.unreachable(source))?;
         Ok(Self {
-            url: url.to_owned(),
-            endpoint,
+            endpoint: base.endpoint(addr)?,
+            url: base.url,
         })
     }
 }
 
 /// The first address of a name that takes a connection.
-async fn reachable(name: &str, port: u16) -> io::Result<std::net::SocketAddr> {
+async fn reachable(name: &str, port: u16) -> io::Result<SocketAddr> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for addr in lookup_host((name, port)).await? {
         match timeout(CONNECTS_WITHIN, TcpStream::connect(addr)).await {
@@ -162,43 +205,55 @@ impl Platform for TargetPlatform {
     }
 
     fn start<'a>(&'a self, _: &'a StackSpec) -> Starting<'a> {
-        let now = Instant::now();
-        let (_, targets) = watch::channel(Targets {
-            api: vec![self.endpoint.clone()],
-            ..Targets::default()
-        });
-        let (_, replicas) = watch::channel(vec![Replica {
-            name: "target".to_owned(),
-            endpoint: Some(self.endpoint.clone()),
-            created: now,
-            ready_since: Some(now),
-        }]);
-        let (failures_end, failures) = mpsc::unbounded_channel();
-        let (silences_end, silences) = mpsc::unbounded_channel();
-        let (events_end, events) = mpsc::unbounded_channel();
-        let (commands, mut given) = mpsc::unbounded_channel();
-        tokio::spawn(async move {
-            // Nothing fails and nothing happens, which the open ends say until the stack is stopped.
-            let _ends = (failures_end, silences_end, events_end);
-            while let Some(command) = given.recv().await {
-                if let Command::Stop(done) = command {
-                    // Whoever asked may not wait for the answer.
-                    let _ = done.send(Ok(()));
-                    return;
-                }
+        let stack = stack(Load::Driver, &self.endpoint, async { Ok(()) });
+        Box::pin(async move { Ok(stack) })
+    }
+}
+
+/// A stack of one endpoint, which nobody watches; `end` is done when it is to stop.
+pub(super) fn stack(
+    load: Load,
+    endpoint: &Endpoint,
+    end: impl Future<Output = Result<(), super::Error>> + Send + 'static,
+) -> Stack {
+    let now = Instant::now();
+    let (_, targets) = watch::channel(Targets {
+        api: vec![endpoint.clone()],
+        ..Targets::default()
+    });
+    let (_, replicas) = watch::channel(vec![Replica {
+        name: "target".to_owned(),
+        endpoint: Some(endpoint.clone()),
+        created: now,
+        ready_since: Some(now),
+    }]);
+    let (failures_end, failures) = mpsc::unbounded_channel();
+    let (events_end, events) = mpsc::unbounded_channel();
+    let (commands, mut given) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        // Nothing fails and nothing happens, which the open ends say until the stack is stopped.
+        let _ends = (failures_end, events_end);
+        let asked = loop {
+            match given.recv().await {
+                Some(Command::Stop(done)) => break Some(done),
+                Some(_) => {}
+                None => break None,
             }
-        });
-        Box::pin(async move {
-            Ok(Stack {
-                targets,
-                replicas,
-                failures,
-                silences,
-                events,
-                decisions: None,
-                control: StackControl { commands },
-            })
-        })
+        };
+        let ended = end.await;
+        if let Some(done) = asked {
+            // Whoever asked may not wait for the answer.
+            let _ = done.send(ended);
+        }
+    });
+    Stack {
+        load,
+        targets,
+        replicas,
+        failures,
+        events,
+        decisions: None,
+        control: StackControl { commands },
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a report rests on: the code, the scenario, the machine, the events, the self-check.
 
-use lab_record::{Event, Run, SelfCheck, SourceFile, Validity};
+use lab_record::{Event, LoadPod, Run, SelfCheck, SourceFile, Validity};
 use maud::{Markup, html};
 
 use super::{
@@ -97,6 +97,7 @@ pub(crate) fn machine(run: &Run) -> Markup {
             }
             dt { "Code" } dd { (run.code) }
             dt { "Platform" } dd { (run.platform) }
+            dt { "Load from" } dd { (load(&run.load_pods)) }
             dt { "Machine" } dd {
                 (host.os) " " (host.kernel) ", " (host.arch) ", " (counted(host.cores, "core", "cores"))
             }
@@ -104,6 +105,16 @@ pub(crate) fn machine(run: &Run) -> Markup {
                 dt { (name) } dd { (version) }
             }
         }
+    }
+}
+
+/// Which way the load took.
+fn load(pods: &[LoadPod]) -> String {
+    if pods.is_empty() {
+        "this machine".to_owned()
+    } else {
+        let pods = counted(pods.len(), "load pod", "load pods");
+        format!("{pods} in the cluster, straight to the services' addresses")
     }
 }
 

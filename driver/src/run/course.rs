@@ -6,8 +6,9 @@ use std::{
 };
 
 use anyhow::Result;
-use lab_load::{LoadError, Recording, Sample};
+use lab_load::Sample;
 use lab_record::{EventKind, Line};
+use lab_remote::Sent;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -22,7 +23,7 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// How the load ended.
 pub(super) enum End {
-    Done(Recording),
+    Done(Sent),
     Broken(String),
     Interrupted,
 }
@@ -49,7 +50,7 @@ impl Course<'_> {
     /// Returns when the load has ended, or something that ends it has happened.
     pub(super) async fn until_the_end(
         &mut self,
-        mut load: Pin<&mut impl Future<Output = Result<Recording, LoadError>>>,
+        mut load: Pin<&mut impl Future<Output = Sent>>,
     ) -> Result<End> {
         let scenario = self.scenario;
         let mut phases = scenario.spans().peekable();
@@ -67,10 +68,7 @@ impl Course<'_> {
                 Some(failure) = self.stack.failures.recv() => {
                     return Ok(End::Broken(describe(&failure)));
                 }
-                recording = &mut load => return Ok(match recording {
-                    Ok(recording) => End::Done(recording),
-                    Err(error) => End::Broken(error.to_string()),
-                }),
+                sent = &mut load => return Ok(End::Done(sent)),
                 () = tokio::time::sleep(until_phase), if next_phase.is_some() => {
                     let (phase, start, _) = phases.next().expect("peeked");
                     self.crash_at = phase.crash.map(|crash| start + crash.after);
@@ -94,8 +92,12 @@ impl Course<'_> {
     pub(super) fn close(&mut self, end: &End) -> Result<(Option<String>, bool)> {
         self.terminal.end_phase();
         let (kind, text, broken) = match end {
-            End::Done(_) => return Ok((None, false)),
-            End::Broken(reason) => (EventKind::Failure, reason.as_str(), Some(reason.clone())),
+            End::Done(Sent { broken: None, .. }) => return Ok((None, false)),
+            End::Broken(reason)
+            | End::Done(Sent {
+                broken: Some(reason),
+                ..
+            }) => (EventKind::Failure, reason.as_str(), Some(reason.clone())),
             End::Interrupted => (EventKind::Note, "the run was cancelled", None),
         };
         self.event(kind, text)?;

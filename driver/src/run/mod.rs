@@ -7,17 +7,19 @@ mod faults;
 mod journal;
 mod left;
 mod live;
+mod load;
 mod outcome;
 mod plan;
 mod sources;
 pub mod terminal;
 
-use std::{path::Path, time::Instant};
+use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use lab_load::{Plan, Recording};
-use lab_record::{EventKind, Line, Pause, Reports, Run, RunId};
+use lab_load::Plan;
+use lab_record::{EventKind, Line, Reports, Run, RunId};
+use lab_remote::{Line as PodLine, Sent};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -27,7 +29,7 @@ use crate::{
     file,
     interrupt::Interrupted,
     observe::{self, Observation, Stop},
-    platform::{Platform, Silence, Stack},
+    platform::{Load, Platform, Stack},
     scenario::{Scenario, Settings},
 };
 use autoscaler::Manifests;
@@ -49,6 +51,8 @@ pub struct Order<'a> {
     pub code: Code,
     /// Where.
     pub platform: &'a dyn Platform,
+    /// How many pods of a cluster share the load; elsewhere the driver sends it.
+    pub load_pods: u32,
     /// Where the run's folder goes.
     pub reports: &'a Reports,
     /// Cancelled where somebody asks for the end.
@@ -86,7 +90,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         code,
         order.platform.name()
     ));
-    let spec = plan::stack(scenario, code, manifests.as_ref(), &folder);
+    let spec = plan::stack(order, manifests.as_ref(), &folder);
     let mut stack = tokio::select! {
         stack = order.platform.start(&spec) => stack?,
         () = order.interrupt.cancelled() => bail!(Interrupted),
@@ -98,9 +102,6 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         (Err(error), Err(left)) => return Err(error.context(left.to_string())),
         (Err(error), Ok(())) => return Err(error),
     };
-    while let Ok(silence) = stack.silences.try_recv() {
-        played.fell_silent(&silence);
-    }
     let mut left = Left::default();
     match stopped {
         // Part of the measurement: who can't remove the services could not be sure of them, either.
@@ -126,8 +127,7 @@ struct Played {
     sources: Sources,
     plan: Plan,
     started_at: Timestamp,
-    t0: Instant,
-    recording: Recording,
+    sent: Sent,
     books: Books,
     settings: Settings,
     observation: Observation,
@@ -144,19 +144,6 @@ impl Played {
             Some(before) => format!("{before}; {text}"),
             None => text.to_owned(),
         });
-    }
-
-    /// The platform gave no answer for a while, which to a verdict is a pause like any other.
-    fn fell_silent(&mut self, silence: &Silence) {
-        let seconds = |at: Instant| at.saturating_duration_since(self.t0).as_secs_f64();
-        if silence.to > self.t0 {
-            self.observation.standstills.push(Pause {
-                start_s: seconds(silence.from),
-                end_s: seconds(silence.to),
-                worst_ms: (silence.to - silence.from).as_secs_f64() * 1e3,
-                service: Some(silence.of.clone()),
-            });
-        }
     }
 }
 
@@ -214,7 +201,9 @@ async fn play(
     let (samples, finished) = mpsc::unbounded_channel();
     let (tell, told) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
-    let load = lab_load::start(
+    let lines = stack.load.lines();
+    let load = load::start(
+        std::mem::replace(&mut stack.load, Load::Driver),
         plan.clone(),
         stack.targets.clone(),
         samples,
@@ -275,16 +264,18 @@ async fn play(
     let (mut broken, interrupted) = course.close(&end)?;
     let targets = course.stack.targets.borrow().clone();
     let mut journal = course.journal;
-    let recording = if let End::Done(recording) = end {
-        recording
+    let sent = if let End::Done(sent) = end {
+        sent
     } else {
         stop_load.cancel();
-        load.await?
+        load.await
     };
     let books = bookkeeping.await.context("the bookkeeper ended early")?;
     stop_observing.ask(broken.is_some() || interrupted);
     let observation = observer.await.context("the collector ended early")?;
     scaling.await.context("the autoscaler ended early")?;
+    // After the load the books were read through them.
+    broken = broken.or_else(|| lines.iter().find_map(PodLine::broken));
     if broken.is_none() && !interrupted {
         broken = sources.changed(&targets).await;
     }
@@ -292,8 +283,7 @@ async fn play(
         sources,
         plan,
         started_at,
-        t0,
-        recording,
+        sent,
         books,
         settings,
         observation,

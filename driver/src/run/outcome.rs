@@ -22,7 +22,7 @@ const WINDOW: Duration = Duration::from_millis(500);
 /// Puts a run together.
 pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run {
     let scenario = order.scenario;
-    let recording = &played.recording;
+    let recording = &played.sent.recording;
     let expectations: Vec<_> = scenario.classes.iter().map(Class::expectation).collect();
     let classes = summary::classes(
         &played.plan,
@@ -56,6 +56,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
     };
     let self_check = selfcheck::judge(
         recording,
+        &played.sent.pods,
         &books,
         played.broken.as_deref(),
         &standstills,
@@ -89,6 +90,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         },
         code: order.code.to_string(),
         platform: order.platform.name().to_owned(),
+        load_pods: played.sent.pods.iter().map(selfcheck::pod_record).collect(),
         started_at: played.started_at,
         duration_s: recording.wall.as_secs_f64(),
         complete: played.broken.is_none() && !played.interrupted,

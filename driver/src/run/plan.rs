@@ -11,11 +11,11 @@ use lab_record::RunId;
 
 use crate::{
     code::Code,
-    platform::{ApiSpec, StackSpec, WorkerSpec},
+    platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec},
     scenario::{Arrivals, Class, Phase, Scenario},
 };
 
-use super::autoscaler::Manifests;
+use super::{Order, autoscaler::Manifests};
 
 /// Seed of Poisson arrivals: the same in every run, so that runs can be compared.
 const SEED: u64 = 20_261_123;
@@ -24,13 +24,12 @@ const SEED: u64 = 20_261_123;
 /// workshop has in flight.
 const CONNECTIONS: usize = 48;
 
+/// Longer than what is done around a load, from the first object to the last look.
+const AROUND: Duration = Duration::from_mins(15);
+
 /// The stack that a scenario needs.
-pub(super) fn stack(
-    scenario: &Scenario,
-    code: &Code,
-    manifests: Option<&Manifests>,
-    folder: &Path,
-) -> StackSpec {
+pub(super) fn stack(order: &Order<'_>, manifests: Option<&Manifests>, folder: &Path) -> StackSpec {
+    let Order { scenario, code, .. } = order;
     let services = &scenario.services;
     let defaults = ApiSpec::default();
     let api = services.api.as_ref().map(|api| ApiSpec {
@@ -59,6 +58,10 @@ pub(super) fn stack(
     StackSpec {
         api,
         worker,
+        load: LoadSpec {
+            pods: order.load_pods,
+            lasts: scenario.duration() + AROUND,
+        },
         run_folder: Some(folder.to_owned()),
         ..StackSpec::new(code.to_string())
     }

@@ -33,6 +33,7 @@ impl Cluster {
         runtime
             .block_on(driver::platform::local::build(root(), false))
             .expect("the services build");
+        build_load_pod();
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
         fs::create_dir(folder.path().join("state")).unwrap();
@@ -118,7 +119,7 @@ impl Cluster {
             wait_for(&format!("{command} ends"), || (!alive(*pid)).then_some(()));
         }
         wait_for("no pod is left", || {
-            ["api", "worker", "dep"]
+            ["api", "worker", "dep", "load"]
                 .iter()
                 .all(|app| self.pods(app).is_empty())
                 .then_some(())
@@ -127,6 +128,15 @@ impl Cluster {
             (!self.path("state/lease-run.json").exists()).then_some(())
         });
     }
+}
+
+/// The load pods' program, which lies beside the services' in the image.
+fn build_load_pod() {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--profile", "lab", "--bin", "load"])
+        .current_dir(root())
+        .status();
+    assert!(built.unwrap().success(), "the load pod builds");
 }
 
 #[test]
@@ -295,7 +305,7 @@ fn services_and_their_addresses_stay_from_run_to_run() {
     };
     let first = addresses();
     for name in ["api", "worker", "dep", "auditor", "postgres"] {
-        assert!(first[name].is_string(), "{name}: {first}");
+        assert!(first["of"][name]["address"].is_string(), "{name}: {first}");
     }
     assert_eq!(addresses(), first);
 }
@@ -430,7 +440,7 @@ fn ctrl_c_leaves_no_process_and_no_pod() {
     assert!(
         children
             .iter()
-            .any(|(_, command)| command.contains("proxy --address"))
+            .any(|(_, command)| command.contains("attach --stdin"))
     );
     signal("INT", driver.id());
     let output = driver.wait_with_output().unwrap();
@@ -481,7 +491,7 @@ fn what_a_cluster_lacks_is_named_with_the_remedy() {
     );
     let said = trouble("no-way");
     assert!(
-        said.contains("503 Service Unavailable") && said.contains("pods/proxy"),
+        said.contains("the load pod does not reach it") && said.contains("refused"),
         "{said}"
     );
     cluster.is_clean(&[]);

@@ -3,6 +3,7 @@
 FAKE_RUNTIME=docker, containers of the image on the Docker network `lab-test`. A stand-in autoscaler does
 the division of Kubernetes' algorithm, every 5 s, and no more of it.
 
+<<<<<<< HEAD
 What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable. Beside this file
 are what it lets somebody do (fake_rights.py) and what a node gives to containers (fake_node.py).
 FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
@@ -16,6 +17,16 @@ its owner makes another of that name; `away HOW SECONDS` takes the API server aw
 
 import contextlib, fcntl, http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
 import uuid
+=======
+What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable; that of the load
+pods lies beside it, or is FAKE_LOAD. Each load pod has a process of the cluster's own that outlives the command
+(`node`): it is the kubelet, the Job's controller and the garbage collector.
+FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
+`no-way` (no pod is reached).
+"""
+
+import fcntl, http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time, uuid
+>>>>>>> pods
 import urllib.request
 
 sys.dont_write_bytecode = True
@@ -73,9 +84,14 @@ def wait_for_api():
 
 
 def pods():
+<<<<<<< HEAD
     """By their names, as the API server lists them."""
     found = []
     for file in sorted(STATE.glob("pod-*.json"), key=lambda file: file.stem):
+=======
+    found = []
+    for file in sorted(STATE.glob("pod-*.json")):
+>>>>>>> pods
         try:
             found.append(json.loads(file.read_text()))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -84,6 +100,7 @@ def pods():
     return found
 
 
+<<<<<<< HEAD
 @contextlib.contextmanager
 def turn():
     """What happens to the cluster at one moment."""
@@ -94,6 +111,24 @@ def turn():
 
 def selected(labels, selector):
     return all(labels.get(key) == value for key, value in (part.split("=", 1) for part in selector.split(",") if part))
+=======
+def keep(pod):
+    file = STATE / f"pod-{pod['name']}.json"
+    fresh = file.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps(pod))
+    fresh.rename(file)
+
+
+def applied():
+    try:
+        return json.loads((STATE / "applied.json").read_text())
+    except FileNotFoundError:
+        return []
+
+
+def owner(item):
+    return next((o["uid"] for o in item["metadata"].get("ownerReferences", [])), None)
+>>>>>>> pods
 
 
 def contain(app, index, spec, container, secrets):
@@ -123,9 +158,15 @@ def millicores(text):
     return int(text[:-1]) if text.endswith("m") else int(float(text) * 1000)
 
 
+<<<<<<< HEAD
 def launch(app, index, name=None):
     """One more pod of what was applied, named by its index or otherwise."""
     items = json.loads((STATE / "applied.json").read_text())
+=======
+def launch(app, index):
+    """One more pod of what was applied."""
+    items = applied()
+>>>>>>> pods
     secrets = {i["metadata"]["name"]: i["stringData"] for i in items if i["kind"] == "Secret"}
     item = next(i for i in items if i["kind"] in ("Deployment", "StatefulSet") and i["metadata"]["name"] == app)
     spec = item["spec"]["template"]["spec"]
@@ -133,20 +174,25 @@ def launch(app, index, name=None):
     pod = {"name": name or f"{app}-{index}", "app": app, "image": container["image"], "uid": str(uuid.uuid4()),
            "labels": item["spec"]["template"]["metadata"]["labels"], "resources": container["resources"]}
     if not DOCKER:
+<<<<<<< HEAD
         return start(pod, container)
     (STATE / f"pod-{pod['name']}.json").write_text(json.dumps({**pod, **contain(app, index, spec, container, secrets)}))
+=======
+        return start(app, index, container, owner(item))
+    keep({"name": f"{app}-{index}", "app": app, "image": container["image"], "owner": owner(item),
+          **contain(app, index, spec, container, secrets)})
+>>>>>>> pods
 
 
 def revive(pod):
     """Starts the container of a pod that has crashed again, as the kubelet does."""
-    while alive(pod["pid"]):
-        time.sleep(0.05)
     docker("start", pod["pid"])
     pod["host"] = docker("inspect", "--format", '{{(index .NetworkSettings.Networks "lab-test").IPAddress}}', pod["pid"])
     pod["restarts"] = pod.get("restarts", 0) + 1
-    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+    keep(pod)
 
 
+<<<<<<< HEAD
 def replace(name, new):
     """Deletes a pod, as a person or an eviction does: the owner of the pod has made another before it is gone."""
     pod = next(p for p in pods() if p["name"] == name)
@@ -160,24 +206,148 @@ def replace(name, new):
 
 def start(pod, container):
     app = pod["app"]
+=======
+def start(app, index, container, owner):
+>>>>>>> pods
     argv = [re.sub(r"^--listen=.*", "--listen=127.0.0.1:0", a) for a in container["args"]]
     dep = next((p["port"] for p in pods() if p["app"] == "dep"), 0)
     if TROUBLE != "no-names":
         argv = [a.replace("http://dep:8082", f"http://127.0.0.1:{dep}") for a in argv]
     env = dict(os.environ, **{e["name"]: e["value"] for e in container.get("env", []) if "value" in e})
+<<<<<<< HEAD
     pod = {**pod, "pid": 0, "host": "127.0.0.1", "port": 0}
+=======
+    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"], "owner": owner, "pid": 0,
+           "host": "127.0.0.1", "port": 0}
+>>>>>>> pods
     if TROUBLE != "no-image":
         log = open(STATE / f"{app}.log", "w")
         process = subprocess.Popen([os.environ["LAB"], *argv], env=env, stdin=subprocess.DEVNULL,
                                    stdout=subprocess.PIPE, stderr=log, start_new_session=True, text=True)
         pod["pid"] = process.pid
         pod["port"] = int(process.stdout.readline().rsplit(":", 1)[1])
-    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps(pod))
+    keep(pod)
+
+
+def create():
+    """A Job, with a node for each of its pods."""
+    job = json.load(sys.stdin)
+    name = job["metadata"]["name"]
+    job["metadata"]["uid"] = str(uuid.uuid4())
+    (STATE / "job.json").write_text(json.dumps(job))
+    container = job["spec"]["template"]["spec"]["containers"][0]
+    for index in range(job["spec"]["completions"]):
+        pod = {"name": f"{name}-{index}", "app": "load", "image": container["image"], "pid": 0, "index": index,
+               "owner": job["metadata"]["uid"], "host": "127.0.0.1", "port": 0}
+        keep(pod)
+        if TROUBLE != "no-image":
+            log = open(STATE / "load.log", "a")
+            subprocess.Popen([sys.executable, __file__, "node", pod["name"]], stdin=subprocess.DEVNULL, stdout=log,
+                             stderr=log, start_new_session=True)
+    print(json.dumps(job))
+
+
+def node(name):
+    """Runs a load pod until it ends. Who attaches first has its input; when he goes, it ends."""
+    pod = next(p for p in pods() if p["name"] == name)
+    deadline = json.loads((STATE / "job.json").read_text())["spec"]["activeDeadlineSeconds"]
+    if DOCKER:
+        docker("create", "--interactive", "--attach=stdin", "--attach=stdout", "--attach=stderr", "--network=lab-test",
+               f"--name=lab-test-{name}", "--read-only", "--cap-drop=ALL", "--user=65532", "--entrypoint=/load",
+               pod["image"])
+        docker("start", f"lab-test-{name}")
+        keep({**pod, "pid": f"lab-test-{name}"})
+        subprocess.run(["docker", "wait", f"lab-test-{name}"], capture_output=True, timeout=deadline)
+        subprocess.run(["docker", "rm", "--force", f"lab-test-{name}"], capture_output=True)
+        return finished(pod)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(STATE / f"attach-{name}"))
+    listener.listen()
+    program = os.environ.get("FAKE_LOAD") or pathlib.Path(os.environ["LAB"]).with_name("load")
+    process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    threading.Timer(deadline, process.kill).start()
+    keep({**pod, "pid": process.pid})
+
+    def attached():
+        stream, _ = listener.accept()
+        out = threading.Thread(target=pump, args=(process.stdout.fileno(), stream.fileno()), daemon=True)
+        out.start()
+        pump(stream.fileno(), process.stdin.fileno())
+        process.stdin.close()
+        out.join()
+        stream.close()
+
+    attending = threading.Thread(target=attached, daemon=True)
+    attending.start()
+    process.wait()
+    attending.join(timeout=2)
+    finished(pod)
+    os._exit(0)
+
+
+def pump(source, sink):
+    """Passes bytes on until either side has ended."""
+    try:
+        while data := os.read(source, 65536):
+            while data:
+                data = data[os.write(sink, data):]
+    except OSError:
+        pass
+
+
+def finished(pod):
+    """A pod of the Job has ended. With the last one goes the Job, and all that it owns."""
+    with open(STATE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+        if not any(p["app"] == "load" and p["owner"] == pod["owner"] for p in pods()):
+            collect(pod["owner"])
+
+
+def collect(uid):
+    for pod in pods():
+        if pod["owner"] == uid:
+            end(pod)
+    left = [item for item in applied() if owner(item) != uid]
+    (STATE / "applied.json").write_text(json.dumps(left))
+    job = STATE / "job.json"
+    if job.exists() and json.loads(job.read_text())["metadata"]["uid"] == uid:
+        job.unlink()
+
+
+def end(pod):
+    if DOCKER:
+        subprocess.run(["docker", "rm", "--force", f"lab-test-{pod['name']}"], capture_output=True)
+    elif pod["pid"] and alive(pod["pid"]):
+        os.kill(pod["pid"], signal.SIGTERM)
+    (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+
+
+def attach(name):
+    pod = next((p for p in pods() if p["name"] == name), None)
+    if not pod or not pod["pid"]:
+        fail(f'Error from server (NotFound): pods "{name}" not found')
+    if DOCKER:
+        os.execvp("docker", ["docker", "attach", "--sig-proxy=false", f"lab-test-{name}"])
+    stream = socket.socket(socket.AF_UNIX)
+    stream.connect(str(STATE / f"attach-{name}"))
+
+    def send():
+        pump(0, stream.fileno())
+        try:
+            stream.shutdown(socket.SHUT_WR)
+        except OSError:
+            pass
+
+    threading.Thread(target=send, daemon=True).start()
+    pump(stream.fileno(), 1)
+    os._exit(0)
 
 
 def apply():
     wait_for_api()
     items = json.load(sys.stdin)["items"]
+<<<<<<< HEAD
     for item in items:
         rights.may_apply(item)
     if [item["kind"] for item in items] == ["Namespace"]:
@@ -188,6 +358,12 @@ def apply():
     for item in items:
         nodes.make_service(item)
     (STATE / "applied.json").write_text(json.dumps(items))
+=======
+    of = lambda item: (item["kind"], item["metadata"]["name"])
+    new = {of(item) for item in items}
+    both = [item for item in applied() if of(item) not in new] + items
+    (STATE / "applied.json").write_text(json.dumps(both))
+>>>>>>> pods
     for item in items:
         if item["metadata"].get("namespace") != NAMESPACE:
             fail(f"the namespace of {item['metadata']['name']} is not {NAMESPACE}")
@@ -207,6 +383,7 @@ def delete():
         if selected(json.loads(file.read_text())["metadata"]["labels"], selector):
             file.unlink()
     for pod in pods():
+<<<<<<< HEAD
         if not selected(pod["labels"], selector):
             continue
         if DOCKER:
@@ -225,6 +402,24 @@ def seen(pod):
         metadata["deletionTimestamp"] = "2026-11-25T08:00:00Z"
     container = {"name": pod["app"], "resources": pod["resources"]}
     return {"metadata": metadata, "spec": {"containers": [container]}, "status": status(pod)}
+=======
+        end(pod)
+    for file in ("applied.json", "job.json"):
+        (STATE / file).unlink(missing_ok=True)
+
+
+def seen(pod):
+    """A pod as the API shows it: it listens where its process does."""
+    metadata = {"name": pod["name"], "namespace": "lab-run", "labels": {"app": pod["app"]}}
+    if pod["owner"]:
+        kind = "Job" if pod["app"] == "load" else "ReplicaSet"
+        metadata["ownerReferences"] = [{"apiVersion": "-", "kind": kind, "name": "-", "uid": pod["owner"]}]
+    if "index" in pod:
+        metadata["annotations"] = {"batch.kubernetes.io/job-completion-index": str(pod["index"])}
+    port = 1 if TROUBLE == "no-way" else pod["port"]
+    container = {"name": pod["app"], "ports": [{"containerPort": port}]}
+    return {"metadata": metadata, "spec": {"containers": [container]}, "status": {**status(pod), "podIP": pod["host"]}}
+>>>>>>> pods
 
 
 def status(pod):
@@ -255,7 +450,7 @@ class Autoscaler(threading.Thread):
         before = {}
         while True:
             time.sleep(5)
-            items = json.loads((STATE / "applied.json").read_text()) if (STATE / "applied.json").exists() else []
+            items = applied()
             hpa = next((i["spec"] for i in items if i["kind"] == "HorizontalPodAutoscaler"), None)
             if not hpa:
                 continue
@@ -362,6 +557,7 @@ def proxy(path):
         def log_message(self, *_):
             pass
 
+<<<<<<< HEAD
         def do(self):
             while away() == "stopped":
                 time.sleep(0.05)
@@ -382,6 +578,22 @@ def proxy(path):
 
         def answer(self, code, body):
             self.send_response(code)
+=======
+        def do_GET(self):
+            if TROUBLE == "no-api" and time.time() > begun + 6:
+                self.send_error(503)
+                return
+            for pod in pods():
+                if DOCKER and pod["app"] != "load" and not alive(pod["pid"]):
+                    revive(pod)
+            items = [seen(p) for p in pods()]
+            answer = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items}
+            if "horizontalpodautoscalers" in self.path:
+                answer = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
+                          "metadata": {"name": "api"}, "status": autoscaler.status}
+            body = json.dumps(answer).encode()
+            self.send_response(200)
+>>>>>>> pods
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -397,6 +609,7 @@ def proxy(path):
     server.serve_forever()
 
 
+<<<<<<< HEAD
 class Gate(socketserver.StreamRequestHandler):
     """Passes each request on to the pod that its path names, as `kubectl proxy` and the API server do."""
 
@@ -485,16 +698,22 @@ if args[0] == "take":
 if args[0] == "away":
     (STATE / "away").write_text(f"{args[1]} {time.time() + float(args[2])}")
     sys.exit()
+=======
+>>>>>>> pods
 if TROUBLE == "unreachable":
     fail("The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?")
 if args[:2] == ["get", "--raw"]:
     print(json.dumps({"gitVersion": "v1.36.0-fake"}))
 elif args[0] == "apply":
     apply()
+elif args[0] == "create":
+    create()
+elif args[0] == "node":
+    node(args[1])
+elif args[0] == "attach":
+    attach(args[-1])
 elif args[0] == "delete":
     delete()
-elif args[0] == "proxy" and "--port=0" in args:
-    gate()
 elif args[0] == "proxy":
     proxy(args[1].split("=", 1)[1])
 elif args[0] == "unused":

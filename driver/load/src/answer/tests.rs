@@ -22,7 +22,7 @@ enum Seen {
 
 /// What is seen of a stream that comes in these pieces and then ends.
 fn seen<'a>(to_head: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
-    let mut answer = Answer::awaited(to_head);
+    let mut answer = Answer::awaited(to_head, 0);
     let mut kept = Vec::new();
     for piece in pieces {
         kept.extend_from_slice(piece);

@@ -39,6 +39,7 @@ pub(super) async fn identical(session: &Session, place: &Place) -> Result<Vec<Ro
         scenario: &scenario,
         code: Code::Solved,
         platform: platform.as_ref(),
+        load_pods: 1,
         reports: &reports,
         interrupt: &session.interrupt,
     };

@@ -3,12 +3,15 @@
 //!
 //! Whether a Lease is renewed is told by watching it, and not by the times in it: two machines' clocks differ.
 
-use std::time::Duration;
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::{
     api::coordination::v1::Lease,
-    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta},
+    apimachinery::pkg::apis::meta::v1::{MicroTime, ObjectMeta, OwnerReference},
 };
 use lab_say::note;
 use reqwest::StatusCode;
@@ -72,6 +75,7 @@ impl Holder {
 pub(super) struct Claim {
     renewing: JoinHandle<()>,
     lost: oneshot::Receiver<String>,
+    owner: Arc<OnceLock<OwnerReference>>,
 }
 
 impl Claim {
@@ -79,15 +83,23 @@ impl Claim {
     pub(super) async fn take(api: &Api, site: &Site, holder: &Holder) -> Result<Self, Error> {
         let lease = acquired(api, site, holder).await?;
         let (tell, lost) = oneshot::channel();
-        let (api, holder) = (api.clone(), holder.clone());
+        let owner = Arc::default();
+        let (api, holder, owned) = (api.clone(), holder.clone(), Arc::clone(&owner));
         Ok(Self {
             renewing: tokio::spawn(async move {
-                let other = renew(&api, &holder, lease).await;
+                let other = renew(&api, &holder, lease, &owned).await;
                 // Nobody has to listen.
                 let _ = tell.send(other);
             }),
             lost,
+            owner,
         })
+    }
+
+    /// From the next renewal on the Lease goes with its owner, where the driver is killed.
+    pub(super) fn belongs_to(&self, owner: OwnerReference) {
+        // A run has one owner.
+        let _ = self.owner.set(owner);
     }
 
     /// Waits until somebody else has taken it, which happens where it could not be renewed for long; who.
@@ -141,10 +153,17 @@ async fn acquired(api: &Api, site: &Site, holder: &Holder) -> Result<Lease, Erro
 }
 
 /// Renews it for ever; returns who has it where that is somebody else.
-async fn renew(api: &Api, holder: &Holder, mut held: Lease) -> String {
+async fn renew(
+    api: &Api,
+    holder: &Holder,
+    mut held: Lease,
+    owner: &OnceLock<OwnerReference>,
+) -> String {
     loop {
         sleep(RENEWED_EVERY).await;
-        match api.put_lease(&lease(Some(&held), holder)).await {
+        let mut next = lease(Some(&held), holder);
+        next.metadata.owner_references = owner.get().map(|owner| vec![owner.clone()]);
+        match api.put_lease(&next).await {
             Ok(renewed) => held = renewed,
             Err(error) if is(&error, StatusCode::CONFLICT) => {
                 let Ok(Some(now)) = api.lease(NAME).await else {
@@ -180,6 +199,9 @@ fn lease(before: Option<&Lease>, holder: &Holder) -> Lease {
     });
     lease.metadata.labels = Some(objects::labels(&holder.run));
     let renews = who(&lease) == Some(holder.text.as_str());
+    if !renews {
+        lease.metadata.owner_references = None;
+    }
     let spec = lease.spec.get_or_insert_default();
     if !renews {
         spec.holder_identity = Some(holder.text.clone());

@@ -1,5 +1,5 @@
-//! `kubectl`, which knows how to reach and to authenticate with every cluster: single commands, and the
-//! proxies that stay.
+//! `kubectl`, which knows how to reach and to authenticate with every cluster: single commands, proxies that stay,
+//! and streams to pods.
 
 use std::{
     io,
@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use lab_remote::Stream;
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStderr, ChildStdout, Command},
@@ -163,6 +164,43 @@ impl Kubectl {
             last_words: tokio::spawn(last_words(stderr)),
         })
     }
+
+    /// Starts a command whose standard input and output are a stream to a pod. Where this process is killed, its
+    /// input ends, and so does the command with the pod.
+    pub(super) fn attach(&self, arguments: &[&str]) -> Result<(Stream, Attached), KubectlError> {
+        let mut child = Command::new("kubectl")
+            .args(self.arguments(arguments))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            // Ctrl-C in the terminal is for the driver, which ends in order.
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(KubectlError::Missing)?;
+        let stderr = child.stderr.take().expect("piped above");
+        let said = tokio::spawn(last_words(stderr));
+        let stream = Stream {
+            from: Box::pin(child.stdout.take().expect("piped above")),
+            to: Box::pin(child.stdin.take().expect("piped above")),
+            last_words: Box::pin(async {
+                let words = said.await.ok().flatten();
+                words.map_or(String::new(), |words| format!("kubectl says: {words}"))
+            }),
+        };
+        Ok((stream, Attached(child)))
+    }
+}
+
+/// The command behind a stream. It is killed when this is dropped.
+#[derive(Debug)]
+pub(super) struct Attached(Child);
+
+impl Attached {
+    /// Waits for its end, which the end of the stream brings about.
+    pub(super) async fn ended(&mut self) {
+        let _ = self.0.wait().await;
+    }
 }
 
 /// How an API server says that one may not.
@@ -207,16 +245,16 @@ pub(super) struct Staying {
     /// Its standard input is what keeps it.
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    last_words: JoinHandle<String>,
+    last_words: JoinHandle<Option<String>>,
 }
 
 /// The last line of what it complains of. All is read: it must never wait for a reader.
-async fn last_words(stderr: ChildStderr) -> String {
+async fn last_words(stderr: ChildStderr) -> Option<String> {
     let mut lines = BufReader::new(stderr).lines();
-    let mut last = "no reason given".to_owned();
+    let mut last = None;
     while let Ok(Some(line)) = lines.next_line().await {
         if !line.trim().is_empty() {
-            last = line;
+            last = Some(line);
         }
     }
     last
@@ -232,7 +270,8 @@ impl Staying {
     pub(super) async fn complaint(&mut self) -> String {
         drop(self.child.stdin.take());
         let said = timeout(Duration::from_secs(1), &mut self.last_words).await;
-        said.map_or_else(|_| "no reason given".to_owned(), Result::unwrap_or_default)
+        let words = said.ok().and_then(Result::ok).flatten();
+        words.unwrap_or_else(|| "no reason given".to_owned())
     }
 
     /// Ends it and waits for that.

@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -20,6 +21,8 @@ const UNEXPLAINED_FOR: Duration = Duration::from_secs(3);
 struct Member {
     uid: String,
     app: String,
+    /// Where it listens, once it has an address.
+    address: Option<SocketAddr>,
     created: Instant,
     ready_since: Option<Instant>,
     stuck_since: Option<Instant>,
@@ -121,6 +124,7 @@ impl Members {
             Member {
                 uid: state::uid(pod).to_owned(),
                 app: app.to_owned(),
+                address: None,
                 created: Instant::now(),
                 ready_since: None,
                 stuck_since: None,
@@ -129,6 +133,7 @@ impl Members {
                 crashes: 0,
             }
         });
+        member.address = state::address(pod).or(member.address);
         if member.ready_since.is_none()
             && state::is_ready(pod)
             && state::restarts(pod) >= member.crashes
@@ -171,12 +176,23 @@ impl Members {
 
     /// The names of a service's pods.
     pub(super) fn names(&self, app: &str) -> impl Iterator<Item = &str> {
-        let of = self.0.iter().filter(move |(_, member)| member.app == app);
-        of.map(|(name, _)| name.as_str())
+        self.of(app).map(|(name, _)| name)
     }
 
-    /// Picks the oldest replica of the api that is ready, to be killed: it is not ready from now on.
-    pub(super) fn kill(&mut self) -> Option<String> {
+    /// A service's pods that have an address: their names, and where each takes requests.
+    pub(super) fn endpoints(&self, app: &str) -> impl Iterator<Item = (&str, Endpoint)> {
+        self.of(app)
+            .filter_map(|(name, member)| Some((name, member.endpoint()?)))
+    }
+
+    fn of(&self, app: &str) -> impl Iterator<Item = (&str, &Member)> {
+        let of = self.0.iter().filter(move |(_, member)| member.app == app);
+        of.map(|(name, member)| (name.as_str(), member))
+    }
+
+    /// Picks the oldest replica of the api that is ready, to be killed: it is not ready from now on. Its name, and where
+    /// it takes requests.
+    pub(super) fn kill(&mut self) -> Option<(String, Option<Endpoint>)> {
         let serving = self
             .0
             .iter_mut()
@@ -185,7 +201,7 @@ impl Members {
         let (name, member) = serving?;
         member.ready_since = None;
         member.crashes += 1;
-        Some(name.clone())
+        Some((name.clone(), member.endpoint()))
     }
 
     /// Nobody is there any more.
@@ -193,14 +209,12 @@ impl Members {
         self.0.clear();
     }
 
-    /// Where requests go; `endpoint` is where a pod of a service is reached.
-    pub(super) fn targets(&self, endpoint: impl Fn(&str, &str) -> Option<Endpoint>) -> Targets {
+    /// Where requests go, oldest first.
+    pub(super) fn targets(&self) -> Targets {
         let of = |app: &str| {
-            let mut members: Vec<_> = self
-                .0
-                .iter()
-                .filter(|(_, member)| member.app == app && !member.leaving)
-                .filter_map(|(name, member)| Some((member.ready_since?, endpoint(name, app)?)))
+            let staying = self.of(app).filter(|(_, member)| !member.leaving);
+            let mut members: Vec<_> = staying
+                .filter_map(|(_, member)| Some((member.ready_since?, member.endpoint()?)))
                 .collect();
             members.sort();
             members.into_iter().map(|(_, endpoint)| endpoint).collect()
@@ -213,18 +227,15 @@ impl Members {
         }
     }
 
-    /// The api's replicas, oldest first.
-    pub(super) fn replicas(
-        &self,
-        endpoint: impl Fn(&str, &str) -> Option<Endpoint>,
-    ) -> Vec<Replica> {
-        let mut replicas: Vec<Replica> = self
-            .0
-            .iter()
-            .filter(|(_, member)| member.app == "api" && !member.leaving)
+    /// The api's replicas, oldest first, each reached by `way`.
+    pub(super) fn replicas(&self, way: impl Fn(&Endpoint) -> Endpoint) -> Vec<Replica> {
+        let staying = self.of("api").filter(|(_, member)| !member.leaving);
+        let mut replicas: Vec<Replica> = staying
             .map(|(name, member)| Replica {
-                name: name.clone(),
-                endpoint: member.ready_since.and(endpoint(name, "api")),
+                name: name.to_owned(),
+                endpoint: member
+                    .ready_since
+                    .and_then(|_| Some(way(&member.endpoint()?))),
                 created: member.created,
                 ready_since: member.ready_since,
             })
@@ -235,6 +246,10 @@ impl Members {
 }
 
 impl Member {
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.address.map(Endpoint::from)
+    }
+
     /// Whether all its container's ends were brought about by this run. No eviction is.
     fn expects(&self, pod: &Pod) -> bool {
         state::disruption(pod).is_none() && state::endings(pod) <= self.crashes
@@ -384,7 +399,7 @@ mod tests {
     #[test]
     fn a_crash_that_the_scenario_wants_is_none_and_the_pod_is_ready_when_it_is_back() {
         let mut members = one();
-        assert_eq!(members.kill().as_deref(), Some("api-m"));
+        assert_eq!(members.kill().unwrap().0, "api-m");
         assert_eq!(members.ready("api"), 0);
         let ended = json!({ "terminated": { "exitCode": 134, "reason": "Error" } });
         let down = json!({ "ready": false, "state": ended });

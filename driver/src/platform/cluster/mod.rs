@@ -2,10 +2,9 @@
 //! needs `kubectl` and nothing else: what that can reach and may do, the workshop can.
 //!
 //! Every run gets fresh objects in a namespace of runs, `lab-run`, and they go when it ends; the namespace and its
-//! Services stay, so that no name ever leads to what is gone. Each pod is reached
-//! through the API server, so that the driver spreads requests over replicas and reads each one's metrics
-//! just as it does on the local platform, on every cluster alike. The way adds some milliseconds to each
-//! latency, the same before and after a fix.
+//! Services stay, so that no name ever leads to what is gone. The load comes from pods of the run ([`load`]), which send
+//! it to the services' pods directly; the driver commands them over one stream each, and has its own few requests passed
+//! on by the first of them ([`gateway`]).
 
 use std::{
     collections::BTreeMap,
@@ -18,8 +17,9 @@ use super::{Platform, Stack, StackSpec, Starting};
 use crate::manifest::ManifestError;
 
 mod claim;
-mod gate;
+mod gateway;
 mod kubectl;
+mod load;
 mod members;
 mod objects;
 mod reader;
@@ -27,12 +27,14 @@ mod removal;
 mod site;
 mod state;
 mod supervisor;
+mod target;
 
 use kubectl::Kubectl;
 pub use kubectl::KubectlError;
 use removal::Leftover;
 use site::Site;
 pub use site::{NAMESPACE, Namespace, NamespaceError};
+pub use target::ClusterTarget;
 
 /// The context of the cluster that `make up PLATFORM=k3d` makes.
 pub const K3D_CONTEXT: &str = "k3d-lab";
@@ -156,17 +158,25 @@ pub enum Error {
         /// How to get another image.
         remedy: String,
     },
-    /// The API server does not lead to a pod.
+    /// The load pods can't be used.
+    #[error(transparent)]
+    Load(#[from] lab_remote::Error),
+    /// A pod of the run is not reached from the load pod.
     #[error(
-        "a pod is ready, but the API server passes no request on to it ({source}); the workshop needs the right to \
-         `pods/proxy` in the namespace {namespace}, and a control plane that may connect to pods"
+        "{pod} is ready, but the load pod does not reach it: {text}; does a NetworkPolicy of the cluster keep the \
+         pods of {namespace} apart?"
     )]
     Unreached {
-        /// Where the pod is.
+        /// Which.
+        pod: String,
+        /// Where they are.
         namespace: String,
-        /// What was answered.
-        source: reqwest::Error,
+        /// What happens.
+        text: String,
     },
+    /// No port of this machine.
+    #[error("cannot listen on 127.0.0.1 for the driver's own requests: {0}")]
+    Gateway(#[source] io::Error),
     /// The client can't be made.
     #[error("cannot make an HTTP client: {0}")]
     Http(#[source] reqwest::Error),
@@ -183,6 +193,8 @@ pub enum Error {
 pub struct ClusterPlatform {
     root: PathBuf,
     kubectl: Kubectl,
+    /// In place of the manifests' own.
+    image: Option<String>,
     version: String,
 }
 
@@ -198,7 +210,7 @@ impl ClusterPlatform {
         let site = Site {
             context: context.to_owned(),
             namespace,
-            image,
+            image: image.clone(),
         };
         let kubectl = Kubectl { site };
         let version = kubectl
@@ -208,15 +220,14 @@ impl ClusterPlatform {
         Ok(Self {
             root: root.to_owned(),
             kubectl,
+            image,
             version: version["gitVersion"]
                 .as_str()
                 .unwrap_or("unknown")
                 .to_owned(),
         })
     }
-}
 
-impl ClusterPlatform {
     /// Runs `image` in place of the manifests' own.
     pub fn run_image(&mut self, image: String) {
         self.image = Some(image);

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::site::Namespace;
 use crate::{
     manifest::{ManifestError, read_objects},
-    platform::{ApiSpec, StackSpec, WorkerSpec},
+    platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec},
 };
 
 /// On everything that runs make, so that all of it can be found.
@@ -101,6 +101,17 @@ impl Manifests<'_> {
         let mut all = self.services()?;
         all.extend(objects);
         Ok(all)
+    }
+
+    /// The Job of a run's load pods.
+    pub(super) fn load(&self, name: &str, spec: &LoadSpec) -> Result<Value, ManifestError> {
+        let mut job = self.read("deploy/k8s/load.yaml")?.remove(0);
+        job["metadata"]["name"] = name.into();
+        job["spec"]["parallelism"] = spec.pods.into();
+        job["spec"]["completions"] = spec.pods.into();
+        job["spec"]["activeDeadlineSeconds"] = spec.lasts.as_secs().into();
+        self.place(&mut job);
+        Ok(job)
     }
 
     fn read(&self, file: &str) -> Result<Vec<Value>, ManifestError> {
@@ -212,7 +223,7 @@ impl Manifests<'_> {
             }
         }
         if let Some(container) = container(object)
-            && container["args"].is_array()
+            && (container["args"].is_array() || container["command"].is_array())
         {
             if let Some(image) = self.image {
                 container["image"] = image.into();

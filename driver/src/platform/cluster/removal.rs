@@ -21,7 +21,7 @@ const ATTEMPT_WITHIN: Duration = Duration::from_secs(20);
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// What a run makes and nobody needs afterwards.
-const KINDS: &str = "horizontalpodautoscalers,deployments,statefulsets,secrets";
+const KINDS: &str = "jobs,horizontalpodautoscalers,deployments,statefulsets,secrets";
 
 /// Removes what earlier runs have left, and waits for that. The namespace must be this run's.
 pub(super) async fn of_earlier_runs(kubectl: &Kubectl) -> Result<(), Error> {

@@ -1,6 +1,6 @@
 //! What a cluster says of a run's pods and of its autoscaler, in the words of a report. Pure.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::SocketAddr};
 
 use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
@@ -35,6 +35,23 @@ pub(super) fn is_leaving(pod: &Pod) -> bool {
 /// Whether a Service would send it requests.
 pub(super) fn is_ready(pod: &Pod) -> bool {
     !is_leaving(pod) && condition(pod, "Ready").is_some_and(|ready| ready.status == "True")
+}
+
+/// Whether all its containers run.
+pub(super) fn is_running(pod: &Pod) -> bool {
+    let phase = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.phase.as_deref());
+    !is_leaving(pod) && phase == Some("Running")
+}
+
+/// Where it listens: its address, and the port of its first container.
+pub(super) fn address(pod: &Pod) -> Option<SocketAddr> {
+    let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
+    let container = pod.spec.as_ref()?.containers.first()?;
+    let port = container.ports.as_ref()?.first()?.container_port;
+    Some(SocketAddr::new(address, u16::try_from(port).ok()?))
 }
 
 fn condition<'a>(pod: &'a Pod, kind: &str) -> Option<&'a PodCondition> {

@@ -3,7 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use k8s_openapi::api::core::v1::Pod;
+use lab_remote::Fleet;
+use serde_json::{Value, json};
 use tokio::{
     sync::{mpsc, watch},
     time::{MissedTickBehavior, interval, sleep},
@@ -12,17 +14,17 @@ use tokio::{
 use super::{
     ClusterPlatform, Error,
     claim::{Claim, Holder},
-    gate::Gate,
     kubectl::Kubectl,
+    load::{self, Job, Pods},
     members::{Members, News},
     objects::{self, Manifests},
     reader::Reader,
     removal::{self, GONE_WITHIN, Leftover},
-    state::Scaling,
+    state::{self, Scaling},
 };
 use crate::platform::{
-    ApiSpec, Change, Command, Decision, Endpoint, Failure, Replica, ReplicaEvent, Silence, Stack,
-    StackControl, StackSpec, Targets,
+    ApiSpec, Change, Command, Decision, Endpoint, Failure, Load, Replica, ReplicaEvent, Stack, StackControl,
+    StackSpec, Targets,
 };
 use crate::{http, secret};
 
@@ -37,13 +39,10 @@ const CRASHES_WITHIN: Duration = Duration::from_secs(2);
 /// An API server that is silent for this long is gone.
 const SILENT_FOR: Duration = Duration::from_secs(10);
 
-/// A look that takes longer than this stalled: requests have the same way. Some milliseconds are usual.
-const STALLED_FROM: Duration = Duration::from_millis(500);
-
 struct Supervisor {
     kubectl: Kubectl,
     reader: Reader,
-    gate: Gate,
+    pods: Pods,
     claim: Claim,
     /// Selects the pods of this run.
     own: String,
@@ -54,9 +53,10 @@ struct Supervisor {
     /// Since when the API server owes an answer.
     owing_since: Option<Instant>,
     targets: watch::Sender<Targets>,
+    /// The same for the load pods, by their addresses in the cluster.
+    direct: watch::Sender<Targets>,
     replicas: watch::Sender<Vec<Replica>>,
     failures: mpsc::UnboundedSender<Failure>,
-    silences: mpsc::UnboundedSender<Silence>,
     events: mpsc::UnboundedSender<ReplicaEvent>,
     decisions: mpsc::UnboundedSender<Decision>,
     leftover: Leftover,
@@ -71,32 +71,30 @@ pub(super) async fn start(
 ) -> Result<Stack, Error> {
     let kubectl = platform.kubectl.clone();
     let holder = Holder::of(spec);
-    let manifests = Manifests {
-        root: &platform.root,
-        namespace: &kubectl.site.namespace,
-        run: &holder.run,
-        image: kubectl.site.image.as_deref(),
-        passwords: [password()?, password()?],
-    };
-    let (namespace, items) = (manifests.namespace()?, manifests.of(spec)?);
-    let reader = Reader::start(&kubectl).await?;
-    if !reader.api.has_namespace().await? {
-        apply(&kubectl, &namespace).await?;
+    let manifests = manifests(platform, &holder)?;
+    let items = manifests.of(spec)?;
+    let (staying, mut owned): (Vec<_>, Vec<_>) = items
+        .into_iter()
+        .partition(|item| item["kind"] == "Service");
+    let (reader, claim) = cleared(platform, &manifests, &holder, leftover).await?;
+    apply(&kubectl, &staying).await?;
+    let job = Job::create(&kubectl, &manifests, &spec.load).await?;
+    claim.belongs_to(job.owner());
+    for item in &mut owned {
+        job.own(item);
     }
-    let claim = Claim::take(&reader.api, &kubectl.site, &holder).await?;
-    leftover.expect(&kubectl, &holder.run);
-    none_of_earlier_runs(&kubectl, &reader).await?;
-    apply(&kubectl, &items).await?;
+    apply(&kubectl, &owned).await?;
+    let (fleet, pods) = job.join(&kubectl, &reader.api).await?;
 
+    let (direct, direct_seen) = watch::channel(Targets::default());
     let (targets, targets_seen) = watch::channel(Targets::default());
     let (replicas, replicas_seen) = watch::channel(Vec::new());
     let (failures, failures_seen) = mpsc::unbounded_channel();
-    let (silences, silences_seen) = mpsc::unbounded_channel();
     let (events, events_seen) = mpsc::unbounded_channel();
     let (decisions, decided) = mpsc::unbounded_channel();
     let (commands, commands_given) = mpsc::unbounded_channel();
     let mut supervisor = Supervisor {
-        gate: Gate::open(&kubectl).await?,
+        pods,
         claim,
         own: objects::of_run(&holder.run),
         http: http::client(),
@@ -110,14 +108,15 @@ pub(super) async fn start(
         },
         owing_since: None,
         targets,
+        direct,
         replicas,
         failures,
-        silences,
         events,
         decisions,
         leftover: leftover.hand_over(),
     };
     supervisor.all_ready().await?;
+    supervisor.pods.look_at_floor();
     supervisor.all_reached().await?;
     supervisor.runs_this_code(&platform.root).await?;
     supervisor.all_reach_each_other().await?;
@@ -127,21 +126,72 @@ pub(super) async fn start(
     }
     tokio::spawn(supervisor.run(commands_given));
     Ok(Stack {
+        load: Load::Pods {
+            fleet,
+            targets: direct_seen,
+        },
         targets: targets_seen,
         replicas: replicas_seen,
         failures: failures_seen,
-        silences: silences_seen,
         events: events_seen,
         decisions: spec.is_autoscaled().then_some(decided),
         control: StackControl { commands },
     })
 }
 
+/// The load pods alone, in a namespace that has nothing else of a run.
+pub(super) async fn load_pods(
+    platform: &ClusterPlatform,
+    spec: &StackSpec,
+    leftover: &mut Leftover,
+) -> Result<(Fleet, Pods, Claim), Error> {
+    let holder = Holder::of(spec);
+    let manifests = manifests(platform, &holder)?;
+    let (reader, claim) = cleared(platform, &manifests, &holder, leftover).await?;
+    let job = Job::create(&platform.kubectl, &manifests, &spec.load).await?;
+    claim.belongs_to(job.owner());
+    let joined = job.join(&platform.kubectl, &reader.api).await;
+    reader.end().await;
+    let (fleet, pods) = joined?;
+    Ok((fleet, pods, claim))
+}
+
+fn manifests<'a>(
+    platform: &'a ClusterPlatform,
+    holder: &'a Holder,
+) -> Result<Manifests<'a>, Error> {
+    Ok(Manifests {
+        root: &platform.root,
+        namespace: &platform.kubectl.site.namespace,
+        run: &holder.run,
+        image: platform.image.as_deref(),
+        passwords: [password()?, password()?],
+    })
+}
+
+/// A namespace that is this run's and has nothing of earlier ones but the Services.
+async fn cleared(
+    platform: &ClusterPlatform,
+    manifests: &Manifests<'_>,
+    holder: &Holder,
+    leftover: &mut Leftover,
+) -> Result<(Reader, Claim), Error> {
+    let kubectl = &platform.kubectl;
+    let reader = Reader::start(kubectl).await?;
+    if !reader.api.has_namespace().await? {
+        apply(kubectl, &manifests.namespace()?).await?;
+    }
+    let claim = Claim::take(&reader.api, &kubectl.site, holder).await?;
+    leftover.expect(kubectl, &holder.run);
+    none_of_earlier_runs(kubectl, &reader).await?;
+    Ok((reader, claim))
+}
+
 fn password() -> Result<String, Error> {
     secret::password().map_err(Error::Password)
 }
 
-async fn apply(kubectl: &Kubectl, items: &[serde_json::Value]) -> Result<(), Error> {
+async fn apply(kubectl: &Kubectl, items: &[Value]) -> Result<(), Error> {
     let list = json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string();
     let arguments = ["apply", "--filename=-"];
     kubectl
@@ -164,18 +214,6 @@ async fn none_of_earlier_runs(kubectl: &Kubectl, reader: &Reader) -> Result<(), 
         sleep(LOOK_EVERY).await;
     }
     Ok(())
-}
-
-/// The services of a stack that are pods, with the port that each listens on; the database is reached
-/// by the api alone.
-fn port(app: &str) -> Option<u16> {
-    match app {
-        "api" => Some(8080),
-        "worker" => Some(8081),
-        "dep" => Some(8082),
-        "auditor" => Some(8083),
-        _ => None,
-    }
 }
 
 impl Supervisor {
@@ -202,7 +240,7 @@ impl Supervisor {
     async fn run(mut self, mut commands: mpsc::UnboundedReceiver<Command>) {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let (mut closed, mut lost) = (false, false);
+        let mut lost = false;
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
@@ -220,10 +258,6 @@ impl Supervisor {
                         return;
                     }
                 },
-                text = self.gate.broken(), if !closed => {
-                    closed = true;
-                    self.report("the way to the pods".to_owned(), text);
-                }
                 other = self.claim.lost(), if !lost => {
                     lost = true;
                     let namespace = &self.kubectl.site.namespace;
@@ -237,12 +271,12 @@ impl Supervisor {
 
     /// Orders the oldest replica that is ready to end as a crash would end it; the kubelet restarts its container.
     async fn crash_api(&mut self) {
-        let Some(name) = self.members.kill() else {
+        let Some((name, endpoint)) = self.members.kill() else {
             return;
         };
         self.publish();
         self.tell(&name, Change::Killed);
-        let Some(pod) = self.endpoint(&name, "api") else {
+        let Some(pod) = endpoint.map(|endpoint| self.pods.gateway.to(&endpoint)) else {
             return;
         };
         let order = self.http.post(format!("{pod}/debug/crash"));
@@ -259,9 +293,9 @@ impl Supervisor {
 
     async fn look(&mut self) {
         let asked = *self.owing_since.get_or_insert_with(Instant::now);
-        match self.reader.api.pods(&self.own).await {
+        match self.service_pods().await {
             Ok(pods) => {
-                self.answered();
+                self.owing_since = None;
                 let wanted = if self.is_autoscaled() {
                     // One look that fails is made up for by the next.
                     let _ = self.look_at_autoscaler().await;
@@ -282,25 +316,15 @@ impl Supervisor {
         }
     }
 
-    /// The API server has nothing to answer any more. Where that took long, requests through it did so, too, and
-    /// nobody can say which part of their time was the services'.
-    fn answered(&mut self) {
-        let Some(from) = self.owing_since.take() else {
-            return;
-        };
-        let to = Instant::now();
-        if to - from > STALLED_FROM {
-            // Nobody has to listen.
-            let _ = self.silences.send(Silence {
-                of: "the way through the API server".to_owned(),
-                from,
-                to,
-            });
-        }
+    /// The pods of the services; those of the load are known by their streams.
+    async fn service_pods(&self) -> Result<Vec<Pod>, Error> {
+        let mut pods = self.reader.api.pods(&self.own).await?;
+        pods.retain(|pod| state::app(pod) != load::APP);
+        Ok(pods)
     }
 
     /// Books what has changed with the pods; what of it is wrong is for the caller to tell.
-    fn follow(&mut self, pods: &[k8s_openapi::api::core::v1::Pod], replicas: u32) -> News {
+    fn follow(&mut self, pods: &[Pod], replicas: u32) -> News {
         let wanted = |app: &str| if app == "api" { replicas as usize } else { 1 };
         let news = self.members.follow(pods, wanted);
         self.publish();
@@ -311,26 +335,32 @@ impl Supervisor {
     }
 
     async fn shut_down(mut self) -> Result<(), Error> {
-        self.answered();
         self.members.clear();
         self.publish();
+        self.pods.end().await;
         let removed = self.leftover.remove().await;
         self.reader.end().await;
         removed
     }
 
-    fn endpoint(&self, pod: &str, app: &str) -> Option<Endpoint> {
-        Some(self.gate.to(pod, port(app)?))
-    }
-
     fn publish(&self) {
-        let targets = self.members.targets(|pod, app| self.endpoint(pod, app));
-        self.targets.send_if_modified(|published| {
-            let changed = *published != targets;
-            *published = targets;
-            changed
-        });
-        let replicas = self.members.replicas(|pod, app| self.endpoint(pod, app));
+        let gateway = &self.pods.gateway;
+        let direct = self.members.targets();
+        let behind = |endpoints: &[Endpoint]| endpoints.iter().map(|to| gateway.to(to)).collect();
+        let targets = Targets {
+            api: behind(&direct.api),
+            worker: behind(&direct.worker),
+            dep: behind(&direct.dep),
+            auditor: behind(&direct.auditor),
+        };
+        for (published, now) in [(&self.direct, direct), (&self.targets, targets)] {
+            published.send_if_modified(|published| {
+                let changed = *published != now;
+                *published = now;
+                changed
+            });
+        }
+        let replicas = self.members.replicas(|endpoint| gateway.to(endpoint));
         self.replicas.send_replace(replicas);
     }
 

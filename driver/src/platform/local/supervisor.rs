@@ -21,7 +21,7 @@ use super::{
     services::{self, Neighbours, Services},
 };
 use crate::platform::{
-    ApiSpec, Change, Command, Failure, Replica, ReplicaEvent, Stack, StackControl, StackSpec,
+    ApiSpec, Change, Command, Failure, Load, Replica, ReplicaEvent, Stack, StackControl, StackSpec,
     Targets,
 };
 
@@ -98,11 +98,11 @@ pub(super) async fn start(
     }
     tokio::spawn(supervisor.run(commands_given));
     Ok(Stack {
+        load: Load::Driver,
         targets: targets_seen,
         replicas: replicas_seen,
         failures: failures_seen,
         // Processes of this machine are seen at once, and their standstills are told by themselves.
-        silences: mpsc::unbounded_channel().1,
         events: events_seen,
         decisions: None,
         control: StackControl { commands },

@@ -12,16 +12,19 @@ use reqwest::StatusCode;
 use tokio::time::sleep;
 
 use super::{LOOK_EVERY, Supervisor};
-use crate::platform::{
-    Targets,
-    cluster::{Error, state},
-};
+use crate::platform::cluster::{Error, state};
 
 /// For all pods to be ready, images being there.
 const READY_WITHIN: Duration = Duration::from_mins(2);
 
 /// A reason not to get ready counts when it has lasted this long: a node gets room when old pods go.
 const STUCK_AFTER: Duration = Duration::from_secs(15);
+
+/// For the first request to get through to a pod that is ready: its address may be new to the network.
+const REACHES_WITHIN: Duration = Duration::from_secs(15);
+
+/// Between two attempts at that.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// For the services to reach each other: what a name service has in mind of a name, it has for half a minute.
 const MET_WITHIN: Duration = Duration::from_secs(45);
@@ -40,7 +43,7 @@ impl Supervisor {
         let deadline = Instant::now() + READY_WITHIN;
         let missing_image = self.kubectl.site.missing_image();
         loop {
-            let pods = self.reader.api.pods(&self.own).await?;
+            let pods = self.service_pods().await?;
             for pod in &pods {
                 let (name, stuck) = (state::name(pod), state::stuck(pod, &missing_image));
                 let lasts = self.members.stuck_for(name, stuck.is_some());
@@ -96,17 +99,32 @@ impl Supervisor {
 
     /// The driver can do nothing with pods that it does not get to.
     pub(super) async fn all_reached(&self) -> Result<(), Error> {
-        let targets = self.targets.borrow().clone();
-        let Targets {
-            api,
-            worker,
-            dep,
-            auditor,
-        } = targets;
-        for pod in [api, worker, dep, auditor].concat() {
-            self.gate.reaches(&self.http, &pod).await?;
+        for app in ["dep", "worker", "auditor", "api"] {
+            for (name, endpoint) in self.members.endpoints(app) {
+                self.reached(name, &self.pods.gateway.to(&endpoint)).await?;
+            }
         }
         Ok(())
+    }
+
+    async fn reached(&self, name: &str, pod: &Endpoint) -> Result<(), Error> {
+        let deadline = Instant::now() + REACHES_WITHIN;
+        loop {
+            let request = self.http.get(format!("{pod}/readyz"));
+            let text = match request.timeout(REACHES_WITHIN).send().await {
+                Ok(answer) if answer.status().is_success() => return Ok(()),
+                Ok(answer) => answer.text().await.unwrap_or_default(),
+                Err(error) => error.to_string(),
+            };
+            if Instant::now() > deadline {
+                return Err(Error::Unreached {
+                    pod: name.to_owned(),
+                    namespace: self.kubectl.site.namespace.to_string(),
+                    text,
+                });
+            }
+            sleep(AGAIN_AFTER).await;
+        }
     }
 
     /// Waits until each service reaches those that it needs by their names, as it says itself: that its pod is
@@ -134,8 +152,8 @@ impl Supervisor {
     /// The pods of the services that need others.
     fn with_peers(&self) -> Vec<(&'static str, Endpoint)> {
         let of = |app: &'static str| {
-            let pods = self.members.names(app);
-            pods.filter_map(move |pod| Some((app, self.endpoint(pod, app)?)))
+            let pods = self.members.endpoints(app);
+            pods.map(move |(_, endpoint)| (app, self.pods.gateway.to(&endpoint)))
         };
         of("auditor").chain(of("api")).collect()
     }
@@ -193,7 +211,7 @@ impl Supervisor {
     /// cluster's start-up, which no scenario is about. Figures that can't come are not waited for: that they don't
     /// is what the run will show.
     pub(super) async fn autoscaler_sees(&mut self) -> Result<(), Error> {
-        let pods = self.reader.api.pods(&self.own).await?;
+        let pods = self.service_pods().await?;
         let of_api = pods.iter().filter(|pod| state::app(pod) == "api");
         if let Some(reason) = of_api.into_iter().find_map(state::immeasurable) {
             let desired = self.scaling.desired;

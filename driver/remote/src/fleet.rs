@@ -1,0 +1,354 @@
+//! Load pods that send one plan together: each its share, all from the same moment on.
+
+use std::time::{Duration, Instant};
+
+use lab_load::{End, Floor, Ledger, Plan, Recording, Sample, Share, Targets, Told};
+use tokio::{
+    sync::{mpsc, oneshot, watch},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use crate::{Error, Line, Stream, clock::Offset, link::News, merge::merge, message::ToPod};
+
+/// For every pod to open its connections.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// From the word to begin to the start, so that it reaches every pod in time; and what it may take on the way, in
+/// round trips.
+const LEAD_IN: Duration = Duration::from_millis(250);
+const ROUND_TRIPS: u32 = 4;
+
+/// For a pod that is told to stop to hand over what it has.
+const STOPS_WITHIN: Duration = Duration::from_secs(5);
+
+/// Between two looks for what a pod has yet to say of itself.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
+/// The load pods of a run.
+pub struct Fleet {
+    pods: Vec<(Line, mpsc::UnboundedReceiver<News>)>,
+}
+
+/// The load of a fleet, under way. Dropping it stops the load.
+pub struct Running {
+    t0: Instant,
+    outcome: oneshot::Receiver<Sent>,
+    _stop: DropGuard,
+}
+
+/// What came of a load.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Of all pods together.
+    pub recording: Recording,
+    /// What is to be known of each pod; none where the driver sent the load itself.
+    pub pods: Vec<PodRecord>,
+    /// Which stream broke, where one did, and why: the recording then lacks what came after.
+    pub broken: Option<String>,
+}
+
+/// One pod's part in a load.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PodRecord {
+    /// The pod's number, from 0.
+    pub index: u32,
+    /// How late it woke up while it was idle, before the load; none where it did not say.
+    pub floor: Option<Floor>,
+    /// How late its sends left, in order of size.
+    pub lateness: Vec<Duration>,
+    /// Its clock is known to within this.
+    pub clock_error: Duration,
+    /// By how much its clock has gone wrong during the load, as far as that can be told.
+    pub clock_drift: Duration,
+    /// The quickest exchange with the driver.
+    pub round_trip: Duration,
+    /// All that it recorded but the samples.
+    pub recording: Recording,
+}
+
+/// Who wants to hear of requests as they end.
+#[derive(Clone)]
+struct Hearers {
+    live: mpsc::UnboundedSender<Sample>,
+    told: mpsc::UnboundedSender<Told>,
+}
+
+impl Fleet {
+    /// Greets the pods at the other ends of these streams.
+    pub async fn join(streams: Vec<Stream>) -> Result<Self, Error> {
+        let mut pods = Vec::new();
+        for (index, stream) in (0_u32..).zip(streams) {
+            pods.push(Line::open(index, stream).await?);
+        }
+        Ok(Self { pods })
+    }
+
+    /// The lines to the pods, in their order.
+    pub fn lines(&self) -> Vec<Line> {
+        self.pods.iter().map(|(line, _)| line.clone()).collect()
+    }
+
+    /// Has the pods open their connections and fixes the start, as [`lab_load::start`] does on this machine.
+    pub async fn start(
+        self,
+        plan: Plan,
+        targets: watch::Receiver<Targets>,
+        live: mpsc::UnboundedSender<Sample>,
+        told: mpsc::UnboundedSender<Told>,
+        stop: CancellationToken,
+    ) -> Result<Running, Error> {
+        let mut pods = self.pods;
+        let of = pods.len() as u32;
+        for (index, (line, _)) in (0..).zip(&pods) {
+            line.order(ToPod::Prepare {
+                plan: plan.clone(),
+                share: Share { index, of },
+                targets: targets.borrow().clone(),
+            });
+        }
+        let all_ready = async {
+            for (index, (line, news)) in (0..).zip(&mut pods) {
+                ready(index, line, news).await?;
+            }
+            Ok(())
+        };
+        timeout(READY_WITHIN, all_ready)
+            .await
+            .unwrap_or(Err(Error::Late(READY_WITHIN)))?;
+        let t0 = begin(&pods)?;
+        let stop = stop.child_token();
+        let stopping = stop.clone();
+        let hearers = Hearers { live, told };
+        let (done, outcome) = oneshot::channel();
+        tokio::spawn(async move {
+            // Nobody may be waiting any more.
+            let _ = done.send(follow(pods, plan, targets, hearers, stopping).await);
+        });
+        Ok(Running {
+            t0,
+            outcome,
+            _stop: stop.drop_guard(),
+        })
+    }
+}
+
+impl Running {
+    /// The zero of every offset.
+    pub fn t0(&self) -> Instant {
+        self.t0
+    }
+
+    /// Waits for the last request of the last pod, or for what broke.
+    pub async fn finish(self) -> Sent {
+        self.outcome.await.unwrap_or_else(|_| Sent {
+            broken: Some("the load pods were given up".to_owned()),
+            ..Sent::default()
+        })
+    }
+}
+
+/// Waits until a pod's connections stand, its clock is known and it has looked at itself.
+async fn ready(
+    index: u32,
+    line: &Line,
+    news: &mut mpsc::UnboundedReceiver<News>,
+) -> Result<(), Error> {
+    loop {
+        match news.recv().await {
+            Some(News::Ready) => break,
+            Some(News::Failed(text)) => return Err(Error::Load { index, text }),
+            Some(_) => {}
+            None => return Err(Error::Gone(line.why_broken())),
+        }
+    }
+    while !line.is_known() {
+        sleep(LOOK_EVERY).await;
+    }
+    Ok(())
+}
+
+/// Tells all pods the start, each by its own clock.
+fn begin(pods: &[(Line, mpsc::UnboundedReceiver<News>)]) -> Result<Instant, Error> {
+    let clocks = pods.iter().filter_map(|(line, _)| line.clock());
+    let slowest = clocks.map(Offset::round_trip).max();
+    let t0 = Instant::now() + LEAD_IN + ROUND_TRIPS * slowest.unwrap_or_default();
+    for (line, _) in pods {
+        let Some(at) = line.fix(t0) else {
+            return Err(Error::Gone(line.why_broken()));
+        };
+        line.order(ToPod::Begin { at });
+    }
+    Ok(t0)
+}
+
+/// Takes in what the pods say until the last has ended.
+async fn follow(
+    pods: Vec<(Line, mpsc::UnboundedReceiver<News>)>,
+    plan: Plan,
+    targets: watch::Receiver<Targets>,
+    hearers: Hearers,
+    stop: CancellationToken,
+) -> Sent {
+    let lines: Vec<Line> = pods.iter().map(|(line, _)| line.clone()).collect();
+    let passing_on = tokio::spawn(pass_on(lines, targets, stop.clone()));
+    let given_up = CancellationToken::new();
+    let of = pods.len() as u32;
+    let mut parts = JoinSet::new();
+    for (index, (line, news)) in (0..).zip(pods) {
+        let (hearers, given_up) = (hearers.clone(), given_up.clone());
+        let share = Share { index, of };
+        let plan = plan.clone();
+        parts.spawn(async move {
+            let (samples, rest) = listen(&line, news, &hearers, &given_up).await;
+            part(&line, &plan, share, samples, rest)
+        });
+    }
+    let mut ended = Vec::new();
+    let mut broken = None;
+    let wait = async {
+        stop.cancelled().await;
+        sleep(STOPS_WITHIN).await;
+        given_up.cancel();
+    };
+    let mut wait = std::pin::pin!(wait);
+    let mut waited = false;
+    loop {
+        tokio::select! {
+            part = parts.join_next() => match part {
+                Some(Ok((record, recording, why))) => {
+                    if let Some(why) = why {
+                        broken.get_or_insert(why);
+                        // What the others send alone is another load.
+                        stop.cancel();
+                    }
+                    ended.push((record, recording));
+                }
+                Some(Err(error)) => {
+                    broken.get_or_insert(error.to_string());
+                }
+                None => break,
+            },
+            () = &mut wait, if !waited => waited = true,
+        }
+    }
+    passing_on.abort();
+    ended.sort_by_key(|(record, _)| record.index);
+    let (pods, recordings): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
+    let mut recording = merge(recordings);
+    recording.complete &= broken.is_none();
+    Sent {
+        recording,
+        pods,
+        broken,
+    }
+}
+
+/// Tells the pods where requests may be sent, and when to stop.
+async fn pass_on(lines: Vec<Line>, mut targets: watch::Receiver<Targets>, stop: CancellationToken) {
+    let changes = async {
+        while targets.changed().await.is_ok() {
+            let now = targets.borrow_and_update().clone();
+            for line in &lines {
+                line.order(ToPod::Targets(now.clone()));
+            }
+        }
+        // A sender that is gone leaves the last targets in force.
+        std::future::pending::<()>().await;
+    };
+    stop.run_until_cancelled(changes).await;
+    for line in &lines {
+        line.order(ToPod::Stop);
+    }
+}
+
+/// What one pod says, until it has said all: its samples, and the rest or why there is none.
+async fn listen(
+    line: &Line,
+    mut news: mpsc::UnboundedReceiver<News>,
+    hearers: &Hearers,
+    given_up: &CancellationToken,
+) -> (Vec<Sample>, Result<Recording, String>) {
+    let mut all = Vec::new();
+    loop {
+        let next = tokio::select! {
+            biased;
+            next = news.recv() => next,
+            () = given_up.cancelled() => {
+                return (all, Err("a load pod did not stop when it was told to".to_owned()));
+            }
+        };
+        match next {
+            Some(News::Told(some)) => {
+                for one in some {
+                    // Nobody has to listen.
+                    let _ = hearers.told.send(one);
+                }
+            }
+            Some(News::Samples(some)) => {
+                for sample in &some {
+                    let _ = hearers.live.send(*sample);
+                }
+                all.extend(some);
+            }
+            Some(News::Rest(rest)) => return (all, Ok(rest)),
+            Some(News::Failed(text)) => return (all, Err(text)),
+            Some(News::Ready) => {}
+            None => return (all, Err(line.why_broken())),
+        }
+    }
+}
+
+/// Puts together what is known of a pod's part. Of one that broke off there are the samples, and the counts are theirs.
+fn part(
+    line: &Line,
+    plan: &Plan,
+    share: Share,
+    samples: Vec<Sample>,
+    rest: Result<Recording, String>,
+) -> (PodRecord, Recording, Option<String>) {
+    let (rest, why) = match rest {
+        Ok(rest) => (rest, None),
+        Err(why) => (broken_off(plan, share, &samples), Some(why)),
+    };
+    let mut lateness: Vec<Duration> = samples.iter().filter_map(Sample::lateness).collect();
+    lateness.sort_unstable();
+    let mut record = PodRecord {
+        index: share.index,
+        floor: line.floor(),
+        lateness,
+        recording: rest.clone(),
+        ..PodRecord::default()
+    };
+    if let Some((before, now)) = line.clocks() {
+        record.clock_error = before.error();
+        record.clock_drift = now.drift_since(before);
+        record.round_trip = before.round_trip();
+    }
+    (record, Recording { samples, ..rest }, why)
+}
+
+fn broken_off(plan: &Plan, share: Share, samples: &[Sample]) -> Recording {
+    let planned = plan.classes.iter().map(|class| Ledger {
+        planned: (0..class.arrivals.len() as u64)
+            .filter(|n| share.has(*n))
+            .count() as u64,
+        ..Ledger::default()
+    });
+    let mut ledger: Vec<Ledger> = planned.collect();
+    for sample in samples {
+        let Some(ledger) = ledger.get_mut(usize::from(sample.class)) else {
+            continue;
+        };
+        ledger.offered += 1;
+        ledger.dropped += u64::from(sample.end == End::Dropped);
+        ledger.again += u64::from(sample.attempt > 0);
+    }
+    let last = samples.iter().map(|sample| sample.done).max();
+    Recording {
+        ledger,
+        wall: last.unwrap_or_default(),
+        ..Recording::default()
+    }
+}

@@ -1,0 +1,28 @@
+//! The load pod: `kubectl attach` leads the driver's stream to its standard input and output.
+
+use std::process::ExitCode;
+
+use lab_say::note;
+
+fn main() -> ExitCode {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            note!("load: no event loop to be had: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let served = runtime.block_on(lab_remote::serve(tokio::io::stdin(), tokio::io::stdout()));
+    // A read of standard input that is under way would keep it for ever.
+    runtime.shutdown_background();
+    match served {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            note!("load: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What driver and load pod say to each other, after their greetings.
+
+use std::time::Duration;
+
+use lab_load::{Ask, Floor, Plan, Recording, Reply, Sample, Share, Targets, Told};
+use serde::{Deserialize, Serialize};
+
+/// To the pod. Moments are those of the clock that is named.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ToPod {
+    /// What time is it? Also a sign of life.
+    Ping {
+        /// By the driver's clock.
+        sent: Duration,
+    },
+    /// Look at how late you wake up, now that nothing is to be done.
+    LookAtFloor,
+    /// Make ready to send a share of a plan.
+    Prepare {
+        plan: Plan,
+        share: Share,
+        targets: Targets,
+    },
+    /// Where requests may be sent from now on.
+    Targets(Targets),
+    /// Begin to send.
+    Begin {
+        /// The zero of every offset, by the pod's clock.
+        at: Duration,
+    },
+    /// End the load early.
+    Stop,
+    /// Ask a service, and say what it answers.
+    Ask { id: u64, ask: Ask },
+    /// Nobody waits for that answer any more.
+    Forget { id: u64 },
+    /// Find an address of a name that takes connections.
+    Find { id: u64, host: String, port: u16 },
+}
+
+/// To the driver.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ToDriver {
+    /// Answer to a ping.
+    Pong {
+        /// From the ping.
+        sent: Duration,
+        /// By the pod's clock.
+        seen: Duration,
+    },
+    /// How late the idle pod wakes up.
+    Floor(Floor),
+    /// The connections stand.
+    Ready,
+    /// The load can't be sent; why.
+    Failed(String),
+    /// What clients were told; before the samples of the same requests.
+    Told(Vec<Told>),
+    /// Requests that have ended.
+    Samples(Vec<Sample>),
+    /// The load has ended; all of the recording but its samples.
+    Rest(Recording),
+    /// The answer of a service, or why there is none.
+    Reply {
+        id: u64,
+        reply: Result<Reply, String>,
+    },
+    /// The address of a name, or why there is none.
+    Found {
+        id: u64,
+        found: Result<std::net::SocketAddr, String>,
+    },
+}

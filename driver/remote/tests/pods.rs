@@ -1,0 +1,361 @@
+//! Load pods as they are: the program, over its standard input and output, against a server.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    process::Stdio,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use lab_load::{
+    Ask, ClassPlan, End, Plan, Repeat, Sample, Service, Targets, Template,
+    schedule::{Shape, Spacing, Stretch, arrivals},
+    summary::{self, Expectation, Span},
+};
+use lab_remote::{Fleet, Sent, Stream};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    net::TcpListener,
+    process::{Child, Command},
+    sync::{mpsc, watch},
+    time::{sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+/// A wait that is this long has failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Starts a program as a load pod.
+fn pod(command: &mut Command) -> (Stream, Child) {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap();
+    let stream = Stream {
+        from: Box::pin(child.stdout.take().unwrap()),
+        to: Box::pin(child.stdin.take().unwrap()),
+        last_words: Box::pin(async { "so the test says".to_owned() }),
+    };
+    (stream, child)
+}
+
+async fn pods(count: usize) -> (Fleet, Vec<Child>) {
+    let load = || pod(&mut Command::new(env!("CARGO_BIN_EXE_load")));
+    let (streams, children) = (0..count).map(|_| load()).unzip();
+    (Fleet::join(streams).await.unwrap(), children)
+}
+
+/// A server that answers 200 to everything, and the lines of the requests that it has had.
+async fn server() -> (SocketAddr, Arc<Mutex<Vec<String>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let seen = Arc::<Mutex<Vec<String>>>::default();
+    let all = Arc::clone(&seen);
+    tokio::spawn(async move {
+        while let Ok((connection, _)) = listener.accept().await {
+            let seen = Arc::clone(&all);
+            tokio::spawn(async move {
+                let (from, mut to) = connection.into_split();
+                let mut lines = BufReader::new(from).lines();
+                let mut head = Vec::new();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    if !line.is_empty() {
+                        head.push(line);
+                        continue;
+                    }
+                    let line = std::mem::take(&mut head).remove(0);
+                    seen.lock().unwrap().push(line);
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+                    if to.write_all(answer).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    (address, seen)
+}
+
+fn plan(seconds: u64) -> Plan {
+    let class = |name: &str, rate: f64, spacing| {
+        let stretch = Stretch {
+            length: Duration::from_secs(seconds),
+            shape: Shape::Constant(rate.try_into().unwrap()),
+        };
+        ClassPlan {
+            name: name.into(),
+            service: Service::Api,
+            method: "GET".parse().unwrap(),
+            path: Template::new("/{key}"),
+            body: None,
+            timeout: Duration::from_secs(20),
+            max_in_flight: 1000,
+            repeat: None,
+            again: None,
+            keeps_answers: true,
+            arrivals: arrivals(&[stretch], spacing),
+        }
+    };
+    let mut even = class("even", 101.0, Spacing::Even);
+    even.repeat = Some(Repeat { every: 10, lag: 3 });
+    Plan {
+        run: "test".into(),
+        classes: vec![even, class("random", 53.0, Spacing::Poisson { seed: 7 })],
+        connections_per_target: 4,
+        drain: PATIENCE,
+    }
+}
+
+fn api(address: SocketAddr) -> watch::Receiver<Targets> {
+    let targets = Targets {
+        api: vec![address.into()],
+        ..Targets::default()
+    };
+    watch::channel(targets).1
+}
+
+/// Sends a plan; what came of it, and what was told meanwhile.
+async fn send(fleet: Fleet, plan: &Plan, address: SocketAddr) -> (Sent, Vec<Sample>, usize) {
+    let (live, mut samples) = mpsc::unbounded_channel();
+    let (tell, mut told) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let running = fleet
+        .start(plan.clone(), api(address), live, tell, stop)
+        .await
+        .unwrap();
+    assert!(running.t0() > Instant::now() - PATIENCE);
+    let sent = timeout(PATIENCE, running.finish()).await.unwrap();
+    let samples = std::iter::from_fn(|| samples.try_recv().ok()).collect();
+    let told = std::iter::from_fn(|| told.try_recv().ok()).count();
+    (sent, samples, told)
+}
+
+/// Checks that the counts are those of the plan.
+fn balanced(plan: &Plan, sent: &Sent) {
+    let expectation = Expectation {
+        ok: vec![200],
+        ..Expectation::default()
+    };
+    let expectations = vec![expectation; plan.classes.len()];
+    let all = Span {
+        name: "all".into(),
+        from: Duration::ZERO,
+        to: Duration::MAX,
+    };
+    let classes = summary::classes(plan, &expectations, &[all], &sent.recording.samples);
+    summary::verify_books(plan, &sent.recording, &classes).unwrap();
+}
+
+#[tokio::test]
+async fn several_pods_send_one_plan() {
+    let plan = plan(2);
+    let (address, seen) = server().await;
+    let (fleet, mut children) = pods(3).await;
+    let lines = fleet.lines();
+    for line in &lines {
+        line.look_at_floor();
+    }
+    let (sent, live, told) = send(fleet, &plan, address).await;
+
+    assert_eq!(sent.broken, None);
+    assert!(sent.recording.complete);
+    balanced(&plan, &sent);
+    let samples = &sent.recording.samples;
+    let planned: usize = plan.classes.iter().map(|class| class.arrivals.len()).sum();
+    assert_eq!(
+        (samples.len(), live.len(), told),
+        (planned, planned, planned)
+    );
+    assert!(
+        samples
+            .iter()
+            .all(|sample| sample.end == End::Answered(200))
+    );
+    assert!(samples.is_sorted_by_key(|sample| sample.done));
+
+    // Each arrival once, at its own time, with the key that it has without pods.
+    let mut intended: Vec<Duration> = samples.iter().map(|sample| sample.intended).collect();
+    intended.sort_unstable();
+    let mut due: Vec<Duration> = plan
+        .classes
+        .iter()
+        .flat_map(|class| class.arrivals.clone())
+        .collect();
+    due.sort_unstable();
+    assert_eq!(intended, due);
+    let even = plan.classes[0].arrivals.len();
+    let repeated = even / 10;
+    let requests: Vec<String> = seen.lock().unwrap().clone();
+    assert_eq!(requests.len(), planned);
+    let different: BTreeSet<&String> = requests.iter().collect();
+    assert_eq!(different.len(), planned - repeated);
+
+    let shares: Vec<usize> = sent.pods.iter().map(|pod| pod.lateness.len()).collect();
+    assert_eq!(shares.iter().sum::<usize>(), planned);
+    assert!(
+        shares.iter().all(|share| share.abs_diff(planned / 3) <= 2),
+        "{shares:?}"
+    );
+    assert!(sent.pods.iter().all(|pod| pod.floor.is_some()));
+
+    for line in lines {
+        line.end();
+    }
+    for child in &mut children {
+        let ended = timeout(PATIENCE, child.wait()).await.unwrap().unwrap();
+        assert!(ended.success(), "{ended}");
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_breaks_is_named_and_what_was_measured_is_kept() {
+    let plan = plan(30);
+    let (address, _) = server().await;
+    let (fleet, mut children) = pods(2).await;
+    let (live, mut samples) = mpsc::unbounded_channel();
+    let (tell, _told) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let running = fleet
+        .start(plan.clone(), api(address), live, tell, stop)
+        .await
+        .unwrap();
+    for _ in 0..50 {
+        timeout(PATIENCE, samples.recv()).await.unwrap().unwrap();
+    }
+    children[1].kill().await.unwrap();
+    let sent = timeout(PATIENCE, running.finish()).await.unwrap();
+    let broken = sent.broken.clone().unwrap();
+    assert_eq!(
+        broken,
+        "the stream to load pod 1 broke: the pod has ended, or the way to it; so the test says"
+    );
+    assert!(!sent.recording.complete && sent.recording.samples.len() >= 50);
+    assert!(sent.recording.samples.len() < 154 * 30);
+    balanced(&plan, &sent);
+}
+
+#[tokio::test]
+async fn a_pod_of_another_build_is_told_with_the_remedy() {
+    let mut other = Command::new("sh");
+    other.args([
+        "-c",
+        "read greeting; echo 'lab-load 1 of last week'; cat >/dev/null",
+    ]);
+    let (stream, _child) = pod(&mut other);
+    let Err(error) = Fleet::join(vec![stream]).await else {
+        panic!("it was taken for one of ours");
+    };
+    let text = error.to_string();
+    assert!(
+        text.starts_with("load pod 0 is `lab-load 1 of last week`, and this driver `lab-load 1 "),
+        "{text}"
+    );
+    assert!(text.contains("make image"), "{text}");
+}
+
+#[tokio::test]
+async fn a_pod_refuses_a_driver_of_another_build() {
+    let mut load = Command::new(env!("CARGO_BIN_EXE_load"));
+    let mut load = load
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stdin = load.stdin.take().unwrap();
+    stdin.write_all(b"lab-load 1 of tomorrow\n").await.unwrap();
+    let output = timeout(PATIENCE, load.wait_with_output())
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("the driver says `lab-load 1 of tomorrow`"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn a_pod_asks_for_the_driver_and_finds_names() {
+    let (address, seen) = server().await;
+    let (fleet, _children) = pods(1).await;
+    let line = fleet.lines().remove(0);
+    for _ in 0..3 {
+        let ask = Ask {
+            to: address.into(),
+            method: "GET".into(),
+            path: "/metrics?all".into(),
+            body: None,
+        };
+        let reply = line.ask(ask).await.unwrap();
+        assert_eq!((reply.status, reply.body.as_slice()), (200, &b"hello"[..]));
+    }
+    assert_eq!(seen.lock().unwrap()[2], "GET /metrics?all HTTP/1.1");
+    let found = line.find("localhost", address.port()).await.unwrap();
+    assert_eq!(found, address);
+    assert!(line.find("no-such-host.invalid", 80).await.is_err());
+
+    // A server that never answers keeps nobody, and one that is gone is told.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let ask = Ask {
+        to: silent.local_addr().unwrap().into(),
+        method: "GET".into(),
+        path: "/".into(),
+        body: None,
+    };
+    let asked = timeout(Duration::from_millis(200), line.ask(ask.clone())).await;
+    assert!(asked.is_err());
+    let (mut connection, _) = silent.accept().await.unwrap();
+    let mut request = Vec::new();
+    // The question is taken back, which closes the connection.
+    timeout(PATIENCE, connection.read_to_end(&mut request))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(request.starts_with(b"GET / HTTP/1.1"));
+    drop(silent);
+    assert!(line.ask(ask).await.is_err());
+}
+
+#[tokio::test]
+async fn a_load_that_can_not_begin_says_why() {
+    let closed = TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    let (fleet, _children) = pods(1).await;
+    let (live, _samples) = mpsc::unbounded_channel();
+    let (tell, _told) = mpsc::unbounded_channel();
+    let started = fleet
+        .start(plan(1), api(closed), live, tell, CancellationToken::new())
+        .await;
+    let text = started.err().unwrap().to_string();
+    assert!(text.contains("load pod 0 can't send"), "{text}");
+    assert!(text.contains(&closed.to_string()), "{text}");
+}
+
+#[tokio::test]
+async fn a_load_that_is_stopped_hands_over_what_it_has() {
+    let (address, _) = server().await;
+    let (fleet, _children) = pods(2).await;
+    let (live, mut samples) = mpsc::unbounded_channel();
+    let (tell, _told) = mpsc::unbounded_channel();
+    let stop = CancellationToken::new();
+    let plan = plan(30);
+    let running = fleet
+        .start(plan.clone(), api(address), live, tell, stop.clone())
+        .await
+        .unwrap();
+    timeout(PATIENCE, samples.recv()).await.unwrap().unwrap();
+    sleep(Duration::from_millis(300)).await;
+    stop.cancel();
+    let sent = timeout(PATIENCE, running.finish()).await.unwrap();
+    assert_eq!(sent.broken, None);
+    assert!(!sent.recording.complete && !sent.recording.samples.is_empty());
+    balanced(&plan, &sent);
+}

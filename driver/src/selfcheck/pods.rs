@@ -1,0 +1,130 @@
+//! What each load pod says of itself: which way the load took, and whether a pod kept its times and knew the clock.
+
+use std::time::Duration;
+
+use lab_record::{Finding, LoadPod, Validity};
+use lab_remote::PodRecord;
+
+use super::{Limits, allowed, grade, ms, of_a_core, percent};
+
+/// A clock that is further off than a send may be late moves a pod's load against the faults and the other pods; four
+/// times that is what the scenarios tell apart.
+const CLOCK_INVALID: u32 = 4;
+
+/// None where the driver sent the load itself.
+pub(super) fn finding(pods: &[PodRecord], limits: &Limits) -> Option<Finding> {
+    let validity = pods.iter().map(|pod| validity(pod, limits)).max()?;
+    let each: Vec<String> = pods.iter().map(described).collect();
+    let text = format!(
+        "The load came from inside the cluster, straight to the services' pods. {} Of late sends in one pod: {} \
+         Of clocks: suspect when more than {} off, invalid above {}.",
+        each.join(" "),
+        allowed(limits.late_sends).to_lowercase(),
+        ms(limits.lateness),
+        ms(CLOCK_INVALID * limits.lateness),
+    );
+    Some(super::finding("load pods", validity, text))
+}
+
+/// The late sends of one pod only raise a doubt: how much they are of the whole is judged with all others.
+fn validity(pod: &PodRecord, limits: &Limits) -> Validity {
+    let sends = grade(late(pod, limits.lateness), limits.late_sends).min(Validity::Suspect);
+    let off = clock_error(pod).as_secs_f64() / limits.lateness.as_secs_f64();
+    sends.max(grade(off, (1.0, f64::from(CLOCK_INVALID))))
+}
+
+/// Share of its sends that left later than `limit`.
+fn late(pod: &PodRecord, limit: Duration) -> f64 {
+    let late = pod.lateness.iter().filter(|of| **of > limit).count();
+    late as f64 / pod.lateness.len().max(1) as f64
+}
+
+fn clock_error(pod: &PodRecord) -> Duration {
+    pod.clock_error + pod.clock_drift
+}
+
+fn described(pod: &PodRecord) -> String {
+    let floor = pod.floor.map_or_else(
+        || "idle it was not measured".to_owned(),
+        |floor| format!("{} while it was idle", ms(floor.p99)),
+    );
+    format!(
+        "Pod {}: {} sends, p99 of lateness {} ({floor}), clock known to {}, send loop {} of a core.",
+        pod.index,
+        pod.lateness.len(),
+        ms(percentile(&pod.lateness, 99)),
+        ms(clock_error(pod)),
+        percent(loop_cpu(pod)),
+    )
+}
+
+fn loop_cpu(pod: &PodRecord) -> f64 {
+    of_a_core(pod.recording.loop_cpu, pod.recording.wall)
+}
+
+/// Of what is in order of size.
+fn percentile(sorted: &[Duration], percent: usize) -> Duration {
+    let rank = (sorted.len() * percent).div_ceil(100);
+    let at = sorted.get(rank.saturating_sub(1));
+    at.copied().unwrap_or_default()
+}
+
+/// The same as data.
+pub(crate) fn record(pod: &PodRecord) -> LoadPod {
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    LoadPod {
+        index: pod.index,
+        sent: pod.lateness.len() as u64,
+        floor_p99_ms: pod.floor.map(|floor| ms(floor.p99)),
+        lateness_p99_ms: ms(percentile(&pod.lateness, 99)),
+        lateness_max_ms: ms(percentile(&pod.lateness, 100)),
+        clock_error_ms: ms(clock_error(pod)),
+        loop_cpu: loop_cpu(pod),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(late_ms: &[u64], clock_ms: u64) -> PodRecord {
+        PodRecord {
+            lateness: late_ms
+                .iter()
+                .map(|ms| Duration::from_millis(*ms))
+                .collect(),
+            clock_error: Duration::from_millis(clock_ms),
+            ..PodRecord::default()
+        }
+    }
+
+    #[test]
+    fn each_pod_is_judged_for_itself() {
+        let judged = |pods: &[PodRecord]| {
+            let finding = finding(pods, &Limits::default());
+            finding.map(|finding| finding.validity)
+        };
+        let good = pod(&[0, 1, 2], 1);
+        assert_eq!(judged(&[]), None);
+        assert_eq!(judged(&[good.clone()]), Some(Validity::Valid));
+        // Half of one pod's sends may be few of all.
+        let late = pod(&[0, 1, 40, 50], 1);
+        assert_eq!(judged(&[good.clone(), late]), Some(Validity::Suspect));
+        let astray = pod(&[0], 60);
+        assert_eq!(judged(&[good.clone(), astray]), Some(Validity::Suspect));
+        let lost = pod(&[0], 200);
+        assert_eq!(judged(&[lost, good]), Some(Validity::Invalid));
+    }
+
+    #[test]
+    fn the_way_and_the_figures_of_each_pod_are_told() {
+        let pods = [pod(&[1, 2, 3], 1), pod(&[4, 5], 2)];
+        let text = finding(&pods, &Limits::default()).unwrap().text;
+        assert!(text.contains("from inside the cluster"), "{text}");
+        assert!(
+            text.contains("Pod 1: 2 sends, p99 of lateness 5.0 ms"),
+            "{text}"
+        );
+        assert_eq!(record(&pods[0]).lateness_max_ms, 3.0);
+    }
+}
