@@ -73,6 +73,13 @@ struct Member {
     crashes: i32,
 }
 
+impl Member {
+    /// Where it takes requests, in the cluster.
+    fn endpoint(&self) -> Option<Endpoint> {
+        self.address.map(Endpoint::from)
+    }
+}
+
 struct Supervisor {
     kubectl: Kubectl,
     reader: Reader,
@@ -279,7 +286,7 @@ impl Supervisor {
             }
         };
         for (name, member) in &self.members {
-            if let Some(endpoint) = self.endpoint(member).filter(|_| member.app != "postgres") {
+            if let Some(endpoint) = member.endpoint().filter(|_| member.app != "postgres") {
                 reached(name.clone(), self.pods.gateway.to(&endpoint)).await?;
             }
         }
@@ -431,7 +438,7 @@ impl Supervisor {
         member.crashes += 1;
         self.publish();
         self.tell(&name, Change::Killed);
-        let endpoint = self.members.get(&name).and_then(|pod| self.endpoint(pod));
+        let endpoint = self.members.get(&name).and_then(Member::endpoint);
         let Some(pod) = endpoint.map(|endpoint| self.pods.gateway.to(&endpoint)) else {
             return;
         };
@@ -566,18 +573,13 @@ impl Supervisor {
         removed
     }
 
-    /// Where a pod takes requests, in the cluster.
-    fn endpoint(&self, member: &Member) -> Option<Endpoint> {
-        member.address.map(Endpoint::from)
-    }
-
     fn publish(&self) {
         let of = |app: &str| {
             let mut members: Vec<_> = self
                 .members
                 .iter()
                 .filter(|(_, member)| member.app == app && !member.leaving)
-                .filter_map(|(_, member)| Some((member.ready_since?, self.endpoint(member)?)))
+                .filter_map(|(_, member)| Some((member.ready_since?, member.endpoint()?)))
                 .collect();
             members.sort();
             members.into_iter().map(|(_, endpoint)| endpoint).collect()
@@ -615,7 +617,7 @@ impl Supervisor {
                 name: name.clone(),
                 endpoint: member
                     .ready_since
-                    .and_then(|_| Some(self.pods.gateway.to(&self.endpoint(member)?))),
+                    .and_then(|_| Some(self.pods.gateway.to(&member.endpoint()?))),
                 created: member.created,
                 ready_since: member.ready_since,
             })
