@@ -36,8 +36,8 @@ pub(super) struct Options {
     /// A scenario file of your own
     #[arg(long, value_name = "FILE", conflicts_with = "scenario")]
     scenario_file: Option<PathBuf>,
-    /// Send the scenario's load to a running service of your own; on a cluster from load pods inside, as in
-    /// http://service.namespace
+    /// Send the scenario's load to a running service of your own; on a cluster from load pods inside, where its name
+    /// is as in `http://service.namespace`
     #[arg(
         long,
         value_name = "URL",

@@ -449,6 +449,154 @@ fn ctrl_c_leaves_no_process_and_no_pod() {
 }
 
 #[test]
+fn several_load_pods_share_the_load_and_stand_in_the_report() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let mut command = cluster.run("short");
+    let output = command.args(["--load-pods", "2"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let data = data(&cluster.path("reports"), "short");
+    let pods = data["load_pods"].as_array().unwrap();
+    let sent: Vec<u64> = pods
+        .iter()
+        .map(|pod| pod["sent"].as_u64().unwrap())
+        .collect();
+    let all = data["classes"][0]["total"]["counts"]["offered"].as_u64();
+    assert_eq!(sent, [all.unwrap() / 2, all.unwrap() / 2]);
+    assert!(
+        pods.iter().all(|pod| pod["floor_p99_ms"].is_number()),
+        "{pods:?}"
+    );
+    let report = fs::read_dir(cluster.path("reports/short")).unwrap().next();
+    let report = report.unwrap().unwrap().path().join("report.html");
+    let page = fs::read_to_string(report).unwrap();
+    assert!(page.contains("2 load pods in the cluster"));
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn a_stream_that_breaks_makes_the_run_invalid_by_name() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+    let children = descendants(driver.id());
+    let attached = children
+        .iter()
+        .find(|(_, command)| command.contains("attach --stdin"));
+    signal("KILL", attached.unwrap().0);
+    let output = driver.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", text(&output));
+    let said = text(&output);
+    assert!(said.contains("the stream to load pod 0 broke"), "{said}");
+    // What was measured is kept, and marked.
+    let data = data(&cluster.path("reports"), "long");
+    assert_eq!(
+        (&data["complete"], &data["verdict"]["outcome"]),
+        (&false.into(), &"invalid".into())
+    );
+    let counts = &data["classes"][0]["total"]["counts"];
+    assert!(counts["ok"].as_u64().unwrap() > 0, "{counts}");
+    let findings = data["self_check"]["findings"].as_array().unwrap();
+    let books = findings.iter().find(|finding| finding["name"] == "books");
+    assert_eq!(books.unwrap()["validity"], "valid");
+    cluster.is_clean(&children);
+}
+
+#[test]
+fn a_load_pod_of_another_build_is_refused_with_the_remedy() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let other = cluster.path("bin/load");
+    fs::write(
+        &other,
+        "#!/bin/sh\nread greeting; echo 'lab-load 1 of last week'; cat >/dev/null\n",
+    )
+    .unwrap();
+    fs::set_permissions(&other, fs::Permissions::from_mode(0o755)).unwrap();
+    let output = cluster.run("short").env("FAKE_LOAD", other).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output));
+    let said = text(&output);
+    assert!(
+        said.contains("load pod 0 is `lab-load 1 of last week`") && said.contains("make image"),
+        "{said}"
+    );
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn load_pods_send_a_scenario_of_one_s_own_to_a_service_by_its_name() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let example = fs::read_to_string(root().join("driver/scenarios/own-service.toml")).unwrap();
+    let short = example
+        .replace("\"10s\"", "\"2s\"")
+        .replace("duration = \"5s\"", "duration = \"1s\"");
+    let file = cluster.path("my.toml");
+    fs::write(&file, short).unwrap();
+    let url = crate::target::serve().replace("127.0.0.1", "localhost");
+    let mut command = driver(&[
+        "run",
+        "--target",
+        &url,
+        "--load-pods",
+        "2",
+        "--scenario-file",
+    ]);
+    command
+        .arg(&file)
+        .arg("--reports")
+        .arg(cluster.path("reports"));
+    cluster.equip(&mut command);
+    let output = command.output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let data = data(&cluster.path("reports"), "own-service");
+    assert_eq!(
+        (&data["platform"], &data["verdict"]["outcome"]),
+        (&"target".into(), &"pass".into())
+    );
+    assert_eq!(data["load_pods"].as_array().unwrap().len(), 2);
+    assert_eq!(data["versions"]["target"], url);
+    cluster.is_clean(&[]);
+}
+
+#[test]
+fn a_driver_that_is_killed_at_any_moment_leaves_nothing() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    // From before the first object is made to the last look at the services.
+    for after in [0.2, 0.9, 1.6, 2.4, 3.5, 5.0, 7.0] {
+        let mut driver = start(&mut cluster.run("short"));
+        std::thread::sleep(std::time::Duration::from_secs_f64(after));
+        let children = descendants(driver.id());
+        driver.kill().unwrap();
+        driver.wait().unwrap();
+        cluster.is_clean(&children);
+        wait_for("no object is left", || {
+            let kept = fs::read(cluster.path("state/applied.json")).unwrap_or(b"[]".into());
+            let kept: Vec<serde_json::Value> = serde_json::from_slice(&kept).ok()?;
+            let mine = |item: &serde_json::Value| {
+                !["Namespace", "Service"]
+                    .map(Into::into)
+                    .contains(&item["kind"])
+            };
+            let job = cluster.path("state/job.json").exists();
+            (!job && !kept.iter().any(mine)).then_some(())
+        });
+    }
+}
+
+#[test]
 fn a_killed_driver_leaves_no_process_of_this_machine() {
     let _turn = turn();
     let Some(cluster) = Cluster::new() else {

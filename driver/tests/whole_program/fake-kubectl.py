@@ -3,11 +3,12 @@
 FAKE_RUNTIME=docker, containers of the image on the Docker network `lab-test`. A stand-in autoscaler does
 the division of Kubernetes' algorithm, every 5 s, and no more of it.
 
-<<<<<<< HEAD
-What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable. Beside this file
-are what it lets somebody do (fake_rights.py) and what a node gives to containers (fake_node.py).
+What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable; that of the load
+pods lies beside it, or is FAKE_LOAD. Each load pod has a process of the cluster's own that outlives the command
+(`node`): it is the kubelet, the Job's controller and the garbage collector. Beside this file are what the cluster lets
+somebody do (fake_rights.py) and what a node gives to containers (fake_node.py).
 FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
-`no-way` (it reaches no pod), `no-figures` (nobody has measured a pod), `no-names` (nobody finds the dependency),
+`no-way` (no pod is reached), `no-figures` (nobody has measured a pod), `no-names` (nobody finds the dependency),
 `new-addresses` (the Services go with the pods, as if somebody deleted the namespace).
 
 A test can also do what people and nodes do to a cluster, while a run goes: `replace POD NEW` deletes a pod, and
@@ -15,18 +16,8 @@ its owner makes another of that name; `away HOW SECONDS` takes the API server aw
 `take WHO` takes the namespace over from the run that has it.
 """
 
-import contextlib, fcntl, http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time
+import contextlib, fcntl, http.server, json, math, os, pathlib, re, signal, socket, socketserver, subprocess, sys, threading, time
 import uuid
-=======
-What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable; that of the load
-pods lies beside it, or is FAKE_LOAD. Each load pod has a process of the cluster's own that outlives the command
-(`node`): it is the kubelet, the Job's controller and the garbage collector.
-FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
-`no-way` (no pod is reached).
-"""
-
-import fcntl, http.server, json, math, os, pathlib, re, select, signal, socket, socketserver, subprocess, sys, threading, time, uuid
->>>>>>> pods
 import urllib.request
 
 sys.dont_write_bytecode = True
@@ -84,14 +75,9 @@ def wait_for_api():
 
 
 def pods():
-<<<<<<< HEAD
     """By their names, as the API server lists them."""
     found = []
     for file in sorted(STATE.glob("pod-*.json"), key=lambda file: file.stem):
-=======
-    found = []
-    for file in sorted(STATE.glob("pod-*.json")):
->>>>>>> pods
         try:
             found.append(json.loads(file.read_text()))
         except (FileNotFoundError, json.JSONDecodeError):
@@ -100,7 +86,6 @@ def pods():
     return found
 
 
-<<<<<<< HEAD
 @contextlib.contextmanager
 def turn():
     """What happens to the cluster at one moment."""
@@ -111,7 +96,8 @@ def turn():
 
 def selected(labels, selector):
     return all(labels.get(key) == value for key, value in (part.split("=", 1) for part in selector.split(",") if part))
-=======
+
+
 def keep(pod):
     file = STATE / f"pod-{pod['name']}.json"
     fresh = file.with_suffix(f".{os.getpid()}")
@@ -128,7 +114,6 @@ def applied():
 
 def owner(item):
     return next((o["uid"] for o in item["metadata"].get("ownerReferences", [])), None)
->>>>>>> pods
 
 
 def contain(app, index, spec, container, secrets):
@@ -158,15 +143,9 @@ def millicores(text):
     return int(text[:-1]) if text.endswith("m") else int(float(text) * 1000)
 
 
-<<<<<<< HEAD
 def launch(app, index, name=None):
     """One more pod of what was applied, named by its index or otherwise."""
-    items = json.loads((STATE / "applied.json").read_text())
-=======
-def launch(app, index):
-    """One more pod of what was applied."""
     items = applied()
->>>>>>> pods
     secrets = {i["metadata"]["name"]: i["stringData"] for i in items if i["kind"] == "Secret"}
     item = next(i for i in items if i["kind"] in ("Deployment", "StatefulSet") and i["metadata"]["name"] == app)
     spec = item["spec"]["template"]["spec"]
@@ -174,14 +153,8 @@ def launch(app, index):
     pod = {"name": name or f"{app}-{index}", "app": app, "image": container["image"], "uid": str(uuid.uuid4()),
            "labels": item["spec"]["template"]["metadata"]["labels"], "resources": container["resources"]}
     if not DOCKER:
-<<<<<<< HEAD
-        return start(pod, container)
-    (STATE / f"pod-{pod['name']}.json").write_text(json.dumps({**pod, **contain(app, index, spec, container, secrets)}))
-=======
-        return start(app, index, container, owner(item))
-    keep({"name": f"{app}-{index}", "app": app, "image": container["image"], "owner": owner(item),
-          **contain(app, index, spec, container, secrets)})
->>>>>>> pods
+        return start({**pod, "owner": owner(item)}, container)
+    keep({**pod, "owner": owner(item), **contain(app, index, spec, container, secrets)})
 
 
 def revive(pod):
@@ -192,13 +165,12 @@ def revive(pod):
     keep(pod)
 
 
-<<<<<<< HEAD
 def replace(name, new):
     """Deletes a pod, as a person or an eviction does: the owner of the pod has made another before it is gone."""
     pod = next(p for p in pods() if p["name"] == name)
     with turn():
         launch(pod["app"], 0, new)
-        (STATE / f"pod-{name}.json").write_text(json.dumps({**pod, "leaving": True}))
+        keep({**pod, "leaving": True})
     time.sleep(1)
     os.kill(pod["pid"], signal.SIGTERM)
     (STATE / f"pod-{name}.json").unlink(missing_ok=True)
@@ -206,20 +178,12 @@ def replace(name, new):
 
 def start(pod, container):
     app = pod["app"]
-=======
-def start(app, index, container, owner):
->>>>>>> pods
     argv = [re.sub(r"^--listen=.*", "--listen=127.0.0.1:0", a) for a in container["args"]]
     dep = next((p["port"] for p in pods() if p["app"] == "dep"), 0)
     if TROUBLE != "no-names":
         argv = [a.replace("http://dep:8082", f"http://127.0.0.1:{dep}") for a in argv]
     env = dict(os.environ, **{e["name"]: e["value"] for e in container.get("env", []) if "value" in e})
-<<<<<<< HEAD
     pod = {**pod, "pid": 0, "host": "127.0.0.1", "port": 0}
-=======
-    pod = {"name": f"{app}-{index}", "app": app, "image": container["image"], "owner": owner, "pid": 0,
-           "host": "127.0.0.1", "port": 0}
->>>>>>> pods
     if TROUBLE != "no-image":
         log = open(STATE / f"{app}.log", "w")
         process = subprocess.Popen([os.environ["LAB"], *argv], env=env, stdin=subprocess.DEVNULL,
@@ -231,13 +195,17 @@ def start(app, index, container, owner):
 
 def create():
     """A Job, with a node for each of its pods."""
+    wait_for_api()
     job = json.load(sys.stdin)
+    rights.may_create(job)
     name = job["metadata"]["name"]
     job["metadata"]["uid"] = str(uuid.uuid4())
     (STATE / "job.json").write_text(json.dumps(job))
-    container = job["spec"]["template"]["spec"]["containers"][0]
+    template = job["spec"]["template"]
+    container = template["spec"]["containers"][0]
     for index in range(job["spec"]["completions"]):
         pod = {"name": f"{name}-{index}", "app": "load", "image": container["image"], "pid": 0, "index": index,
+               "uid": str(uuid.uuid4()), "labels": template["metadata"]["labels"], "resources": container["resources"],
                "owner": job["metadata"]["uid"], "host": "127.0.0.1", "port": 0}
         keep(pod)
         if TROUBLE != "no-image":
@@ -297,8 +265,7 @@ def pump(source, sink):
 
 def finished(pod):
     """A pod of the Job has ended. With the last one goes the Job, and all that it owns."""
-    with open(STATE / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with turn():
         (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
         if not any(p["app"] == "load" and p["owner"] == pod["owner"] for p in pods()):
             collect(pod["owner"])
@@ -308,6 +275,9 @@ def collect(uid):
     for pod in pods():
         if pod["owner"] == uid:
             end(pod)
+    for file in STATE.glob("lease-*.json"):
+        if owner(json.loads(file.read_text())) == uid:
+            file.unlink()
     left = [item for item in applied() if owner(item) != uid]
     (STATE / "applied.json").write_text(json.dumps(left))
     job = STATE / "job.json"
@@ -324,6 +294,7 @@ def end(pod):
 
 
 def attach(name):
+    rights.may_attach(name)
     pod = next((p for p in pods() if p["name"] == name), None)
     if not pod or not pod["pid"]:
         fail(f'Error from server (NotFound): pods "{name}" not found')
@@ -347,7 +318,6 @@ def attach(name):
 def apply():
     wait_for_api()
     items = json.load(sys.stdin)["items"]
-<<<<<<< HEAD
     for item in items:
         rights.may_apply(item)
     if [item["kind"] for item in items] == ["Namespace"]:
@@ -357,13 +327,10 @@ def apply():
         fail(f'Error from server (NotFound): namespaces "{NAMESPACE}" not found')
     for item in items:
         nodes.make_service(item)
-    (STATE / "applied.json").write_text(json.dumps(items))
-=======
     of = lambda item: (item["kind"], item["metadata"]["name"])
     new = {of(item) for item in items}
     both = [item for item in applied() if of(item) not in new] + items
     (STATE / "applied.json").write_text(json.dumps(both))
->>>>>>> pods
     for item in items:
         if item["metadata"].get("namespace") != NAMESPACE:
             fail(f"the namespace of {item['metadata']['name']} is not {NAMESPACE}")
@@ -383,43 +350,28 @@ def delete():
         if selected(json.loads(file.read_text())["metadata"]["labels"], selector):
             file.unlink()
     for pod in pods():
-<<<<<<< HEAD
-        if not selected(pod["labels"], selector):
-            continue
-        if DOCKER:
-            docker("rm", "--force", pod["pid"])
-        elif pod["pid"] and alive(pod["pid"]):
-            os.kill(pod["pid"], signal.SIGTERM)
-        (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+        if selected(pod["labels"], selector):
+            end(pod)
+    gone = lambda item: item["kind"] != "Service" and selected(item["metadata"]["labels"], selector)
+    (STATE / "applied.json").write_text(json.dumps([item for item in applied() if not gone(item)]))
+    (STATE / "job.json").unlink(missing_ok=True)
     if DOCKER:
         nodes.clear()
 
 
 def seen(pod):
-    """A pod as the API shows it."""
+    """A pod as the API shows it: it listens where its process does."""
     metadata = {"name": pod["name"], "namespace": NAMESPACE, "uid": pod["uid"], "labels": pod["labels"]}
     if pod.get("leaving"):
         metadata["deletionTimestamp"] = "2026-11-25T08:00:00Z"
-    container = {"name": pod["app"], "resources": pod["resources"]}
-    return {"metadata": metadata, "spec": {"containers": [container]}, "status": status(pod)}
-=======
-        end(pod)
-    for file in ("applied.json", "job.json"):
-        (STATE / file).unlink(missing_ok=True)
-
-
-def seen(pod):
-    """A pod as the API shows it: it listens where its process does."""
-    metadata = {"name": pod["name"], "namespace": "lab-run", "labels": {"app": pod["app"]}}
     if pod["owner"]:
         kind = "Job" if pod["app"] == "load" else "ReplicaSet"
         metadata["ownerReferences"] = [{"apiVersion": "-", "kind": kind, "name": "-", "uid": pod["owner"]}]
     if "index" in pod:
         metadata["annotations"] = {"batch.kubernetes.io/job-completion-index": str(pod["index"])}
     port = 1 if TROUBLE == "no-way" else pod["port"]
-    container = {"name": pod["app"], "ports": [{"containerPort": port}]}
+    container = {"name": pod["app"], "resources": pod["resources"], "ports": [{"containerPort": port}]}
     return {"metadata": metadata, "spec": {"containers": [container]}, "status": {**status(pod), "podIP": pod["host"]}}
->>>>>>> pods
 
 
 def status(pod):
@@ -535,6 +487,9 @@ def answer(method, path, body, autoscaler):
     if place == "pods":
         selector = query.removeprefix("labelSelector=")
         with turn():
+            for pod in pods():
+                if DOCKER and pod["app"] != "load" and pod["pid"] and not alive(pod["pid"]):
+                    revive(pod)
             found = pods()
             items = [seen(p) for p in found]
             if DOCKER:
@@ -557,7 +512,6 @@ def proxy(path):
         def log_message(self, *_):
             pass
 
-<<<<<<< HEAD
         def do(self):
             while away() == "stopped":
                 time.sleep(0.05)
@@ -578,22 +532,6 @@ def proxy(path):
 
         def answer(self, code, body):
             self.send_response(code)
-=======
-        def do_GET(self):
-            if TROUBLE == "no-api" and time.time() > begun + 6:
-                self.send_error(503)
-                return
-            for pod in pods():
-                if DOCKER and pod["app"] != "load" and not alive(pod["pid"]):
-                    revive(pod)
-            items = [seen(p) for p in pods()]
-            answer = {"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": items}
-            if "horizontalpodautoscalers" in self.path:
-                answer = {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler",
-                          "metadata": {"name": "api"}, "status": autoscaler.status}
-            body = json.dumps(answer).encode()
-            self.send_response(200)
->>>>>>> pods
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -609,86 +547,6 @@ def proxy(path):
     server.serve_forever()
 
 
-<<<<<<< HEAD
-class Gate(socketserver.StreamRequestHandler):
-    """Passes each request on to the pod that its path names, as `kubectl proxy` and the API server do."""
-
-    disable_nagle_algorithm = True
-
-    def handle(self):
-        pods_by_name = {}
-        while head := self.head(self.rfile):
-            line, *headers = head
-            method, path, _ = line.split(" ")
-            match = re.match(rf"/api/v1/namespaces/{NAMESPACE}/pods/([^/:]+):\d+/proxy(/.*)", path)
-            if not match:
-                self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
-                continue
-            try:
-                rights.may_ask(method, path)
-            except rights.Forbidden as error:
-                text = error.status()
-                self.wfile.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
-                continue
-            name, rest = match.groups()
-            while away() == "stopped":
-                time.sleep(0.05)
-            if TROUBLE == "no-way" or away() == "gone":
-                self.wfile.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
-                continue
-            pods_by_name = pods_by_name if name in pods_by_name else {p["name"]: p for p in pods()}
-            # Neither passes the client's own Host on: the pod sees the API server's.
-            headers = [h for h in headers if not h.lower().startswith("host:")]
-            request = [f"{method} {rest} HTTP/1.1", "Host: cluster.example:6443", "Connection: close", *headers]
-            try:
-                pod = pods_by_name[name]
-                with socket.create_connection((pod["host"], pod["port"])) as onward:
-                    onward.sendall("\r\n".join(request + ["", ""]).encode("latin-1") + self.body(headers))
-                    self.relay(onward)
-            except (KeyError, ConnectionError):
-                if rest == "/debug/crash" and name in pods_by_name:
-                    revive(pods_by_name[name])
-                pods_by_name = {}
-                text = b"error trying to reach service"
-                self.wfile.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: %d\r\n\r\n%s" % (len(text), text))
-
-    def head(self, file):
-        lines = []
-        while (line := file.readline().decode("latin-1")) not in ("\r\n", ""):
-            lines.append(line.rstrip("\r\n"))
-        return lines
-
-    def body(self, headers):
-        lengths = [int(h.split(":")[1]) for h in headers if h.lower().startswith("content-length:")]
-        return self.rfile.read(lengths[0]) if lengths else b""
-
-    def relay(self, onward):
-        """The answer; or, where the client gives up, the end of both connections."""
-        answer = b""
-        while True:
-            readable, _, _ = select.select([onward, self.connection], [], [])
-            if self.connection in readable and not self.connection.recv(1, socket.MSG_PEEK):
-                raise SystemExit
-            if onward in readable:
-                data = onward.recv(65536)
-                if not data:
-                    break
-                answer += data
-        if not answer:
-            raise ConnectionResetError
-        self.wfile.write(re.sub(rb"\r\nconnection: close", b"", answer, count=1, flags=re.I))
-
-
-def gate():
-    class Server(socketserver.ThreadingMixIn, socketserver.TCPServer):
-        daemon_threads = True
-        request_queue_size = 256
-
-    server = Server(("127.0.0.1", 0), Gate)
-    print(f"Starting to serve on 127.0.0.1:{server.server_address[1]}", flush=True)
-    server.serve_forever()
-
-
 if args[0] == "replace":
     replace(*args[1:])
     sys.exit()
@@ -698,8 +556,6 @@ if args[0] == "take":
 if args[0] == "away":
     (STATE / "away").write_text(f"{args[1]} {time.time() + float(args[2])}")
     sys.exit()
-=======
->>>>>>> pods
 if TROUBLE == "unreachable":
     fail("The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?")
 if args[:2] == ["get", "--raw"]:

@@ -15,7 +15,7 @@ use std::{
 use crate::support::{PATIENCE, data, driver, root, scenario, text, turn};
 
 /// Answers 200 to requests below `/shop`, 404 to others, and has one metric.
-fn serve() -> String {
+pub(crate) fn serve() -> String {
     serve_metrics(usize::MAX)
 }
 
