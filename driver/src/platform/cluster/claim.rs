@@ -83,11 +83,11 @@ impl Claim {
     pub(super) async fn take(api: &Api, site: &Site, holder: &Holder) -> Result<Self, Error> {
         let lease = acquired(api, site, holder).await?;
         let (tell, lost) = oneshot::channel();
-        let owner = Arc::default();
-        let (api, holder, owned) = (api.clone(), holder.clone(), Arc::clone(&owner));
+        let owner: Arc<OnceLock<_>> = Arc::default();
+        let (api, holder, of_run) = (api.clone(), holder.clone(), Arc::clone(&owner));
         Ok(Self {
             renewing: tokio::spawn(async move {
-                let other = renew(&api, &holder, lease, &owned).await;
+                let other = renew(&api, &holder, lease, &of_run).await;
                 // Nobody has to listen.
                 let _ = tell.send(other);
             }),

@@ -87,11 +87,7 @@ impl Job {
     }
 
     /// Waits until its pods run, and attaches to each.
-    pub(super) async fn join(
-        &self,
-        kubectl: &Kubectl,
-        api: &Api,
-    ) -> Result<(Fleet, Pods), Error> {
+    pub(super) async fn join(&self, kubectl: &Kubectl, api: &Api) -> Result<(Fleet, Pods), Error> {
         let names = self.running(kubectl, api).await?;
         let deadline = Instant::now() + ATTACHED_WITHIN;
         loop {

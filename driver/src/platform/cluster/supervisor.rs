@@ -23,8 +23,8 @@ use super::{
     state::{self, Scaling},
 };
 use crate::platform::{
-    ApiSpec, Change, Command, Decision, Endpoint, Failure, Load, Replica, ReplicaEvent, Stack, StackControl,
-    StackSpec, Targets,
+    ApiSpec, Change, Command, Decision, Endpoint, Failure, Load, Replica, ReplicaEvent, Stack,
+    StackControl, StackSpec, Targets,
 };
 use crate::{http, secret};
 
