@@ -314,6 +314,8 @@ impl Supervisor {
         self.answered();
         self.members.clear();
         self.publish();
+        // Nobody renews what is about to be removed.
+        drop(self.claim);
         let removed = self.leftover.remove().await;
         self.reader.end().await;
         removed
