@@ -338,6 +338,8 @@ impl Supervisor {
         self.members.clear();
         self.publish();
         self.pods.end().await;
+        // Nobody renews what is about to be removed.
+        drop(self.claim);
         let removed = self.leftover.remove().await;
         self.reader.end().await;
         removed

@@ -42,8 +42,9 @@ impl ClusterTarget {
         let mut leftover = leftover.hand_over();
         let end = async move {
             pods.end().await;
-            leftover.remove().await?;
+            // Nobody renews what is about to be removed.
             drop(claim);
+            leftover.remove().await?;
             Ok(())
         };
         Ok(target::stack(Load::Pods { fleet, targets }, &way, end))
