@@ -21,7 +21,7 @@ def resolver():
 
 
 def services():
-    file = STATE / "services.json"
+    file = STATE / "addresses.json"
     return json.loads(file.read_text()) if file.exists() else {"made": 0, "of": {}}
 
 
@@ -36,12 +36,12 @@ def make_service(item):
         known["made"] += 1
         service["address"] = f"{SERVICES}.{known['made']}"
     known["of"][name] = {**known["of"].get(name, {}), **service}
-    (STATE / "services.json").write_text(json.dumps(known))
+    (STATE / "addresses.json").write_text(json.dumps(known))
 
 
 def delete_services(kinds):
     if "services" in kinds.split(",") or os.environ.get("FAKE_TROUBLE") == "new-addresses":
-        (STATE / "services.json").write_text(json.dumps({**services(), "of": {}}))
+        (STATE / "addresses.json").write_text(json.dumps({**services(), "of": {}}))
 
 
 def route(ready):
