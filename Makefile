@@ -5,8 +5,8 @@ CODE     ?= mine
 PORT     ?= 3000
 KEEP     ?= 20
 export PLATFORM
-# For PLATFORM=k3d: another cluster than the workshop's own, an image in a registry, and a namespace of one's own
-# for the runs (lab-run where none is named).
+# For PLATFORM=k3d: another cluster than the workshop's own, an image in a registry, a namespace of one's own for the
+# runs (lab-run where none is named), how many load pods (1).
 CONTEXT  ?= k3d-lab
 export LAB_CONTEXT = $(CONTEXT)
 export LAB_IMAGE = $(IMAGE)
@@ -15,6 +15,7 @@ export LAB_NAMESPACE = $(NAMESPACE)
 # One build for everything that the workshop runs: see scripts/run.sh and Cargo.toml.
 driver = sh scripts/run.sh driver
 guide = sh scripts/run.sh mdbook-lab
+how = --code $(CODE) --open $(if $(LOAD_PODS),--load-pods $(LOAD_PODS))
 # What a cluster needs besides the driver.
 on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 
@@ -37,13 +38,13 @@ prefetch: ## fetch and build all that the workshop needs, for working offline
 	@$(call on_cluster,prefetch,:)
 
 step1: ## run step 1, timeouts, with your code
-	@$(driver) run timeouts --code $(CODE) --open
+	@$(driver) run timeouts $(how)
 step2: ## run step 2, transaction scope, with your code
-	@$(driver) run tx --code $(CODE) --open
+	@$(driver) run tx $(how)
 step3: ## run step 3, bulkheads, with your code
-	@$(driver) run bulkheads --code $(CODE) --open
+	@$(driver) run bulkheads $(how)
 step4: ## run step 4, autoscaling, with your manifests
-	@$(driver) run autoscale --code $(CODE) --open
+	@$(driver) run autoscale $(how)
 
 solve1 solve2 solve3 solve4: ## put the reference in place; your text is saved first
 	@$(driver) solve $(patsubst solve%,%,$@)

@@ -27,6 +27,7 @@ const STOPS_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The load pods of a run.
+#[derive(Debug)]
 pub struct Fleet {
     pods: Vec<(Line, mpsc::UnboundedReceiver<News>)>,
 }

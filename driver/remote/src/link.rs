@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    io,
+    fmt, io,
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -49,6 +49,7 @@ pub struct Stream {
 }
 
 /// What a pod says of its load.
+#[derive(Debug)]
 pub(crate) enum News {
     Ready,
     Failed(String),
@@ -90,6 +91,12 @@ struct Known {
 enum Waiting {
     Reply(oneshot::Sender<Result<Reply, String>>),
     Found(oneshot::Sender<Result<SocketAddr, String>>),
+}
+
+impl fmt::Debug for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Line({})", self.shared.index)
+    }
 }
 
 impl Line {

@@ -5,7 +5,7 @@ use std::{
     net::SocketAddr,
     process::Stdio,
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use lab_load::{
@@ -24,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 /// A wait that is this long has failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Starts a program as a load pod.
 fn pod(command: &mut Command) -> (Stream, Child) {
@@ -126,7 +126,7 @@ async fn send(fleet: Fleet, plan: &Plan, address: SocketAddr) -> (Sent, Vec<Samp
         .start(plan.clone(), api(address), live, tell, stop)
         .await
         .unwrap();
-    assert!(running.t0() > Instant::now() - PATIENCE);
+    assert!(running.t0().elapsed() < PATIENCE);
     let sent = timeout(PATIENCE, running.finish()).await.unwrap();
     let samples = std::iter::from_fn(|| samples.try_recv().ok()).collect();
     let told = std::iter::from_fn(|| told.try_recv().ok()).count();

@@ -120,6 +120,7 @@ impl Default for LoadSpec {
 }
 
 /// What sends the load.
+#[derive(Debug)]
 pub enum Load {
     /// The driver's own engine, to the stack's targets.
     Driver,
@@ -291,6 +292,7 @@ pub struct Decision {
 }
 
 /// A running stack. The channels can be moved out; the stack lives as long as [`Stack::control`].
+#[derive(Debug)]
 pub struct Stack {
     /// What sends the load; taken by whoever starts it.
     pub load: Load,

@@ -28,6 +28,12 @@ fn an_unknown_code_lists_those_there_are() {
 }
 
 #[test]
+fn load_pods_need_a_cluster() {
+    let text = refused(&["run", "timeouts", "--platform", "local", "--load-pods", "2"]);
+    assert!(text.contains("--load-pods is for a cluster"), "{text}");
+}
+
+#[test]
 fn platforms_that_are_not_there_say_so() {
     let _turn = turn();
     let nowhere = [
