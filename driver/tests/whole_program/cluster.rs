@@ -76,6 +76,7 @@ impl Cluster {
         let done = command
             .args(arguments)
             .env("FAKE_CLUSTER", self.path("state"))
+            .env("FAKE_ACCESS", root().join("deploy/k8s/access.yaml"))
             .env("LAB", lab)
             .status();
         assert!(done.unwrap().success(), "{arguments:?}");
@@ -116,6 +117,13 @@ impl Cluster {
     }
 
     fn is_clean(&self, children: &[(u32, String)]) {
+        self.no_pod_is_left(children);
+        wait_for("nobody claims the namespace", || {
+            (!self.path("state/lease-run.json").exists()).then_some(())
+        });
+    }
+
+    fn no_pod_is_left(&self, children: &[(u32, String)]) {
         for (pid, command) in children {
             wait_for(&format!("{command} ends"), || (!alive(*pid)).then_some(()));
         }
@@ -124,9 +132,6 @@ impl Cluster {
                 .iter()
                 .all(|app| self.pods(app).is_empty())
                 .then_some(())
-        });
-        wait_for("nobody claims the namespace", || {
-            (!self.path("state/lease-run.json").exists()).then_some(())
         });
     }
 }
@@ -200,7 +205,7 @@ fn an_api_server_that_goes_away_ends_the_run() {
 
 /// An answer that comes 3 s late on its way is nobody's slow service.
 #[test]
-fn an_api_server_that_stalls_is_no_stall_of_the_service() {
+fn an_api_server_that_stalls_is_not_in_the_way_of_the_load() {
     let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
@@ -209,13 +214,9 @@ fn an_api_server_that_stalls_is_no_stall_of_the_service() {
     cluster.meddle(&["away", "stopped", "3"]);
     let output = driver.wait_with_output().unwrap();
     let said = text(&output);
-    assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(
-        said.contains("A pause of the way through the API server of "),
-        "{said}"
-    );
+    assert_eq!(output.status.code(), Some(0), "{said}");
     let data = data(&cluster.path("reports"), "long");
-    assert_eq!(data["verdict"]["outcome"], "invalid");
+    assert_eq!(data["verdict"]["outcome"], "pass");
     assert_eq!(data["complete"], true);
     cluster.is_clean(&[]);
 }
@@ -262,7 +263,8 @@ fn an_api_server_that_stays_away_leaves_the_report_and_the_command_that_tidies_u
     assert_eq!(data["verdict"]["outcome"], "invalid");
     let findings = data["self_check"]["findings"].to_string();
     assert!(findings.contains("the cluster keeps"), "{findings}");
-    assert!(!cluster.pods("api").is_empty(), "nobody could remove it");
+    // The pods go all the same: they belong to the Job, which has ended with its stream.
+    cluster.no_pod_is_left(&[]);
 
     cluster.meddle(&["away", "gone", "0"]);
     let output = cluster.run("short").output().unwrap();
@@ -582,7 +584,13 @@ fn a_driver_that_is_killed_at_any_moment_leaves_nothing() {
         let children = descendants(driver.id());
         driver.kill().unwrap();
         driver.wait().unwrap();
-        cluster.is_clean(&children);
+        cluster.no_pod_is_left(&children);
+        // A claim that was made before the Job that owns it is given up by not being renewed.
+        wait_for("no claim is left that has an owner", || {
+            let claim = fs::read_to_string(cluster.path("state/lease-run.json"));
+            (!claim.is_ok_and(|claim| claim.contains("ownerReferences"))).then_some(())
+        });
+        let _ = fs::remove_file(cluster.path("state/lease-run.json"));
         wait_for("no object is left", || {
             let kept = fs::read(cluster.path("state/applied.json")).unwrap_or(b"[]".into());
             let kept: Vec<serde_json::Value> = serde_json::from_slice(&kept).ok()?;
@@ -774,7 +782,9 @@ fn a_right_that_is_missing_is_named_with_where_it_is_given() {
             said.contains(&right) && said.contains("deploy/k8s/access.yaml"),
             "{said}"
         );
-        cluster.is_clean(&[]);
+        cluster.no_pod_is_left(&[]);
+        // Who may not remove all that runs make may leave a claim, which the next run would watch for a while.
+        let _ = fs::remove_file(cluster.path("state/lease-run.json"));
     };
     lacking("services", "create");
     lacking("deployments", "list");

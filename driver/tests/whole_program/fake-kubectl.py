@@ -206,7 +206,7 @@ def create():
     for index in range(job["spec"]["completions"]):
         pod = {"name": f"{name}-{index}", "app": "load", "image": container["image"], "pid": 0, "index": index,
                "uid": str(uuid.uuid4()), "labels": template["metadata"]["labels"], "resources": container["resources"],
-               "owner": job["metadata"]["uid"], "host": "127.0.0.1", "port": 0}
+               "owner": job["metadata"]["uid"], "host": "127.0.0.1", "port": 0, "probe": None}
         keep(pod)
         if TROUBLE != "no-image":
             log = open(STATE / "load.log", "a")
@@ -280,6 +280,8 @@ def collect(uid):
             file.unlink()
     left = [item for item in applied() if owner(item) != uid]
     (STATE / "applied.json").write_text(json.dumps(left))
+    if DOCKER:
+        nodes.clear()
     job = STATE / "job.json"
     if job.exists() and json.loads(job.read_text())["metadata"]["uid"] == uid:
         job.unlink()

@@ -3,10 +3,7 @@
 //!
 //! Whether a Lease is renewed is told by watching it, and not by the times in it: two machines' clocks differ.
 
-use std::{
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::time::Duration;
 
 use jiff::{Timestamp, tz::TimeZone};
 use k8s_openapi::{
@@ -16,7 +13,7 @@ use k8s_openapi::{
 use lab_say::note;
 use reqwest::StatusCode;
 use tokio::{
-    sync::oneshot,
+    sync::{oneshot, watch},
     task::JoinHandle,
     time::{Instant, sleep},
 };
@@ -75,7 +72,7 @@ impl Holder {
 pub(super) struct Claim {
     renewing: JoinHandle<()>,
     lost: oneshot::Receiver<String>,
-    owner: Arc<OnceLock<OwnerReference>>,
+    owner: watch::Sender<Option<OwnerReference>>,
 }
 
 impl Claim {
@@ -83,11 +80,11 @@ impl Claim {
     pub(super) async fn take(api: &Api, site: &Site, holder: &Holder) -> Result<Self, Error> {
         let lease = acquired(api, site, holder).await?;
         let (tell, lost) = oneshot::channel();
-        let owner: Arc<OnceLock<_>> = Arc::default();
-        let (api, holder, of_run) = (api.clone(), holder.clone(), Arc::clone(&owner));
+        let (owner, known) = watch::channel(None);
+        let (api, holder) = (api.clone(), holder.clone());
         Ok(Self {
             renewing: tokio::spawn(async move {
-                let other = renew(&api, &holder, lease, &of_run).await;
+                let other = renew(&api, &holder, lease, known).await;
                 // Nobody has to listen.
                 let _ = tell.send(other);
             }),
@@ -96,10 +93,9 @@ impl Claim {
         })
     }
 
-    /// From the next renewal on the Lease goes with its owner, where the driver is killed.
+    /// From now on the Lease goes with its owner, where the driver is killed.
     pub(super) fn belongs_to(&self, owner: OwnerReference) {
-        // A run has one owner.
-        let _ = self.owner.set(owner);
+        self.owner.send_replace(Some(owner));
     }
 
     /// Waits until somebody else has taken it, which happens where it could not be renewed for long; who.
@@ -157,12 +153,15 @@ async fn renew(
     api: &Api,
     holder: &Holder,
     mut held: Lease,
-    owner: &OnceLock<OwnerReference>,
+    mut owner: watch::Receiver<Option<OwnerReference>>,
 ) -> String {
     loop {
-        sleep(RENEWED_EVERY).await;
+        tokio::select! {
+            () = sleep(RENEWED_EVERY) => {}
+            Ok(()) = owner.changed() => {}
+        }
         let mut next = lease(Some(&held), holder);
-        next.metadata.owner_references = owner.get().map(|owner| vec![owner.clone()]);
+        next.metadata.owner_references = owner.borrow_and_update().clone().map(|owner| vec![owner]);
         match api.put_lease(&next).await {
             Ok(renewed) => held = renewed,
             Err(error) if is(&error, StatusCode::CONFLICT) => {

@@ -72,15 +72,31 @@ async fn with_a_pending_row(db: &Database, dep: &Dep, order: &Order) -> Result<P
         take_back(db, order).await?;
         return Err(charged.unwrap_err().into());
     };
+    while !settle(db, order, receipt).await? {
+        // Another request with this key has settled it, or has taken the money back since its own charge failed.
+        let mut tx = db.begin().await?;
+        if ledger::record(&mut tx, order, receipt).await? {
+            ledger::debit(&mut tx, order).await?;
+            tx.commit().await?;
+            break;
+        }
+        let recorded = ledger::recorded_receipt(&mut tx, &order.key).await?;
+        tx.rollback().await?;
+        if recorded != PENDING {
+            return Ok(Paid::before(recorded));
+        }
+    }
+    Ok(Paid::now(receipt))
+}
+
+/// Whether there was a pending row to settle.
+async fn settle(db: &Database, order: &Order, receipt: Receipt) -> Result<bool, Failure> {
     let settled = sqlx::query("UPDATE payments SET receipt = $2 WHERE key = $1 AND receipt = 0")
         .bind(&order.key)
         .bind(receipt.cast_signed())
         .execute(&mut *db.acquire().await?)
         .await?;
-    Ok(Paid {
-        receipt,
-        replayed: settled.rows_affected() == 0,
-    })
+    Ok(settled.rows_affected() == 1)
 }
 
 async fn take_back(db: &Database, order: &Order) -> Result<(), Failure> {
