@@ -361,8 +361,8 @@ mod tests {
         use std::process::Command as Plain;
         let root = workspace("fn main() {}");
         let ended = |script: &str| Plain::new("sh").args(["-c", script]).status().unwrap();
-        let error = failed(root.path(), ended("kill -INT $$"), b"").await;
-        assert!(matches!(error, BuildError::Stopped(2)), "{error}");
+        let error = failed(root.path(), ended("kill -TERM $$"), b"").await;
+        assert!(matches!(error, BuildError::Stopped(15)), "{error}");
         let finished = br#"{"reason":"build-finished","success":false}"#;
         let error = failed(root.path(), ended("exit 101"), finished).await;
         assert!(matches!(error, BuildError::DoesNotCompile(_)), "{error}");

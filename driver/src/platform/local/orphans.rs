@@ -20,6 +20,11 @@ pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
     system::spawn(command.process_group(0))
 }
 
+/// The child `leader` has been waited for, or has been killed and may end as an orphan does.
+pub(super) fn forget(leader: Pid) {
+    system::forget(leader);
+}
+
 /// Ends the orphans of the child `leader`, which has ended and been waited for.
 pub(super) async fn end(leader: Pid) {
     // It is not done only where the driver ends, too.
@@ -36,6 +41,8 @@ mod elsewhere {
     pub(super) fn spawn(command: &mut Command) -> io::Result<Child> {
         command.spawn()
     }
+
+    pub(super) fn forget(_leader: Pid) {}
 
     pub(super) fn end(_leader: Pid) {}
 }
@@ -78,8 +85,12 @@ mod linux {
         Ok(child)
     }
 
-    pub(super) fn end(leader: Pid) {
+    pub(super) fn forget(leader: Pid) {
         leaders().retain(|other| *other != leader);
+    }
+
+    pub(super) fn end(leader: Pid) {
+        forget(leader);
         let deadline = Instant::now() + WITHIN;
         loop {
             let orphans = orphans();
@@ -95,7 +106,7 @@ mod linux {
         }
     }
 
-    /// Children of this process that it has not started. What it has is in its own group, where programs are that it
+    /// Children of this process that it has not started: whoever starts one in a group of its own does it by [`spawn`]. What it has is in its own group, where programs are that it
     /// runs and waits for, or in one that it made.
     fn orphans() -> Vec<Pid> {
         let leaders = leaders();

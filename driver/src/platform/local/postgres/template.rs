@@ -9,7 +9,7 @@ use tokio::{
     process::Command,
 };
 
-use crate::secret;
+use crate::{platform::local::orphans, secret};
 
 use super::{
     Claim, PostgresError,
@@ -160,7 +160,7 @@ fn program(store: &Store, installation: &Installation, name: &str, folder: &Path
 /// on writing to a folder that is not claimed any more.
 async fn run(mut command: Command, input: &[u8]) -> Result<(), String> {
     let output = async {
-        let mut child = command.process_group(0).spawn()?;
+        let mut child = orphans::spawn(&mut command)?;
         let mut group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
         if let Some(mut stdin) = child.stdin.take() {
             stdin.write_all(input).await?;
@@ -170,7 +170,7 @@ async fn run(mut command: Command, input: &[u8]) -> Result<(), String> {
             stderr.read_to_end(&mut said).await?;
         }
         let status = child.wait().await?;
-        group.0 = None;
+        group.ended();
         Ok::<_, io::Error>((status, said))
     };
     let (status, said) = output.await.map_err(|error| error.to_string())?;
@@ -184,11 +184,21 @@ async fn run(mut command: Command, input: &[u8]) -> Result<(), String> {
 /// A process group whose leader has not been waited for, so that its number is still its own. Killed when dropped.
 struct Group(Option<Pid>);
 
+impl Group {
+    /// Its leader has been waited for.
+    fn ended(&mut self) {
+        if let Some(leader) = self.0.take() {
+            orphans::forget(leader);
+        }
+    }
+}
+
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(leader) = self.0 {
             // All of it may have ended.
             let _ = kill_process_group(leader, Signal::KILL);
+            orphans::forget(leader);
         }
     }
 }
