@@ -84,7 +84,7 @@ impl Cluster {
 
     /// The addresses of the Services.
     fn services(&self) -> serde_json::Value {
-        let text = fs::read(self.path("state/services.json")).unwrap_or_default();
+        let text = fs::read(self.path("state/addresses.json")).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
