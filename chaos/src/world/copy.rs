@@ -20,8 +20,8 @@ const NOT_COPIED: [&str; 6] = [
 
 /// What `make step1` does, and what it does in the copy: seconds are enough there.
 const STEP: (&str, &str) = (
-    "run timeouts --code",
-    "run --scenario-file chaos/scenarios/plain.toml --code",
+    "run timeouts $(how)",
+    "run --scenario-file chaos/scenarios/plain.toml $(how)",
 );
 
 /// Copies the project to `root`, with its programs in `bin`.
