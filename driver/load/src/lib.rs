@@ -19,6 +19,7 @@ mod ask;
 mod berth;
 mod connection;
 mod engine;
+mod find;
 mod flight;
 mod floor;
 mod hiccup;
@@ -35,6 +36,7 @@ pub mod summary;
 mod template;
 
 pub use ask::{Ask, Asker, Reply};
+pub use find::find;
 pub use floor::{Floor, floor};
 pub use hiccup::HICCUP_CELL;
 pub use machine::raise_open_files;

@@ -18,6 +18,7 @@ const SOURCES: &[&[u8]] = &[
     include_bytes!("../../load/src/berth.rs"),
     include_bytes!("../../load/src/connection.rs"),
     include_bytes!("../../load/src/engine.rs"),
+    include_bytes!("../../load/src/find.rs"),
     include_bytes!("../../load/src/flight.rs"),
     include_bytes!("../../load/src/floor.rs"),
     include_bytes!("../../load/src/hiccup.rs"),

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     io,
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -11,7 +10,6 @@ use std::{
 use lab_load::{Asker, Plan, Recording, Share, Targets};
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader, BufWriter},
-    net::{TcpStream, lookup_host},
     sync::{mpsc, oneshot, watch},
     task::AbortHandle,
     time::{MissedTickBehavior, interval, timeout},
@@ -35,9 +33,6 @@ const BATCH: Duration = Duration::from_millis(100);
 
 /// As many samples as make one message.
 const TOGETHER: usize = 2048;
-
-/// Longer than any connect that a measurement could live with.
-const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a load pod ends before its stream does.
 #[derive(Debug, thiserror::Error)]
@@ -184,7 +179,9 @@ impl Pod {
                 }
             }
             ToPod::Find { id, host, port } => self.answer(id, async move {
-                let found = find(&host, port).await.map_err(|error| error.to_string());
+                let found = lab_load::find(&host, port)
+                    .await
+                    .map_err(|error| error.to_string());
                 ToDriver::Found { id, found }
             }),
         }
@@ -273,17 +270,4 @@ async fn load(
 
 fn take<T>(from: &mut mpsc::UnboundedReceiver<T>) -> Vec<T> {
     std::iter::from_fn(|| from.try_recv().ok()).collect()
-}
-
-/// The first address of a name that takes a connection.
-async fn find(host: &str, port: u16) -> io::Result<SocketAddr> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in lookup_host((host, port)).await? {
-        match timeout(CONNECTS_WITHIN, TcpStream::connect(address)).await {
-            Ok(Ok(_)) => return Ok(address),
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(last)
 }

@@ -2,28 +2,16 @@
 //! scaled or stopped, and nothing of it is watched but its answers and, where it has one, its `/metrics`. What sends
 //! the load may be started: see [`super::cluster::ClusterTarget`].
 
-use std::{
-    collections::BTreeMap,
-    io,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, io, net::SocketAddr, time::Instant};
 
 use lab_load::Service;
 use reqwest::Url;
-use tokio::{
-    net::{TcpStream, lookup_host},
-    sync::{mpsc, watch},
-    time::timeout,
-};
+use tokio::sync::{mpsc, watch};
 
 use super::{
     Command, Endpoint, Load, Platform, Replica, Stack, StackControl, StackSpec, Starting, Targets,
 };
 use crate::scenario::{Dep, Scenario, Source};
-
-/// Longer than any connect that a measurement could live with.
-const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Why a service can't be a target.
 #[derive(Debug, thiserror::Error)]
@@ -130,26 +118,13 @@ impl TargetPlatform {
     /// The service at `url`, which must take connections.
     pub async fn at(url: &str) -> Result<Self, Error> {
         let base = Base::parse(url)?;
-        let addr = reachable(&base.host, base.port).await;
+        let addr = lab_load::find(&base.host, base.port).await;
         let addr = addr.map_err(|source| base.unreachable(source))?;
         Ok(Self {
             endpoint: base.endpoint(addr)?,
             url: base.url,
         })
     }
-}
-
-/// The first address of a name that takes a connection.
-async fn reachable(name: &str, port: u16) -> io::Result<SocketAddr> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for addr in lookup_host((name, port)).await? {
-        match timeout(CONNECTS_WITHIN, TcpStream::connect(addr)).await {
-            Ok(Ok(_)) => return Ok(addr),
-            Ok(Err(error)) => last = error,
-            Err(_) => last = io::ErrorKind::TimedOut.into(),
-        }
-    }
-    Err(last)
 }
 
 /// Refuses a scenario that needs more than a service that answers.

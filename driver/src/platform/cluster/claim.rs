@@ -131,7 +131,7 @@ async fn acquired(api: &Api, site: &Site, holder: &Holder) -> Result<Lease, Erro
             (Some(now), _) => who(now).is_none(),
         };
         if free {
-            let taken = api.put_lease(&lease(found.as_ref(), holder)).await;
+            let taken = api.put_lease(&lease(found.as_ref(), holder, None)).await;
             match taken {
                 Err(error) if is(&error, StatusCode::CONFLICT) => {}
                 taken => return taken,
@@ -160,8 +160,8 @@ async fn renew(
             () = sleep(RENEWED_EVERY) => {}
             Ok(()) = owner.changed() => {}
         }
-        let mut next = lease(Some(&held), holder);
-        next.metadata.owner_references = owner.borrow_and_update().clone().map(|owner| vec![owner]);
+        let owner = owner.borrow_and_update().clone();
+        let next = lease(Some(&held), holder, owner);
         match api.put_lease(&next).await {
             Ok(renewed) => held = renewed,
             Err(error) if is(&error, StatusCode::CONFLICT) => {
@@ -186,8 +186,8 @@ fn is(error: &Error, status: StatusCode) -> bool {
     matches!(error, Error::Api { source, .. } if source.status() == Some(status))
 }
 
-/// `before` as `holder` has it from now on.
-fn lease(before: Option<&Lease>, holder: &Holder) -> Lease {
+/// `before` as `holder` has it from now on, to go with `owner`.
+fn lease(before: Option<&Lease>, holder: &Holder, owner: Option<OwnerReference>) -> Lease {
     let now = MicroTime(Timestamp::now());
     let mut lease = before.cloned().unwrap_or_else(|| Lease {
         metadata: ObjectMeta {
@@ -197,10 +197,8 @@ fn lease(before: Option<&Lease>, holder: &Holder) -> Lease {
         ..Lease::default()
     });
     lease.metadata.labels = Some(objects::labels(&holder.run));
+    lease.metadata.owner_references = owner.map(|owner| vec![owner]);
     let renews = who(&lease) == Some(holder.text.as_str());
-    if !renews {
-        lease.metadata.owner_references = None;
-    }
     let spec = lease.spec.get_or_insert_default();
     if !renews {
         spec.holder_identity = Some(holder.text.clone());
@@ -276,12 +274,12 @@ mod tests {
 
     #[test]
     fn a_renewal_keeps_the_time_of_the_claim_and_a_take_over_does_not() {
-        let mut first = lease(None, &holder("ada"));
+        let mut first = lease(None, &holder("ada"), None);
         let long_ago = MicroTime("2026-11-25T08:00:00Z".parse().unwrap());
         first.spec.as_mut().unwrap().acquire_time = Some(long_ago.clone());
-        let renewed = lease(Some(&first), &holder("ada")).spec.unwrap();
+        let renewed = lease(Some(&first), &holder("ada"), None).spec.unwrap();
         assert_eq!(renewed.acquire_time, Some(long_ago.clone()));
-        let taken = lease(Some(&first), &holder("bob"));
+        let taken = lease(Some(&first), &holder("bob"), None);
         assert_eq!(who(&taken), Some("bob"));
         assert_ne!(taken.spec.unwrap().acquire_time, Some(long_ago));
         assert_eq!(described(&first, &TimeZone::UTC), "ada, since 08:00:00");
