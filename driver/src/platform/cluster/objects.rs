@@ -228,7 +228,7 @@ impl Manifests<'_> {
             if let Some(image) = self.image {
                 container["image"] = image.into();
             }
-            // The API server passes its own name on as the host of a request. No browser reaches these pods.
+            // Whoever reaches a pod may name it as it likes: no browser does.
             set(container, "LAB_ALLOWED_HOSTS", "*");
         }
     }
