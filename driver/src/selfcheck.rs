@@ -7,6 +7,8 @@ use lab_load::{HICCUP_CELL, Recording, Sample};
 use lab_record::{Finding, SelfCheck, Validity};
 use lab_remote::PodRecord;
 
+use crate::score::{Doubts, Unseen};
+
 mod pods;
 mod standstills;
 
@@ -82,6 +84,7 @@ pub fn judge(
         balance(recording, books),
         pauses(recording, limits),
         standstills.decided(),
+        looks(standstills.doubts),
         cpu(recording, pods, limits),
         connections(recording),
         platform(broken),
@@ -217,6 +220,31 @@ fn pauses(recording: &Recording, limits: &Limits) -> Finding {
             allowed(limits.paused_cells),
         ),
     )
+}
+
+/// Nobody can say whether a check holds that nobody saw; that is a FAIL only where another stands.
+fn looks(doubts: &Doubts) -> Finding {
+    let said = |unseen: &Unseen| format!("“{}” was {}", unseen.title, unseen.words);
+    let (validity, text) = match (&doubts.unseen[..], &doubts.stand[..]) {
+        ([], _) => (
+            Validity::Valid,
+            "No check turns on what nobody saw.".to_owned(),
+        ),
+        ([first, ..], [stands, ..]) => (
+            Validity::Valid,
+            format!("{}; “{stands}” fails all the same.", said(first)),
+        ),
+        (unseen, []) => {
+            let unseen: Vec<String> = unseen.iter().map(said).collect();
+            let text = format!(
+                "{}, and would hold by that: the machine was too busy to look, or the code blocks the threads of its \
+                 service. Nothing else failed. Run again.",
+                unseen.join(", ")
+            );
+            (Validity::Invalid, text)
+        }
+    };
+    finding("looks", validity, text)
 }
 
 fn cpu(recording: &Recording, pods: &[PodRecord], limits: &Limits) -> Finding {
@@ -360,6 +388,7 @@ mod tests {
         });
         Doubts {
             turned: turned.collect(),
+            unseen: Vec::new(),
             stand: stand.iter().map(|title| (*title).to_owned()).collect(),
         }
     }
@@ -414,6 +443,30 @@ mod tests {
         let (validity, text) = said(&[pause(None, 2.0, 5.5)], &doubts(&[], &["lost"]));
         assert_eq!(validity, Validity::Invalid);
         assert!(text.contains("longer than half of the 10.0 s"), "{text}");
+    }
+
+    #[test]
+    fn what_nobody_saw_is_no_fail_and_is_said() {
+        let said = |unseen: bool, stand: &[&str]| {
+            let unseen = unseen.then(|| Unseen {
+                title: "idle".to_owned(),
+                words: "seen in 72 % of the time".to_owned(),
+            });
+            let doubts = Doubts {
+                unseen: unseen.into_iter().collect(),
+                ..doubts(&[], stand)
+            };
+            let check = judged_with(&recording(|_| 0), &[], &doubts);
+            let finding = check.findings.iter().find(|f| f.name == "looks").unwrap();
+            (finding.validity, finding.text.clone())
+        };
+        assert_eq!(said(false, &["late"]).0, Validity::Valid);
+        let (validity, text) = said(true, &[]);
+        assert_eq!(validity, Validity::Invalid);
+        assert!(text.starts_with("“idle” was seen in 72 % of the time, and would hold"), "{text}");
+        let (validity, text) = said(true, &["late"]);
+        assert_eq!(validity, Validity::Valid);
+        assert_eq!(text, "“idle” was seen in 72 % of the time; “late” fails all the same.");
     }
 
     #[test]
@@ -495,6 +548,7 @@ mod tests {
         pauses: &[],
         doubts: &Doubts {
             turned: Vec::new(),
+            unseen: Vec::new(),
             stand: Vec::new(),
         },
         patience: Duration::from_secs(10),

@@ -1,24 +1,36 @@
 //! Whether a FAIL stands without the pauses of the machine: each check that failed is judged again on what lies outside
 //! of them. A pause is nobody's mistake, so where it alone may have brought all of them about nothing is said of the
-//! service.
+//! service. Nor is anything said by a check that fails only because nobody looked: a busy machine hides as much as code
+//! that blocks its threads.
 
 use std::{fmt, time::Duration};
 
 use lab_record::{CheckKind, Pause};
 
-use super::{Measured, judge};
+use super::{Measured, hidden, judge};
 use crate::{
     pauses::{self, Stretch},
     scenario::{Check, Measure},
 };
 
-/// What a verdict owes to pauses.
+/// What a verdict owes to pauses and to blindness.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Doubts {
     /// The checks that fail and would hold, or could not be judged, without the pauses.
     pub turned: Vec<Turned>,
+    /// The checks that fail and would hold by what was seen, which is not enough.
+    pub unseen: Vec<Unseen>,
     /// The checks that fail all the same, by title.
     pub stand: Vec<String>,
+}
+
+/// A check that fails only for want of looks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unseen {
+    /// The statement.
+    pub title: String,
+    /// How little was seen, e.g. `seen in 72 % of the time`.
+    pub words: String,
 }
 
 /// A check that fails, maybe by a pause alone.
@@ -56,9 +68,13 @@ pub fn doubts(measured: &Measured, judged: &[lab_record::Check], pauses: &[Pause
     let mut doubts = Doubts::default();
     let checks = measured.scenario.checks.iter().zip(judged);
     for (check, judged) in checks.filter(|(_, judged)| !judged.passed) {
-        match turned(check, judged, &outside) {
-            Some(turned) => doubts.turned.push(turned),
-            None => doubts.stand.push(check.title.clone()),
+        let title = check.title.clone();
+        if let Some(turned) = turned(check, judged, &outside) {
+            doubts.turned.push(turned);
+        } else if let Some(words) = hidden(check, measured) {
+            doubts.unseen.push(Unseen { title, words });
+        } else {
+            doubts.stand.push(title);
         }
     }
     doubts

@@ -49,7 +49,7 @@ const FAILING: f64 = 59.0;
 /// lost or faked.
 const INCORRECT: f64 = 39.0;
 
-pub use doubt::{Doubts, Turned, doubts};
+pub use doubt::{Doubts, Turned, Unseen, doubts};
 
 /// Judges every check of the scenario.
 pub fn checks(measured: &Measured) -> Vec<lab_record::Check> {
@@ -97,24 +97,22 @@ pub fn verdict(checks: &[lab_record::Check], validity: Validity) -> Verdict {
 fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
     let measure = check.measure.get_ref();
     let value = measure::value(measure, measured);
-    let passed = value.is_some_and(|value| {
-        // Of a censored value only a lower bound is known, so it can't be shown to lie below a limit.
-        check.limit.holds(value.value)
-            && !(value.censored && matches!(check.limit, Limit::AtMost(_)))
+    let passed = value.is_some_and(|value| holds(check, value));
+    let unseen = hidden(check, measured);
+    let found = value.map(|value| {
+        let quantity = Quantity {
+            value: value.value,
+            dimension: measure.dimension(),
+        };
+        let bound = if value.censored { "≥ " } else { "" };
+        format!("{bound}{quantity}")
     });
-    let unseen = seen::unseen(measure, measured).filter(|_| passed);
-    let seen = value.map_or_else(
-        || "nothing to measure".to_owned(),
-        |value| {
-            let quantity = Quantity {
-                value: value.value,
-                dimension: measure.dimension(),
-            };
-            let bound = if value.censored { "≥ " } else { "" };
-            let unseen = unseen.as_ref().map(|words| format!("{words}; "));
-            format!("{}{bound}{quantity}", unseen.unwrap_or_default())
-        },
-    );
+    let words: Vec<String> = unseen.iter().cloned().chain(found).collect();
+    let seen = if words.is_empty() {
+        "nothing to measure".to_owned()
+    } else {
+        words.join("; ")
+    };
     lab_record::Check {
         id: check.id.clone(),
         kind: check.kind,
@@ -131,4 +129,20 @@ fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
         },
         weight: check.weight,
     }
+}
+
+/// Of a censored value only a lower bound is known, so it can't be shown to lie below a limit.
+fn holds(check: &Check, value: measure::Value) -> bool {
+    check.limit.holds(value.value) && !(value.censored && matches!(check.limit, Limit::AtMost(_)))
+}
+
+/// How little was seen, where that alone keeps a check from holding.
+fn hidden(check: &Check, measured: &Measured) -> Option<String> {
+    let measure = check.measure.get_ref();
+    let unseen = seen::unseen(measure, measured)?;
+    // Without a value it is a book that could not be read.
+    let value = measure::value(measure, measured);
+    value
+        .is_none_or(|value| holds(check, value))
+        .then_some(unseen)
 }

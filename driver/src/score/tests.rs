@@ -458,8 +458,13 @@ fn growth_is_judged_at_its_pace_outside_of_the_pauses() {
 fn seen_except(failed: impl Fn(f64) -> bool) -> Check {
     let mut points = points(&QUEUE);
     points.retain(|(look, _)| !failed(*look));
-    let (checks, _) = judge_without(&requests(|_| (20, OK)), points, &[]);
-    find(&checks, "queue").clone()
+    let (checks, doubts) = judge_without(&requests(|_| (20, OK)), points, &[]);
+    let check = find(&checks, "queue").clone();
+    // Where that is all that fails, nothing is said of the service.
+    let unseen: Vec<&str> = doubts.unseen.iter().map(|of| of.title.as_str()).collect();
+    assert_eq!(unseen.contains(&"queue"), !check.passed, "{doubts:?}");
+    assert!(!doubts.stand.contains(&"queue".to_owned()), "{doubts:?}");
+    check
 }
 
 #[test]
@@ -482,8 +487,9 @@ fn what_was_not_seen_does_not_hold() {
     );
     // Too much was seen already.
     let full = points(&[(0.0, 40.0)])[..2].to_vec();
-    let (checks, _) = judge_without(&requests(|_| (20, OK)), full, &[]);
+    let (checks, doubts) = judge_without(&requests(|_| (20, OK)), full, &[]);
     assert_eq!(find(&checks, "queue").seen, "40");
+    assert!(doubts.stand.contains(&"queue".to_owned()), "{doubts:?}");
 }
 
 #[test]
@@ -550,4 +556,31 @@ fn a_gap_that_a_pause_explains_is_no_blindness() {
         "{turned:?}"
     );
     assert!(stand.is_empty(), "{stand:?}");
+}
+
+#[test]
+fn a_book_that_could_not_be_read_decides_nothing() {
+    let check = |id: &str, measure: &str| {
+        format!(
+            "[[checks]]\nid = \"{id}\"\nkind = \"correctness\"\ntitle = \"{id}\"\nwhy = \"-\"\n\
+             measure = {{ {measure} }}\nlimit = {{ exactly = \"0\" }}\n\n"
+        )
+    };
+    let scenario = [
+        SCENARIO,
+        &check("receipts", "wrong_receipts = { class = \"user\" }"),
+        &check("kept", "ledger = { class = \"user\", count = \"lost\" }"),
+    ]
+    .concat();
+    let ok = requests(|_| (20, OK));
+    let (checks, doubts) = judge_of(&scenario, &ok, &looks(), points(&QUEUE), &[]);
+    for id in ["receipts", "kept"] {
+        let check = find(&checks, id);
+        assert_eq!(
+            (check.passed, check.seen.as_str()),
+            (false, "not seen: too little of the books could be read")
+        );
+        assert!(doubts.unseen.iter().any(|unseen| unseen.title == id));
+        assert!(!doubts.stand.contains(&id.to_owned()));
+    }
 }
