@@ -463,10 +463,16 @@ mod tests {
         assert_eq!(said(false, &["late"]).0, Validity::Valid);
         let (validity, text) = said(true, &[]);
         assert_eq!(validity, Validity::Invalid);
-        assert!(text.starts_with("“idle” was seen in 72 % of the time, and would hold"), "{text}");
+        assert!(
+            text.starts_with("“idle” was seen in 72 % of the time, and would hold"),
+            "{text}"
+        );
         let (validity, text) = said(true, &["late"]);
         assert_eq!(validity, Validity::Valid);
-        assert_eq!(text, "“idle” was seen in 72 % of the time; “late” fails all the same.");
+        assert_eq!(
+            text,
+            "“idle” was seen in 72 % of the time; “late” fails all the same."
+        );
     }
 
     #[test]

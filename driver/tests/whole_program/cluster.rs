@@ -37,7 +37,9 @@ impl Cluster {
         build_load_pod();
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
+        // An administrator has applied deploy/k8s/access.yaml.
         fs::create_dir(folder.path().join("state")).unwrap();
+        fs::write(folder.path().join("state/namespace-lab-run"), "").unwrap();
         let kubectl = folder.path().join("bin/kubectl");
         // A link, so that it finds its parts beside it.
         let fake = root().join("driver/tests/whole_program/fake-kubectl.py");
@@ -340,12 +342,28 @@ fn a_namespace_of_ones_own_has_all_of_a_run() {
     let Some(cluster) = Cluster::new() else {
         return;
     };
-    let mut command = cluster.run("short");
-    let output = command.args(["--namespace", "lab-run-ada"]).output();
-    let output = output.unwrap();
+    let ada = |admin: bool| {
+        let mut command = cluster.run("short");
+        command.args(["--namespace", "lab-run-ada"]);
+        if admin {
+            command.env("FAKE_ADMIN", "1");
+        }
+        command.output().unwrap()
+    };
+    // Whoever has only the Role has it in no namespace that is not there.
+    let output = ada(false);
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("cannot get resource \"namespaces\"")
+            && said.contains("deploy/k8s/access.yaml"),
+        "{said}"
+    );
+    assert!(!cluster.path("state/namespace-lab-run-ada").exists());
+    // Whoever may make namespaces needs nobody.
+    let output = ada(true);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
     assert!(cluster.path("state/namespace-lab-run-ada").exists());
-    assert!(!cluster.path("state/namespace-lab-run").exists());
     cluster.is_clean(&[]);
 
     let output = cluster.run("short").env("LAB_NAMESPACE", "lab").output();
