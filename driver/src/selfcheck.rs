@@ -390,6 +390,7 @@ mod tests {
             turned: turned.collect(),
             unseen: Vec::new(),
             stand: stand.iter().map(|title| (*title).to_owned()).collect(),
+            firm: !stand.is_empty(),
         }
     }
 
@@ -495,6 +496,13 @@ mod tests {
         };
         assert_eq!(validity(&[]), (Validity::Invalid, Validity::Invalid));
         assert_eq!(validity(&["late"]), (Validity::Suspect, Validity::Suspect));
+        // Late answers alone may be the machine's doing all along, in pauses too short to be told apart.
+        let felt = Doubts {
+            firm: false,
+            ..doubts(&[], &["late"])
+        };
+        let check = judged_with(&woken, &pauses, &felt);
+        assert_eq!(of(&check, "send lateness"), Validity::Invalid);
         // Late all along: the pause is not the reason.
         let late = recording(|_| 40);
         let check = judged_with(&late, &pauses, &doubts(&[], &["late"]));
@@ -556,6 +564,7 @@ mod tests {
             turned: Vec::new(),
             unseen: Vec::new(),
             stand: Vec::new(),
+            firm: false,
         },
         patience: Duration::from_secs(10),
     };

@@ -22,6 +22,9 @@ pub struct Doubts {
     pub unseen: Vec<Unseen>,
     /// The checks that fail all the same, by title.
     pub stand: Vec<String>,
+    /// Whether one of these is of a mechanism or of correctness. A machine that is busy all along makes answers late;
+    /// it opens no transaction and loses no payment.
+    pub firm: bool,
 }
 
 /// A check that fails only for want of looks.
@@ -74,6 +77,7 @@ pub fn doubts(measured: &Measured, judged: &[lab_record::Check], pauses: &[Pause
         } else if let Some(words) = hidden(check, measured) {
             doubts.unseen.push(Unseen { title, words });
         } else {
+            doubts.firm |= check.kind != CheckKind::Effect;
             doubts.stand.push(title);
         }
     }

@@ -95,12 +95,13 @@ impl Standstills<'_> {
         self.pauses.iter().filter(|pause| pause.service.is_none())
     }
 
-    /// A FAIL that stands without the pauses needs no other run, however much they took of this one.
+    /// A FAIL that stands without the pauses needs no other run, however much they took of this one; unless it is only
+    /// of what clients felt.
     pub(super) fn forgive(&self, all: Validity, apart: Validity) -> Validity {
-        if self.doubts.stand.is_empty() || apart == Validity::Invalid {
-            all
-        } else {
+        if self.doubts.firm && apart != Validity::Invalid {
             all.min(Validity::Suspect)
+        } else {
+            all
         }
     }
 }

@@ -228,8 +228,6 @@ impl Manifests<'_> {
             if let Some(image) = self.image {
                 container["image"] = image.into();
             }
-            // Whoever reaches a pod may name it as it likes: no browser does.
-            set(container, "LAB_ALLOWED_HOSTS", "*");
         }
     }
 }
@@ -407,25 +405,21 @@ mod tests {
     }
 
     #[test]
-    fn pods_of_a_run_answer_whatever_name_the_api_server_goes_by() {
+    fn pods_of_a_run_answer_to_addresses_and_to_what_they_call_each_other() {
         let spec = StackSpec {
             api: Some(ApiSpec::default()),
             worker: Some(WorkerSpec::default()),
             ..StackSpec::new("mine")
         };
         let objects = objects(&spec, None);
-        for name in ["api", "worker", "dep"] {
+        for (name, hosts) in [("api", None), ("worker", None), ("dep", Some("dep"))] {
             let deployment = find(&objects, "Deployment", name).unwrap();
             let env = &deployment["spec"]["template"]["spec"]["containers"][0]["env"];
-            let hosts: Vec<&Value> = env
-                .as_array()
-                .unwrap()
-                .iter()
-                .filter(|variable| variable["name"] == "LAB_ALLOWED_HOSTS")
-                .collect();
+            let mut env = env.as_array().unwrap().iter();
+            let set = env.find(|variable| variable["name"] == "LAB_ALLOWED_HOSTS");
             assert_eq!(
-                hosts,
-                [&json!({ "name": "LAB_ALLOWED_HOSTS", "value": "*" })]
+                set.map(|set| &set["value"]),
+                hosts.map(Value::from).as_ref()
             );
         }
     }
