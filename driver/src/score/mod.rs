@@ -16,7 +16,7 @@ use lab_record::{CheckKind, Outcome, Validity, Verdict};
 use crate::{
     books::Books,
     pauses::Stretch,
-    scenario::{Check, Limit, Quantity, Scenario, Settings},
+    scenario::{Check, Limit, Measure, Quantity, Scenario, Settings},
 };
 
 /// What the checks are judged by.
@@ -140,9 +140,9 @@ fn holds(check: &Check, value: measure::Value) -> bool {
 fn hidden(check: &Check, measured: &Measured) -> Option<String> {
     let measure = check.measure.get_ref();
     let unseen = seen::unseen(measure, measured)?;
-    // Without a value it is a book that could not be read.
-    let value = measure::value(measure, measured);
-    value
-        .is_none_or(|value| holds(check, value))
-        .then_some(unseen)
+    let hidden = match measure::value(measure, measured) {
+        Some(value) => holds(check, value),
+        None => matches!(measure, Measure::Ledger(_) | Measure::WrongReceipts(_)),
+    };
+    hidden.then_some(unseen)
 }

@@ -566,8 +566,9 @@ fn a_book_that_could_not_be_read_decides_nothing() {
              measure = {{ {measure} }}\nlimit = {{ exactly = \"0\" }}\n\n"
         )
     };
+    let receipts = SCENARIO.replacen("slo = \"500ms\"", "slo = \"500ms\"\nreceipts = true", 1);
     let scenario = [
-        SCENARIO,
+        receipts.as_str(),
         &check("receipts", "wrong_receipts = { class = \"user\" }"),
         &check("kept", "ledger = { class = \"user\", count = \"lost\" }"),
     ]
