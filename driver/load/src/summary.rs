@@ -63,7 +63,7 @@ impl Expectation {
         match end {
             End::Answered(status) if self.ok.contains(&status) => Fate::Ok,
             End::Answered(status) if self.expected.contains(&status) => Fate::Expected,
-            End::Answered(_) | End::Broken => Fate::Failed,
+            End::Answered(_) | End::Broken(_) => Fate::Failed,
             End::TimedOut => Fate::TimedOut,
             End::Dropped => Fate::Dropped,
             End::Unfinished => Fate::Unfinished,

@@ -6,6 +6,7 @@
 
 mod baseline;
 mod brief;
+mod cause;
 mod events;
 mod id;
 mod judgement;
@@ -17,6 +18,7 @@ mod schema;
 
 pub use baseline::baseline;
 pub use brief::Brief;
+pub use cause::Cause;
 pub use events::{EventKind, Line, Tick};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};

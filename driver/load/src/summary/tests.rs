@@ -3,7 +3,7 @@
 use hyper::Method;
 
 use super::*;
-use crate::{Ledger, Service, Template};
+use crate::{Cause, Ledger, Service, Template};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -70,7 +70,7 @@ fn one_of_each() -> Vec<Sample> {
         sample(100, 600, End::Answered(200)),
         sample(200, 30, End::Answered(504)),
         sample(300, 5, End::Answered(500)),
-        sample(999, 1, End::Broken),
+        sample(999, 1, End::Broken(Cause::Reset)),
         sample(1000, 2000, End::TimedOut),
         sample(1100, 0, End::Dropped),
         sample(1200, 800, End::Unfinished),
