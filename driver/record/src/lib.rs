@@ -22,7 +22,7 @@ pub use cause::Cause;
 pub use events::{EventKind, Line, Tick};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
-pub use load::{Class, Latency, LoadPod, PhaseStats, Quantile, Totals};
+pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
 

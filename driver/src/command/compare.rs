@@ -54,6 +54,14 @@ pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
         };
         say!("  {}: {} → {}", pair.title, seen(&pair.a), seen(&pair.b));
     }
+    for class in comparison
+        .classes
+        .iter()
+        .filter(|class| class.has_failures())
+    {
+        let (a, b) = &class.failed;
+        say!("  Failed requests of {}: {a} → {b}", class.name);
+    }
     say!("  compare  {}", path.display());
     Ok(Ended::Well)
 }

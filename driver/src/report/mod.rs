@@ -8,6 +8,7 @@ mod classes;
 mod compare;
 mod diff;
 mod facts;
+pub(crate) mod failures;
 mod groups;
 mod headline;
 mod index;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     chart::{Marks, Stack, TimeAxis, panels},
-    checks, classes, facts, headline,
+    checks, classes, facts, failures, headline,
     number::utc,
     page,
 };
@@ -60,6 +60,9 @@ fn head(run: &Run) -> Markup {
                     dl {
                         @if let Some(why) = headline::why(run) { dt { "Why" } dd { (why) } }
                         @if let Some(look_at) = headline::look_at(run) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
+                        @if failures::lines(run).next().is_some() {
+                            dt { "Failed" } dd { @for line in failures::lines(run) { span.failures { (line) } } }
+                        }
                     }
                     @if !run.complete && run.verdict.outcome != Outcome::Cancelled {
                         p.cut { "The run was cut short; what was measured until then is here." }

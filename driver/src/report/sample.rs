@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lab_record::{
-    Check, CheckKind, Class, Event, EventKind, Finding, Host, Latency, Outcome, Phase, PhaseStats,
-    Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series, SourceFile, Totals, Validity,
-    Verdict,
+    Cause, Check, CheckKind, Class, Ends, Event, EventKind, Finding, Host, Latency, Outcome, Phase,
+    PhaseStats, Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series, SourceFile, Totals,
+    Validity, Verdict,
 };
 
 const LENGTH: f64 = 62.0;
@@ -19,7 +19,7 @@ pub(crate) fn failing() -> Run {
         class(
             "quote",
             false,
-            [1860, 1420, 0, 0, 440],
+            [1860, 1420, 0, 15, 425],
             [4100.0, 9800.0, 10_000.0],
         ),
         class(
@@ -279,6 +279,7 @@ fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
             timed_out,
             unfinished: 0,
         },
+        ends: ends(ok, expected, failed),
         good_share: ok as f64 / offered as f64,
         service_time: latency.clone(),
         refusals: Latency {
@@ -300,8 +301,23 @@ fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
         bystander,
         slo_ms: 500.0,
         timeout_ms: 10_000.0,
+        ok: vec![200],
+        expected: vec![504],
         by_phase: by_phase.collect(),
         total: whole,
+    }
+}
+
+fn ends(ok: u64, expected: u64, failed: u64) -> Ends {
+    let broken = failed.min(3);
+    let statuses = [(200, ok), (504, expected), (500, failed - broken)];
+    let errors = [
+        (Cause::Refused, broken - broken.min(1)),
+        (Cause::Reset, broken.min(1)),
+    ];
+    Ends {
+        statuses: statuses.into_iter().filter(|(_, n)| *n > 0).collect(),
+        errors: errors.into_iter().filter(|(_, n)| *n > 0).collect(),
     }
 }
 

@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lab_record::{Check, CheckKind, Outcome, Run, Tick, Validity};
 use lab_say::note;
 
+use crate::report::failures;
+
 /// How to show a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -143,6 +145,9 @@ pub fn print_checks(run: &Run) {
             style(&check.seen).bold(),
             check.limit
         );
+    }
+    for line in failures::lines(run) {
+        note!("  {}    {line}", style("failed").red());
     }
     if run.self_check.validity != Validity::Valid {
         note!(
