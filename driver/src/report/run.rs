@@ -1,6 +1,6 @@
 //! The report of one run. Its first screen answers: did it hold, why, and where to look.
 
-use lab_record::{Outcome, Run};
+use lab_record::{EndedEarly, Outcome, Run};
 use maud::{Markup, html};
 
 use super::{
@@ -64,13 +64,26 @@ fn head(run: &Run) -> Markup {
                             dt { "Failed" } dd { @for line in failures::lines(run) { span.failures { (line) } } }
                         }
                     }
-                    @if !run.complete && run.verdict.outcome != Outcome::Cancelled {
+                    @if let Some(early) = &run.ended_early {
+                        p.cut {
+                            "It was ended because that can't change any more (--fail-fast): there is no score, and no \
+                             comparison with whole runs. Undecided: " (undecided(early)) "."
+                        }
+                    } @else if !run.complete && run.verdict.outcome != Outcome::Cancelled {
                         p.cut { "The run was cut short; what was measured until then is here." }
                     }
                 }
             }
             (facts::self_check(&run.self_check))
         }
+    }
+}
+
+fn undecided(early: &EndedEarly) -> String {
+    if early.undecided.is_empty() {
+        "nothing".to_owned()
+    } else {
+        early.undecided.join("; ")
     }
 }
 

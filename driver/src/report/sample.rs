@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lab_record::{
-    Cause, Check, CheckKind, Class, Ends, Event, EventKind, Finding, Host, Latency, Outcome, Phase,
-    PhaseStats, Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series, SourceFile, Totals,
-    Validity, Verdict,
+    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Finding, Host, Latency,
+    Outcome, Phase, PhaseStats, Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series,
+    SourceFile, Totals, Validity, Verdict,
 };
 
 const LENGTH: f64 = 62.0;
@@ -72,6 +72,22 @@ pub(crate) fn passing() -> Run {
     run
 }
 
+/// A run that was ended because a check could not hold any more.
+pub(crate) fn early() -> Run {
+    let mut run = failing();
+    let undecided = run.checks.split_off(1);
+    run.ended_early = Some(EndedEarly {
+        at_s: 23.4,
+        reasons: vec![
+            "“Bystanders get a good answer in time” is at most 98.8 %, limit ≥ 99 %".to_owned(),
+        ],
+        undecided: undecided.into_iter().map(|check| check.title).collect(),
+    });
+    run.complete = false;
+    run.verdict.score = None;
+    run
+}
+
 /// A run whose measurement can't be believed.
 pub(crate) fn invalid() -> Run {
     let mut run = failing();
@@ -116,12 +132,14 @@ fn run(id: &str, code: &str, source: &str) -> Run {
             edit: vec!["lab-services/src/cases/timeouts.rs".to_owned()],
             toml: "name = \"timeouts\"\n\n[[class]]\nname = \"quote\"\nrate = 30 # so that 20 % × 5 s × 30/s = 30 > 16 slots; see https://example.org/littles-law\n"
                 .to_owned(),
+            digest: Some("0123456789abcdef".to_owned()),
         },
         code: code.to_owned(),
         platform: "local".to_owned(),
         started_at: started_at.parse().unwrap(),
         duration_s: LENGTH + 3.2,
         complete: true,
+        ended_early: None,
         host: Host {
             os: "linux".to_owned(),
             arch: "x86_64".to_owned(),
