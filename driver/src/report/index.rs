@@ -250,8 +250,11 @@ fn scenario_changed(run: &Run, figures: usize) -> Markup {
     html! {
         tr.changed {
             td colspan=(6 + figures) {
-                "The scenario changed since " time datetime=(run.started_at) { (utc(run.started_at)) }
-                ": no run is compared across this line."
+                // Of its own, so that it stays in sight on a phone, where the table is wider than the page.
+                span {
+                    "The scenario changed since " time datetime=(run.started_at) { (utc(run.started_at)) }
+                    ": no run is compared across this line."
+                }
             }
         }
     }

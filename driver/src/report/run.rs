@@ -66,8 +66,8 @@ fn head(run: &Run) -> Markup {
                     }
                     @if let Some(early) = &run.ended_early {
                         p.cut {
-                            "It was ended because that can't change any more (--fail-fast): there is no score, and no \
-                             comparison with whole runs. Undecided: " (undecided(early)) "."
+                            "It was ended because that can't change any more (" code { "--fail-fast" } "): there is no \
+                             score, and no comparison with whole runs. Undecided: " (undecided(early)) "."
                         }
                     } @else if !run.complete && run.verdict.outcome != Outcome::Cancelled {
                         p.cut { "The run was cut short; what was measured until then is here." }
