@@ -15,6 +15,8 @@ pub use source::{DiffLine, LineTag, SourceDiff};
 
 use lab_record::{Check, CheckKind, Class, Outcome, PhaseStats, Quantile, Run, RunId};
 
+use crate::report::{failures, number::count};
+
 /// Two runs, `a` the earlier or the reference, `b` the one that is judged against it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
@@ -67,12 +69,49 @@ pub struct ClassPair {
     pub name: String,
     /// Shares that went well within the objective in that stretch, first and second run.
     pub good_share: (f64, f64),
+    /// Requests that failed in the whole run, and why where that is known, first and second run.
+    pub failed: (Failed, Failed),
     /// The stretch that the 99th percentiles are of: a phase with a fault, or `all`.
     pub phase: String,
     /// 99th percentiles in that stretch, first and second run.
     pub p99: (Option<Quantile>, Option<Quantile>),
     /// What can be said of them.
     pub change: Change,
+}
+
+/// How many requests of a class failed in a whole run, and by what.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Failed {
+    /// How many.
+    pub count: u64,
+    /// By kind, in words; none where none failed or older data does not say.
+    pub reasons: Option<String>,
+}
+
+impl Failed {
+    fn of(class: &Class) -> Self {
+        Self {
+            count: class.total.counts.failed,
+            reasons: failures::reasons(class, &class.total),
+        }
+    }
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let number = count(self.count);
+        match &self.reasons {
+            Some(reasons) => write!(f, "{number} ({reasons})"),
+            None => write!(f, "{number}"),
+        }
+    }
+}
+
+impl ClassPair {
+    /// True where one of the runs has failures to tell of.
+    pub fn has_failures(&self) -> bool {
+        self.failed.0.count + self.failed.1.count > 0
+    }
 }
 
 impl Comparison {
@@ -148,6 +187,7 @@ fn class_pairs(a: &Run, b: &Run) -> Vec<ClassPair> {
             let change = Change::between(p99.0, p99.1, class.slo_ms);
             Some(ClassPair {
                 name: class.name.clone(),
+                failed: (Failed::of(other), Failed::of(class)),
                 good_share: (before.good_share, after.good_share),
                 phase: after.phase.clone(),
                 p99,

@@ -12,7 +12,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Endpoint,
+    Cause, Endpoint,
     connection::{Connection, Unanswered},
     flight::Stamps,
     request::Outgoing,
@@ -60,7 +60,7 @@ impl Asker {
         while let Some(connection) = self.rested(address) {
             match self.exchange(connection, address, &request).await {
                 // It had been closed while it rested.
-                Err(Unanswered::NotSent) => {}
+                Err(Unanswered::NotSent(_)) => {}
                 answer => return answer.map_err(Into::into),
             }
         }
@@ -83,7 +83,7 @@ impl Asker {
             }
         }
         if answer.body.len() == LONGEST_BODY {
-            return Err(Unanswered::Broken);
+            return Err(Unanswered::Broken(Cause::Other));
         }
         Ok(Reply {
             status: answer.status,
@@ -123,8 +123,8 @@ fn outgoing(ask: &Ask) -> io::Result<Outgoing> {
 impl From<Unanswered> for io::Error {
     fn from(unanswered: Unanswered) -> Self {
         let text = match unanswered {
-            Unanswered::NotSent => "the connection was closed before the request had left",
-            Unanswered::Broken => "the connection broke before the answer was whole",
+            Unanswered::NotSent(_) => "the connection was closed before the request had left",
+            Unanswered::Broken(_) => "the connection broke before the answer was whole",
         };
         Self::new(io::ErrorKind::ConnectionReset, text)
     }

@@ -12,7 +12,9 @@ use tokio::{
 };
 
 use super::{
+    Cause,
     answer::{Answer, Malformed},
+    cause,
     flight::Stamps,
     request::Outgoing,
 };
@@ -40,9 +42,9 @@ pub(super) struct Answered {
 /// Why there is no answer.
 pub(super) enum Unanswered {
     /// The connection had been closed while idle; the request never left and may go elsewhere.
-    NotSent,
+    NotSent(Cause),
     /// The request left, or may have.
-    Broken,
+    Broken(Cause),
 }
 
 impl Connection {
@@ -66,17 +68,18 @@ impl Connection {
         self.reusable = false;
         self.send(request.text.as_bytes(), stamps)
             .await
-            .map_err(|_| {
+            .map_err(|error| {
+                let cause = cause::of(&error, false);
                 if stamps.written.is_some() {
-                    Unanswered::Broken
+                    Unanswered::Broken(cause)
                 } else {
-                    Unanswered::NotSent
+                    Unanswered::NotSent(cause)
                 }
             })?;
         let answer = Answer::awaited(request.is_head, request.keeps);
         self.receive(answer, stamps)
             .await
-            .map_err(|_| Unanswered::Broken)
+            .map_err(|error| Unanswered::Broken(cause::of(&error, stamps.first_byte.is_some())))
     }
 
     async fn send(&mut self, request: &[u8], stamps: &mut Stamps) -> io::Result<()> {
@@ -95,7 +98,8 @@ impl Connection {
             let now = Instant::now();
             let filled = kept + length;
             if length == 0 {
-                answer.end_of_stream()?;
+                let ended = answer.end_of_stream();
+                ended.map_err(|_| io::ErrorKind::UnexpectedEof)?;
             } else {
                 stamps.first_byte.get_or_insert(now);
             }
@@ -147,7 +151,7 @@ impl Connection {
 
 impl From<Malformed> for io::Error {
     fn from(_: Malformed) -> Self {
-        io::ErrorKind::InvalidData.into()
+        cause::error(Cause::Malformed)
     }
 }
 
@@ -172,7 +176,7 @@ mod tests {
         };
         let mut stamps = Stamps::default();
         let answer = connection.exchange(&request, &mut stamps).await;
-        assert!(matches!(answer, Err(Unanswered::NotSent)));
+        assert!(matches!(answer, Err(Unanswered::NotSent(Cause::Reset))));
         assert!(stamps.written.is_none() && !connection.is_reusable());
     }
 }

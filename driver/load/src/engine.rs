@@ -17,7 +17,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    End, Endpoint, LoadError, Plan, Recording, Sample, Service, Share, Targets, Told,
+    Cause, End, Endpoint, LoadError, Plan, Recording, Sample, Service, Share, Targets, Told,
     flight::{Arrival, Desk},
     machine,
     meter::Meter,
@@ -209,7 +209,7 @@ impl Engine {
             return flight.finish(End::TimedOut);
         }
         let Some(target) = self.rotation.next(class.service, &self.pool) else {
-            return flight.finish(End::Broken);
+            return flight.finish(End::Broken(Cause::NoTarget));
         };
         let errand = Errand {
             flight,

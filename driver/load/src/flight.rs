@@ -229,7 +229,7 @@ impl ClassDesk {
     fn again(&self, arrival: Arrival, end: End, done: Duration) -> Option<Arrival> {
         let again = self.again.as_ref()?;
         let wants = match end {
-            End::Broken | End::TimedOut => true,
+            End::Broken(_) | End::TimedOut => true,
             End::Answered(status) => again.statuses.contains(&status),
             End::Dropped | End::Unfinished => false,
         };

@@ -11,15 +11,15 @@ use std::{
     time::Instant,
 };
 
-use rustix::io::Errno;
 use tokio::{
     task::{coop::unconstrained, spawn_local},
     time::{sleep_until, timeout_at},
 };
 
 use super::{
-    Connects, End, Targets,
+    Cause, Connects, End, Targets,
     berth::{Berth, Caller},
+    cause,
     connection::{Connection, Unanswered},
     flight::Flight,
     request::Outgoing,
@@ -67,7 +67,10 @@ impl Pool {
         spawn_local(async move {
             match timeout_at(errand.deadline.into(), pool.open(target)).await {
                 Ok(Ok(connection)) => pool.carry(target, connection, Some(errand)).await,
-                Ok(Err(_)) => errand.flight.finish(End::Broken),
+                Ok(Err(error)) => {
+                    let cause = cause::of(&error, false);
+                    errand.flight.finish(End::Broken(cause));
+                }
                 Err(_) => errand.flight.finish(End::TimedOut),
             }
         });
@@ -78,7 +81,7 @@ impl Pool {
         let opened = Connection::open(target).await;
         self.count(|connects| match &opened {
             Ok(_) => connects.after_start += 1,
-            Err(error) if is_ours(error) => connects.starved += 1,
+            Err(error) if cause::of(error, false) == Cause::Starved => connects.starved += 1,
             Err(_) => connects.refused += 1,
         });
         opened
@@ -116,8 +119,10 @@ impl Pool {
             };
             match answer {
                 Ok(answer) => errand.flight.answered(answer.status, answer.body),
-                Err(Unanswered::NotSent) if rested => return self.send(target, errand),
-                Err(_) => return errand.flight.finish(End::Broken),
+                Err(Unanswered::NotSent(_)) if rested => return self.send(target, errand),
+                Err(Unanswered::NotSent(cause) | Unanswered::Broken(cause)) => {
+                    return errand.flight.finish(End::Broken(cause));
+                }
             }
             if !connection.is_reusable() {
                 return;
@@ -162,15 +167,4 @@ impl Pool {
         change(&mut connects);
         self.connects.set(connects);
     }
-}
-
-/// True where this machine lacked files or ports for a connection.
-fn is_ours(error: &io::Error) -> bool {
-    const OURS: [Errno; 4] = [
-        Errno::MFILE,
-        Errno::NFILE,
-        Errno::ADDRNOTAVAIL,
-        Errno::NOBUFS,
-    ];
-    Errno::from_io_error(error).is_some_and(|errno| OURS.contains(&errno))
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lab_record::Cause;
 use serde::{Deserialize, Serialize};
 
 /// One arrival of the schedule and what became of it. Times are offsets from the start.
@@ -45,8 +46,8 @@ pub struct Told {
 pub enum End {
     /// With a whole answer of this status.
     Answered(u16),
-    /// No connection, or one that broke before the answer was whole.
-    Broken,
+    /// No connection, or one that broke before the answer was whole; why.
+    Broken(Cause),
     /// Given up after the class's timeout.
     TimedOut,
     /// Never sent: too many of its class were in flight.

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use lab_record::{Class, PhaseStats, Totals};
+use lab_record::{Class, Ends, PhaseStats, Totals};
 
 mod distribution;
 mod windows;
@@ -63,7 +63,7 @@ impl Expectation {
         match end {
             End::Answered(status) if self.ok.contains(&status) => Fate::Ok,
             End::Answered(status) if self.expected.contains(&status) => Fate::Expected,
-            End::Answered(_) | End::Broken => Fate::Failed,
+            End::Answered(_) | End::Broken(_) => Fate::Failed,
             End::TimedOut => Fate::TimedOut,
             End::Dropped => Fate::Dropped,
             End::Unfinished => Fate::Unfinished,
@@ -109,6 +109,8 @@ pub fn classes(
                 bystander: expectation.bystander,
                 slo_ms: milliseconds(expectation.slo),
                 timeout_ms: milliseconds(class.timeout),
+                ok: expectation.ok.clone(),
+                expected: expectation.expected.clone(),
                 total: stats("all", Duration::ZERO, Duration::MAX),
                 by_phase: phases
                     .iter()
@@ -126,13 +128,13 @@ fn phase_stats<'a>(
     samples: impl Iterator<Item = &'a Sample>,
 ) -> PhaseStats {
     let mut counts = Totals::default();
+    let mut ends = Ends::default();
     let mut good = 0u64;
     let mut latency = Distribution::default();
     let mut refusals = Distribution::default();
     let mut service_time = Distribution::default();
     for sample in samples {
-        let fate = expectation.fate(sample.end);
-        count(&mut counts, fate);
+        let fate = count(&mut counts, &mut ends, expectation, sample.end);
         if fate == Fate::Ok && sample.latency() <= expectation.slo {
             good += 1;
         }
@@ -150,13 +152,16 @@ fn phase_stats<'a>(
         phase: phase.to_owned(),
         good_share: good as f64 / counts.offered.max(1) as f64,
         counts,
+        ends,
         latency: latency.quantiles(),
         refusals: refusals.quantiles(),
         service_time: service_time.quantiles(),
     }
 }
 
-fn count(counts: &mut Totals, fate: Fate) {
+/// Counts a request's end, by what it means and by what it was.
+fn count(counts: &mut Totals, ends: &mut Ends, expectation: &Expectation, end: End) -> Fate {
+    let fate = expectation.fate(end);
     counts.offered += 1;
     if fate != Fate::Dropped {
         counts.sent += 1;
@@ -169,6 +174,12 @@ fn count(counts: &mut Totals, fate: Fate) {
         Fate::Dropped => &mut counts.dropped,
         Fate::Unfinished => &mut counts.unfinished,
     } += 1;
+    match end {
+        End::Answered(status) => *ends.statuses.entry(status).or_default() += 1,
+        End::Broken(cause) => *ends.errors.entry(cause).or_default() += 1,
+        End::TimedOut | End::Dropped | End::Unfinished => {}
+    }
+    fate
 }
 
 /// Checks that no request is missing and none counted twice: the counts of `classes`, made from
@@ -186,6 +197,8 @@ pub fn verify_books(plan: &Plan, recording: &Recording, classes: &[Class]) -> Re
         let phases = class.by_phase.iter().map(|phase| phase.counts.offered);
         let total = &class.total.counts;
         let answers = total.ok + total.expected + total.failed;
+        let ends = &class.total.ends;
+        let known = ends.statuses.values().chain(ends.errors.values());
         balance(
             plan,
             &[
@@ -209,6 +222,12 @@ pub fn verify_books(plan: &Plan, recording: &Recording, classes: &[Class]) -> Re
                     answers + total.timed_out + total.unfinished,
                 ),
                 ("offered", total.offered, "in the phases", phases.sum()),
+                (
+                    "answered or broken",
+                    answers,
+                    "with a status or a cause",
+                    known.sum(),
+                ),
             ],
         )?;
         if recording.complete {

@@ -14,8 +14,8 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_load::{
-    Again, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service, Targets,
-    Template, Told,
+    Again, Cause, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service,
+    Targets, Template, Told,
     schedule::{Shape, Spacing, Stretch, arrivals},
     summary::{self, Distribution, Expectation, Span},
 };
@@ -124,6 +124,12 @@ fn expectation() -> Expectation {
 fn ended(recording: &Recording, end: End) -> usize {
     let samples = recording.samples.iter();
     samples.filter(|sample| sample.end == end).count()
+}
+
+fn broken(recording: &Recording) -> usize {
+    let samples = recording.samples.iter();
+    let broken = samples.filter(|sample| matches!(sample.end, End::Broken(_)));
+    broken.count()
 }
 
 /// Serves HTTP/1 with one function from request to body.
@@ -247,7 +253,7 @@ async fn connections_refused_are_failures_on_record() {
     let mut plan = plan(class("quote", "/", 100.0, ms(300)));
     plan.connections_per_target = 0;
     let recording = run(plan, address).await;
-    assert_eq!(ended(&recording, End::Broken), 30);
+    assert_eq!(ended(&recording, End::Broken(Cause::Refused)), 30);
     assert_eq!(recording.connects.refused, 30);
     assert!(recording.samples.iter().all(|s| s.written.is_none()));
 }
@@ -283,7 +289,7 @@ async fn connections_that_break_are_failures_on_record() {
         }
     });
     let recording = run(plan(class("quote", "/", 100.0, ms(300))), address).await;
-    assert_eq!(ended(&recording, End::Broken), 30);
+    assert_eq!(ended(&recording, End::Broken(Cause::Closed)), 30);
     let sent = recording.samples.iter().filter(|s| s.written.is_some());
     assert_eq!(sent.count(), 30);
     // What may have left is never sent again.
@@ -311,7 +317,7 @@ async fn a_server_that_hangs_up_on_everyone_is_tried_once_a_request() {
     let mut plan = plan(class("quote", "/", 100.0, ms(300)));
     plan.connections_per_target = 0;
     let recording = run(plan, address).await;
-    assert_eq!(ended(&recording, End::Broken), 30);
+    assert_eq!(broken(&recording), 30);
     let connects = recording.connects;
     assert_eq!(connects.after_start + connects.refused, 30);
 }
@@ -432,7 +438,7 @@ async fn load_follows_the_replicas_that_are_ready() {
     let by_first = count("first");
     assert!((22..=40).contains(&by_first), "{by_first} by the first");
     // With nobody left to ask, a request fails; it doesn't vanish.
-    let broken = ended(&recording, End::Broken);
+    let broken = ended(&recording, End::Broken(Cause::NoTarget));
     assert!((20..=41).contains(&broken), "{broken} to nobody");
     // The second replica's connections were opened during the run.
     assert_eq!(recording.connects.before, 2);
@@ -604,7 +610,7 @@ async fn a_client_without_an_answer_asks_again_until_it_has_one() {
             .iter()
             .find(|s| s.key == sample.key)
             .unwrap();
-        assert_eq!(first.end, End::Broken);
+        assert_eq!(first.end, End::Broken(Cause::Closed));
         let waited = sample.intended.abs_diff(first.done);
         assert!((ms(150)..=ms(300)).contains(&waited), "{waited:?}");
         assert!(sample.written.unwrap() >= sample.intended, "never early");

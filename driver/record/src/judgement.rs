@@ -47,7 +47,7 @@ pub enum CheckKind {
 pub struct Verdict {
     /// Pass or fail, invalid or cancelled.
     pub outcome: Outcome,
-    /// 0 to 100; none where nothing is said of the service.
+    /// 0 to 100; none where nothing is said of the service, or a run that ended early left checks undecided.
     pub score: Option<u8>,
 }
 

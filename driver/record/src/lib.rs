@@ -6,6 +6,7 @@
 
 mod baseline;
 mod brief;
+mod cause;
 mod events;
 mod id;
 mod judgement;
@@ -15,14 +16,15 @@ mod run;
 #[cfg(test)]
 mod schema;
 
-pub use baseline::baseline;
+pub use baseline::{baseline, changed_since};
 pub use brief::Brief;
+pub use cause::Cause;
 pub use events::{EventKind, Line, Tick};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
-pub use load::{Class, Latency, LoadPod, PhaseStats, Quantile, Totals};
+pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
-pub use run::{Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
+pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
 
 /// The version of the format that [`Run`] describes. Older ones are read too, newer ones refused.
 pub const SCHEMA: u32 = 2;

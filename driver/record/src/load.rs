@@ -1,6 +1,10 @@
 //! What became of the requests.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
+
+use crate::Cause;
 
 /// A request class and what became of its requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -16,6 +20,12 @@ pub struct Class {
     pub slo_ms: f64,
     /// After this long from its intended send a request is given up, milliseconds.
     pub timeout_ms: f64,
+    /// Statuses that are the wished answer; none in data from before this was noted.
+    #[serde(default)]
+    pub ok: Vec<u16>,
+    /// Statuses that are the right way to refuse.
+    #[serde(default)]
+    pub expected: Vec<u16>,
     /// The whole run.
     pub total: PhaseStats,
     /// The phases, in order, by the phase of the intended send.
@@ -51,6 +61,9 @@ pub struct PhaseStats {
     pub phase: String,
     /// How the requests ended.
     pub counts: Totals,
+    /// The same by status and by cause.
+    #[serde(default)]
+    pub ends: Ends,
     /// Share that went well within the objective, of all offered; 0 to 1.
     pub good_share: f64,
     /// From the intended send to the last byte, of all but right refusals: what users feel.
@@ -84,6 +97,17 @@ pub struct Totals {
     pub timed_out: u64,
     /// Neither answered nor given up when the run was cut short.
     pub unfinished: u64,
+}
+
+/// What the requests that ended by themselves ended with. The statuses add up to `ok`, to `expected` and, together
+/// with all causes, to `failed`, each by the lists of the class; empty in data from before this was noted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Ends {
+    /// Whole answers, by status.
+    pub statuses: BTreeMap<u16, u64>,
+    /// Requests without a whole answer that were not given up, by cause.
+    pub errors: BTreeMap<Cause, u64>,
 }
 
 /// A distribution of times. Requests that failed, timed out or were dropped are in it as censored

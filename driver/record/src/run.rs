@@ -33,6 +33,10 @@ pub struct Run {
     pub duration_s: f64,
     /// False where the run was cut short; what was measured until then is here.
     pub complete: bool,
+    /// Where the run was ended because a check could not hold any more (`--fail-fast`): such a run FAILs without a
+    /// score, has only the checks that were decided, and is compared with no other.
+    #[serde(default)]
+    pub ended_early: Option<EndedEarly>,
     /// The machine that generated the load.
     pub host: Host,
     /// Versions of the parts, by name: `driver`, `rustc`, `postgresql`, …
@@ -80,6 +84,10 @@ pub struct Scenario {
     pub edit: Vec<String>,
     /// The scenario file's own text, with its numbers and their sources.
     pub toml: String,
+    /// A digest of that text, comments, blanks and the order of keys aside; runs of one digest are runs of the same
+    /// experiment. None in data from before there was one.
+    #[serde(default)]
+    pub digest: Option<String>,
 }
 
 impl Run {
@@ -98,11 +106,39 @@ impl Run {
         self.verdict.outcome.judges() && self.self_check.validity == Validity::Suspect
     }
 
+    /// True for a run that says something of the service, and over its whole length: only these are compared.
+    pub fn is_comparable(&self) -> bool {
+        self.verdict.outcome.judges() && self.ended_early.is_none()
+    }
+
     /// The check whose figure is quoted first.
     pub fn headline(&self) -> Option<&Check> {
         self.checks
             .iter()
             .find(|check| check.id == self.scenario.headline)
+    }
+}
+
+/// Why a run did not go on to its end.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct EndedEarly {
+    /// When, seconds.
+    pub at_s: f64,
+    /// What could not hold any more, a sentence a check.
+    pub reasons: Vec<String>,
+    /// The statements that were left undecided.
+    pub undecided: Vec<String>,
+}
+
+impl EndedEarly {
+    /// In words: `ended early at 8.2 s: …`.
+    pub fn text(&self) -> String {
+        format!(
+            "ended early at {:.1} s: {}",
+            self.at_s,
+            self.reasons.join("; ")
+        )
     }
 }
 

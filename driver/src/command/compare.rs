@@ -35,6 +35,7 @@ pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
         b: all(&options.b)?,
     };
     of_one_scenario(&groups)?;
+    whole(&groups)?;
     let (a, b) = match (&groups.a[..], &groups.b[..]) {
         ([a], [b]) => (a, b),
         ([], _) | (_, []) => bail!("name a run on each side"),
@@ -54,6 +55,14 @@ pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
         };
         say!("  {}: {} → {}", pair.title, seen(&pair.a), seen(&pair.b));
     }
+    for class in comparison
+        .classes
+        .iter()
+        .filter(|class| class.has_failures())
+    {
+        let (a, b) = &class.failed;
+        say!("  Failed requests of {}: {a} → {b}", class.name);
+    }
     say!("  compare  {}", path.display());
     Ok(Ended::Well)
 }
@@ -63,14 +72,33 @@ fn of_one_scenario(groups: &Groups) -> Result<()> {
     let Some(first) = runs.next() else {
         return Ok(());
     };
-    match runs.find(|run| run.scenario.name != first.scenario.name) {
+    match runs.find(|run| !run.scenario.is_same(&first.scenario)) {
         None => Ok(()),
+        Some(other) if other.scenario.name == first.scenario.name => bail!(
+            "the scenario {} was changed between {} and {}; only runs of the same text can be compared, \
+             so run both again",
+            first.scenario.name,
+            first.run_id,
+            other.run_id,
+        ),
         Some(other) => bail!(
             "{} is a run of {}, {} one of {}; only runs of one scenario can be compared",
             first.run_id,
             first.scenario.name,
             other.run_id,
             other.scenario.name
+        ),
+    }
+}
+
+/// What ended early was not measured whole.
+fn whole(groups: &Groups) -> Result<()> {
+    let mut runs = groups.a.iter().chain(&groups.b);
+    match runs.find(|run| run.ended_early.is_some()) {
+        None => Ok(()),
+        Some(run) => bail!(
+            "{} was ended early by --fail-fast; only whole runs can be compared, so run it again without",
+            run.run_id
         ),
     }
 }

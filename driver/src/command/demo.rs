@@ -45,6 +45,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
                 code,
                 platform: platform.as_ref(),
                 load_pods: 1,
+                fail_fast: false,
                 reports: &reports,
                 interrupt: &session.interrupt,
             };

@@ -13,10 +13,10 @@ pub(super) struct Groups {
     pub(super) b: Vec<Run>,
 }
 
-/// Prints it, and writes the page where there are two groups. An INVALID run says nothing and is left out.
+/// Prints it, and writes the page where there are two groups. A run that says nothing, or was not measured whole, is left out.
 pub(super) fn show(reports: &Reports, of: &Groups) -> Result<()> {
     let valid = |runs: &[Run]| -> Vec<Run> {
-        let valid = runs.iter().filter(|run| run.verdict.outcome.judges());
+        let valid = runs.iter().filter(|run| run.is_comparable());
         valid.cloned().collect()
     };
     let (a, b) = (valid(&of.a), valid(&of.b));

@@ -20,11 +20,13 @@ use crate::{
         local::RunLock,
         target::{self, TargetPlatform},
     },
+    report::Compared,
     run::{
         Order, Ran, run as run_order,
         terminal::{Mode, Terminal, print_checks, score_line},
     },
     scenario::{Scenario, built_in},
+    score::watchable,
 };
 
 /// What to run.
@@ -60,14 +62,24 @@ pub(super) struct Options {
     /// Print events.jsonl to standard output as it grows, nothing else
     #[arg(long)]
     json: bool,
-    /// Exit with 1 when the verdict is FAIL
-    #[arg(long)]
-    strict: bool,
     /// Open the report, where a desktop is present
     #[arg(long)]
     open: bool,
     #[command(flatten)]
+    failing: Failing,
+    #[command(flatten)]
     place: Place,
+}
+
+/// What follows from a FAIL.
+#[derive(Debug, Args)]
+struct Failing {
+    /// Exit with 1 when the verdict is FAIL
+    #[arg(long)]
+    strict: bool,
+    /// End the run, as FAIL without a score, once a check can't hold any more whatever comes; it is compared with none
+    #[arg(long, conflicts_with = "against")]
+    fail_fast: bool,
 }
 
 pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
@@ -83,6 +95,9 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
         "--load-pods is for a cluster (--platform k3d); on this machine the driver sends the load"
     );
     let scenario = options.place.fit(scenario);
+    if options.failing.fail_fast {
+        tell_watched(&scenario)?;
+    }
     let code = Code::parse(&options.code, &scenario)?;
     let against = options.against.as_deref();
     let against = against
@@ -124,6 +139,7 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
             code,
             platform: platform.as_ref(),
             load_pods: options.load_pods.unwrap_or(1),
+            fail_fast: options.failing.fail_fast,
             reports: &reports,
             interrupt: &session.interrupt,
         },
@@ -136,6 +152,27 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
         groups::show(&reports, &course.groups)?;
     }
     Ok(ended)
+}
+
+/// Says which checks may end the run; refuses a scenario in which none can.
+fn tell_watched(scenario: &Scenario) -> Result<()> {
+    let watched = watchable(scenario);
+    let all = scenario.checks.iter().map(|check| check.id.as_str());
+    let others: Vec<&str> = all.filter(|id| !watched.contains(id)).collect();
+    ensure!(
+        !watched.is_empty(),
+        "--fail-fast can watch none of the checks of {}: of each the rest of a run may make anything; run it without",
+        scenario.name
+    );
+    let mut text = format!("fail-fast watches {}", watched.join(", "));
+    if !others.is_empty() {
+        text = format!(
+            "{text}; not, because only the end tells: {}",
+            others.join(", ")
+        );
+    }
+    note!("  {text}");
+    Ok(())
 }
 
 /// The runs of one command.
@@ -164,7 +201,9 @@ impl Course<'_> {
             ended = match ran.run.verdict.outcome {
                 _ if ran.interrupted => return Ok(Ended::Interrupted),
                 Outcome::Invalid => Ended::Invalid,
-                Outcome::Fail if self.options.strict && ended == Ended::Well => Ended::Failed,
+                Outcome::Fail if self.options.failing.strict && ended == Ended::Well => {
+                    Ended::Failed
+                }
                 Outcome::Fail | Outcome::Pass | Outcome::Cancelled => ended,
             };
             self.groups.b.push(ran.run);
@@ -206,8 +245,12 @@ pub(super) fn show(ran: &Ran) {
     if let Some(report) = &ran.left.report {
         say!("  report   {}", report.display());
     }
-    if let Some(comparison) = &ran.left.comparison {
-        say!("  compare  {}", comparison.display());
+    match &ran.left.comparison {
+        Compared::Page(page) => say!("  compare  {}", page.display()),
+        Compared::ScenarioChanged(run) => {
+            say!("  compare  with nothing: the scenario changed since {run}");
+        }
+        Compared::Nothing => {}
     }
 }
 

@@ -76,6 +76,7 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
                 code: row.code.clone(),
                 platform: platform.as_ref(),
                 load_pods: 1,
+                fail_fast: false,
                 reports: &reports,
                 interrupt: &session.interrupt,
             };

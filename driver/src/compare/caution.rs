@@ -20,9 +20,6 @@ pub(super) fn cautions(a: &Run, b: &Run) -> Vec<String> {
         format!("{} {} with {cores}", host.os, host.arch)
     };
     differ("machine", &machine(a), &machine(b));
-    if a.scenario.name == b.scenario.name && a.scenario.toml != b.scenario.toml {
-        cautions.push("The scenario's numbers changed between the two runs.".to_owned());
-    }
     for (name, run) in [("A", a), ("B", b)] {
         if !run.complete {
             let after = seconds(run.duration_s);

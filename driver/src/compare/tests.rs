@@ -1,4 +1,4 @@
-use lab_record::{SourceFile, baseline};
+use lab_record::{EndedEarly, SourceFile, baseline, changed_since};
 
 use super::*;
 use crate::report::sample::{failing, invalid, passing};
@@ -105,7 +105,6 @@ fn what_makes_a_comparison_doubtful_is_said() {
     let mut b = invalid();
     b.platform = "k3d".to_owned();
     b.host.cores = 8;
-    b.scenario.toml.push('#');
     b.complete = false;
     let cautions = Comparison::of(&a, &b)
         .cautions
@@ -114,7 +113,6 @@ fn what_makes_a_comparison_doubtful_is_said() {
     insta::assert_snapshot!(cautions, @r"
     The platform differs: A local, B k3d.
     The machine differs: A linux x86_64 with 2 cores, B linux x86_64 with 8 cores.
-    The scenario's numbers changed between the two runs.
     B was cut short after 65.2 s.
     The measurement of B is INVALID (send lateness).
     ");
@@ -216,6 +214,35 @@ fn the_baseline_is_where_everybody_began() {
     assert_eq!(found(&run("06", true, Outcome::Cancelled)), None);
     // The same name, another experiment.
     let mut other = run("06", false, Outcome::Pass);
-    other.scenario.toml.push('#');
+    other.scenario.digest = Some("fedcba9876543210".to_owned());
     assert_eq!(found(&other), None);
+    let changed =
+        |run: &Run| changed_since(&runs, run).map(|run| run.run_id.as_str()[13..15].to_owned());
+    assert_eq!(changed(&other).as_deref(), Some("05"));
+    assert_eq!(changed(&runs[4]), None);
+    assert_eq!(changed(&run("06", true, Outcome::Invalid)), None);
+    // A comment more.
+    let mut other = run("06", false, Outcome::Pass);
+    other.scenario.toml.push('#');
+    assert_eq!(found(&other).as_deref(), Some("04"));
+    // Before there were digests only the whole text tells.
+    other.scenario.digest = None;
+    assert_eq!(found(&other), None);
+    assert_eq!(changed(&other).as_deref(), Some("05"));
+    other.scenario.toml.pop();
+    assert_eq!(found(&other).as_deref(), Some("04"));
+    // What ended early was not measured whole.
+    let early = |mut run: Run| {
+        run.ended_early = Some(EndedEarly {
+            at_s: 8.2,
+            reasons: Vec::new(),
+            undecided: Vec::new(),
+        });
+        run
+    };
+    assert_eq!(found(&early(run("06", false, Outcome::Fail))), None);
+    let runs = runs.map(early);
+    let later = run("06", false, Outcome::Pass);
+    assert_eq!(baseline(&runs, &later), None);
+    assert_eq!(changed_since(&runs, &later), None);
 }

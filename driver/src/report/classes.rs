@@ -1,9 +1,12 @@
 //! The table of request classes: what became of their requests and how long they took.
 
-use lab_record::{Latency, PhaseStats, Run};
+use lab_record::{Class, Latency, PhaseStats, Run};
 use maud::{Markup, html};
 
-use super::number::{NONE, count, duration, quantile, share};
+use super::{
+    failures,
+    number::{NONE, count, duration, quantile, share},
+};
 
 /// All classes, each over the whole run and, folded away, by phase.
 pub(crate) fn table(run: &Run) -> Markup {
@@ -29,10 +32,10 @@ pub(crate) fn table(run: &Run) -> Markup {
                                 }
                             }
                         }
-                        (row(&class.total, "whole run"))
+                        (row(class, &class.total, "whole run"))
                         @if class.by_phase.len() > 1 {
                             @for phase in &class.by_phase {
-                                (row(phase, &phase.phase))
+                                (row(class, phase, &phase.phase))
                             }
                         }
                     }
@@ -72,7 +75,7 @@ fn head() -> Markup {
     }
 }
 
-fn row(stats: &PhaseStats, name: &str) -> Markup {
+fn row(class: &Class, stats: &PhaseStats, name: &str) -> Markup {
     let counts = stats.counts;
     html! {
         tr.whole[name == "whole run"] {
@@ -89,6 +92,9 @@ fn row(stats: &PhaseStats, name: &str) -> Markup {
             }
             (times(&stats.latency))
             (times(&stats.service_time))
+        }
+        @if let Some(reasons) = failures::reasons(class, stats) {
+            tr { td {} td.reasons colspan="15" { "failed: " (reasons) } }
         }
     }
 }

@@ -38,6 +38,9 @@ pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run) -> Markup {
             (stack(a, b).markup())
         }
         section #classes { h2 { "Latency" } (classes(&comparison.classes)) }
+        @if comparison.classes.iter().any(ClassPair::has_failures) {
+            section #failures { h2 { "Failed requests" } (failures(&comparison.classes)) }
+        }
     };
     page::page(&title, Some("../index.html"), &body)
 }
@@ -142,6 +145,27 @@ fn classes(pairs: &[ClassPair]) -> Markup {
             "Of two single runs a direction is stated only where one p99 is at least twice the other and they \
              are a tenth of the objective apart: less than that can be the luck of the day. Compared is the last phase in which something is wrong \
              on purpose, where the two runs have one. Good: went well within the objective, of all offered."
+        }
+    }
+}
+
+/// Of the whole runs, unlike the latency.
+fn failures(pairs: &[ClassPair]) -> Markup {
+    html! {
+        div.scroll {
+            table {
+                thead {
+                    tr { th scope="col" { "Requests" } th scope="col" { "A" } th scope="col" { "B" } }
+                }
+                tbody {
+                    @for pair in pairs.iter().filter(|pair| pair.has_failures()) {
+                        tr {
+                            th scope="row" { (pair.name) }
+                            td { (pair.failed.0) } td { (pair.failed.1) }
+                        }
+                    }
+                }
+            }
         }
     }
 }

@@ -93,7 +93,8 @@ pub(crate) fn machine(run: &Run) -> Markup {
             dt { "Started" } dd { time datetime=(run.started_at) { (utc(run.started_at)) } }
             dt { "Lasted" } dd {
                 (seconds(run.duration_s))
-                @if !run.complete { " (cut short)" }
+                @if run.ended_early.is_some() { " (ended early)" }
+                @else if !run.complete { " (cut short)" }
             }
             dt { "Code" } dd { (run.code) }
             dt { "Platform" } dd { (run.platform) }

@@ -25,13 +25,16 @@ pub(crate) fn line(all: &[Run], valid: &[Run]) -> String {
         (Some(least), Some(most)) => format!(", scores {least} to {most}"),
         _ => String::new(),
     };
-    let invalid = match all.len() - valid.len() {
+    let early = all.iter().filter(|run| run.ended_early.is_some()).count();
+    let left_out = |some: usize, what: &str| match some {
         0 => String::new(),
-        some => format!(", {some} INVALID and left out"),
+        some => format!(", {some} {what} and left out"),
     };
+    let invalid = left_out(all.len() - valid.len() - early, "INVALID");
+    let early = left_out(early, "ended early");
     let code = all.first().map_or("", |run| run.code.as_str());
     format!(
-        "{code}, {}: {passed} PASS, {} FAIL{range}{invalid}",
+        "{code}, {}: {passed} PASS, {} FAIL{range}{invalid}{early}",
         counted(all.len(), "run", "runs"),
         valid.len() - passed
     )

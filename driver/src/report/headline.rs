@@ -23,6 +23,9 @@ pub(crate) fn held(run: &Run) -> String {
                 all => format!("all {all} checks"),
             }
         ),
+        Outcome::Fail if let Some(early) = &run.ended_early => {
+            format!("It did not hold: {}.", early.text())
+        }
         Outcome::Fail => match failed.first() {
             None => "It did not hold.".to_owned(),
             Some(first) => {

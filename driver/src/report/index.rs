@@ -158,8 +158,11 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
     let Some(newest) = runs.last() else {
         return html! {};
     };
+    // A trend is one of the same experiment.
+    let alike = |run: &&&Run| run.scenario.is_same(&newest.scenario);
     let scores: Vec<_> = runs
         .iter()
+        .filter(alike)
         .map(|run| {
             let passed = run.verdict.outcome == Outcome::Pass;
             run.verdict.score.map(|score| (score, passed))
@@ -178,11 +181,11 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
                 }
                 (sparkline(&scores))
             }
-            (table(root, recent, runs, &figures))
+            (table(root, None, recent, runs, &figures))
             @if !older.is_empty() {
                 details.older {
                     summary { (counted(older.len(), "older run", "older runs")) }
-                    (table(root, older, runs, &figures))
+                    (table(root, recent.last().copied(), older, runs, &figures))
                 }
             }
         }
@@ -206,7 +209,15 @@ fn headline_checks(run: &Run) -> Vec<(String, String)> {
     .collect()
 }
 
-fn table(root: &Path, rows: &[&Run], all: &[&Run], figures: &[(String, String)]) -> Markup {
+/// `newer` is the run above the first row.
+fn table(
+    root: &Path,
+    newer: Option<&Run>,
+    rows: &[&Run],
+    all: &[&Run],
+    figures: &[(String, String)],
+) -> Markup {
+    let newer = std::iter::once(newer).chain(rows.iter().copied().map(Some));
     html! {
         div.scroll {
             table.runs {
@@ -221,7 +232,29 @@ fn table(root: &Path, rows: &[&Run], all: &[&Run], figures: &[(String, String)])
                         th scope="col" { "Open" }
                     }
                 }
-                tbody { @for run in rows { (row(root, run, all, figures)) } }
+                tbody {
+                    @for (newer, run) in newer.zip(rows) {
+                        @if newer.is_some_and(|newer| !newer.scenario.is_same(&run.scenario)) {
+                            (scenario_changed(run, figures.len()))
+                        }
+                        (row(root, run, all, figures))
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Stands above the last run of another text.
+fn scenario_changed(run: &Run, figures: usize) -> Markup {
+    html! {
+        tr.changed {
+            td colspan=(6 + figures) {
+                // Of its own, so that it stays in sight on a phone, where the table is wider than the page.
+                span {
+                    "The scenario changed since " time datetime=(run.started_at) { (utc(run.started_at)) }
+                    ": no run is compared across this line."
+                }
             }
         }
     }
@@ -238,7 +271,8 @@ fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Ma
             td {
                 span.badge.(verdict) { (run.verdict.outcome.word()) }
                 @if run.is_doubted() { " " small { (Validity::Suspect.word()) } }
-                @if !run.complete && run.verdict.outcome != Outcome::Cancelled { " " small { "cut short" } }
+                @if run.ended_early.is_some() { " " small { "ended early" } }
+                @else if !run.complete && run.verdict.outcome != Outcome::Cancelled { " " small { "cut short" } }
             }
             td.n { b { @if let Some(score) = run.verdict.score { (score) } @else { (NONE) } } }
             @for (id, _) in figures {

@@ -8,6 +8,7 @@ mod classes;
 mod compare;
 mod diff;
 mod facts;
+pub(crate) mod failures;
 mod groups;
 mod headline;
 mod index;
@@ -24,7 +25,7 @@ pub use bench::{Bench, Row};
 use std::{io, path::PathBuf};
 
 use crate::{compare::Comparison, file};
-use lab_record::{Entry, Reports, Run, Validity, baseline};
+use lab_record::{Entry, Reports, Run, RunId, Validity, baseline, changed_since};
 
 /// Why a page can't be written.
 #[derive(Debug, thiserror::Error)]
@@ -89,11 +90,20 @@ pub fn write_comparison(reports: &Reports, a: &Run, b: &Run) -> Result<PathBuf, 
     )
 }
 
-/// Compares `run` with its baseline, as [`write_comparison`] does; none where it has no baseline.
-pub fn write_baseline_comparison(
-    reports: &Reports,
-    run: &Run,
-) -> Result<Option<PathBuf>, WriteError> {
+/// What became of a run's comparison with its baseline.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Compared {
+    /// The page.
+    Page(PathBuf),
+    /// There is none, because the scenario was changed since this run.
+    ScenarioChanged(RunId),
+    /// There is none: nothing was before, or this run says nothing.
+    #[default]
+    Nothing,
+}
+
+/// Compares `run` with its baseline, as [`write_comparison`] does, where it has one.
+pub fn write_baseline_comparison(reports: &Reports, run: &Run) -> Result<Compared, WriteError> {
     let runs: Vec<Run> = reports
         .entries()
         .into_iter()
@@ -102,9 +112,13 @@ pub fn write_baseline_comparison(
             Entry::Unreadable { .. } => None,
         })
         .collect();
-    baseline(&runs, run)
-        .map(|baseline| write_comparison(reports, baseline, run))
-        .transpose()
+    if let Some(baseline) = baseline(&runs, run) {
+        return write_comparison(reports, baseline, run).map(Compared::Page);
+    }
+    Ok(match changed_since(&runs, run) {
+        Some(before) => Compared::ScenarioChanged(before.run_id.clone()),
+        None => Compared::Nothing,
+    })
 }
 
 /// What a group of runs came to, in one line; `valid` are those of `all` that are measurements.

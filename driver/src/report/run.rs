@@ -1,11 +1,11 @@
 //! The report of one run. Its first screen answers: did it hold, why, and where to look.
 
-use lab_record::{Outcome, Run};
+use lab_record::{EndedEarly, Outcome, Run};
 use maud::{Markup, html};
 
 use super::{
     chart::{Marks, Stack, TimeAxis, panels},
-    checks, classes, facts, headline,
+    checks, classes, facts, failures, headline,
     number::utc,
     page,
 };
@@ -60,14 +60,30 @@ fn head(run: &Run) -> Markup {
                     dl {
                         @if let Some(why) = headline::why(run) { dt { "Why" } dd { (why) } }
                         @if let Some(look_at) = headline::look_at(run) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
+                        @if failures::lines(run).next().is_some() {
+                            dt { "Failed" } dd { @for line in failures::lines(run) { span.failures { (line) } } }
+                        }
                     }
-                    @if !run.complete && run.verdict.outcome != Outcome::Cancelled {
+                    @if let Some(early) = &run.ended_early {
+                        p.cut {
+                            "It was ended because that can't change any more (" code { "--fail-fast" } "): there is no \
+                             score, and no comparison with whole runs. Undecided: " (undecided(early)) "."
+                        }
+                    } @else if !run.complete && run.verdict.outcome != Outcome::Cancelled {
                         p.cut { "The run was cut short; what was measured until then is here." }
                     }
                 }
             }
             (facts::self_check(&run.self_check))
         }
+    }
+}
+
+fn undecided(early: &EndedEarly) -> String {
+    if early.undecided.is_empty() {
+        "nothing".to_owned()
+    } else {
+        early.undecided.join("; ")
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lab_record::{
-    Check, CheckKind, Class, Event, EventKind, Finding, Host, Latency, Outcome, Phase, PhaseStats,
-    Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series, SourceFile, Totals, Validity,
-    Verdict,
+    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Finding, Host, Latency,
+    Outcome, Phase, PhaseStats, Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series,
+    SourceFile, Totals, Validity, Verdict,
 };
 
 const LENGTH: f64 = 62.0;
@@ -19,7 +19,7 @@ pub(crate) fn failing() -> Run {
         class(
             "quote",
             false,
-            [1860, 1420, 0, 0, 440],
+            [1860, 1420, 0, 15, 425],
             [4100.0, 9800.0, 10_000.0],
         ),
         class(
@@ -72,6 +72,22 @@ pub(crate) fn passing() -> Run {
     run
 }
 
+/// A run that was ended because a check could not hold any more.
+pub(crate) fn early() -> Run {
+    let mut run = failing();
+    let undecided = run.checks.split_off(1);
+    run.ended_early = Some(EndedEarly {
+        at_s: 23.4,
+        reasons: vec![
+            "“Bystanders get a good answer in time” is at most 98.8 %, limit ≥ 99 %".to_owned(),
+        ],
+        undecided: undecided.into_iter().map(|check| check.title).collect(),
+    });
+    run.complete = false;
+    run.verdict.score = None;
+    run
+}
+
 /// A run whose measurement can't be believed.
 pub(crate) fn invalid() -> Run {
     let mut run = failing();
@@ -116,12 +132,14 @@ fn run(id: &str, code: &str, source: &str) -> Run {
             edit: vec!["lab-services/src/cases/timeouts.rs".to_owned()],
             toml: "name = \"timeouts\"\n\n[[class]]\nname = \"quote\"\nrate = 30 # so that 20 % × 5 s × 30/s = 30 > 16 slots; see https://example.org/littles-law\n"
                 .to_owned(),
+            digest: Some("0123456789abcdef".to_owned()),
         },
         code: code.to_owned(),
         platform: "local".to_owned(),
         started_at: started_at.parse().unwrap(),
         duration_s: LENGTH + 3.2,
         complete: true,
+        ended_early: None,
         host: Host {
             os: "linux".to_owned(),
             arch: "x86_64".to_owned(),
@@ -279,6 +297,7 @@ fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
             timed_out,
             unfinished: 0,
         },
+        ends: ends(ok, expected, failed),
         good_share: ok as f64 / offered as f64,
         service_time: latency.clone(),
         refusals: Latency {
@@ -300,8 +319,23 @@ fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
         bystander,
         slo_ms: 500.0,
         timeout_ms: 10_000.0,
+        ok: vec![200],
+        expected: vec![504],
         by_phase: by_phase.collect(),
         total: whole,
+    }
+}
+
+fn ends(ok: u64, expected: u64, failed: u64) -> Ends {
+    let broken = failed.min(3);
+    let statuses = [(200, ok), (504, expected), (500, failed - broken)];
+    let errors = [
+        (Cause::Refused, broken - broken.min(1)),
+        (Cause::Reset, broken.min(1)),
+    ];
+    Ends {
+        statuses: statuses.into_iter().filter(|(_, n)| *n > 0).collect(),
+        errors: errors.into_iter().filter(|(_, n)| *n > 0).collect(),
     }
 }
 

@@ -99,6 +99,13 @@ fn the_first_screen_answers() {
 }
 
 #[test]
+fn a_run_that_ended_early_says_what_it_decided_and_what_not() {
+    let page = super::run::page(&sample::early()).into_string();
+    insta::assert_snapshot!("early_head", text(header(&page)));
+    insta::assert_snapshot!("early_checks", text(section(&page, "checks")));
+}
+
+#[test]
 fn a_comparison_shows_checks_code_and_latency() {
     let (a, b) = (sample::failing(), sample::passing());
     let page = super::compare::page(&crate::compare::Comparison::of(&a, &b), &a, &b).into_string();
@@ -106,6 +113,7 @@ fn a_comparison_shows_checks_code_and_latency() {
     insta::assert_snapshot!("comparison_checks", text(section(&page, "checks")));
     insta::assert_snapshot!("comparison_source", text(section(&page, "source")));
     insta::assert_snapshot!("comparison_classes", text(section(&page, "classes")));
+    insta::assert_snapshot!("comparison_failures", text(section(&page, "failures")));
 }
 
 #[test]
@@ -128,6 +136,28 @@ fn the_index_lists_runs_and_what_it_cant_read() {
     let page = read(write_index(&reports).unwrap());
     let body = page.split_once("<body>").unwrap().1;
     insta::assert_snapshot!("index", text(body));
+}
+
+#[test]
+fn the_index_compares_nothing_across_a_change_of_the_scenario() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = Reports::at(folder.path());
+    let (old, mut new) = (sample::failing(), sample::passing());
+    new.scenario.digest = Some("fedcba9876543210".to_owned());
+    save(&reports, &old);
+    save(&reports, &new);
+    // As if made before the scenario was changed.
+    write_comparison(&reports, &old, &new).unwrap();
+    let page = read(write_index(&reports).unwrap());
+    let body = text(&page);
+    let line =
+        "The scenario changed since 2026-11-23 15:13:02 UTC: no run is compared across this line.";
+    assert_eq!(body.matches(line).count(), 1, "{body}");
+    let (above, below) = body.split_once(line).unwrap();
+    assert!(above.contains("solved | local") && below.contains("mine | local"));
+    assert!(!body.contains("| compare"), "{body}");
+    // The trend is that of the newest text alone.
+    assert!(page.contains("Scores of the last 1 runs"), "{page}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Result;
 use lab_load::Sample;
-use lab_record::{EventKind, Line};
+use lab_record::{EndedEarly, EventKind, Line};
 use lab_remote::Sent;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::{faults::DepFaults, journal::Journal, live::Live, terminal::Terminal};
 use crate::{
     platform::{Decision, Failure, Stack},
-    scenario::{Phase, Scenario},
+    scenario::{Check, Phase, Scenario},
+    score::{Lost, Watch},
 };
 
 /// Time between two lines of `events.jsonl` and two moves of the progress bar.
@@ -26,6 +27,32 @@ pub(super) enum End {
     Done(Sent),
     Broken(String),
     Interrupted,
+    /// Checks can't hold any more.
+    Early(Early),
+}
+
+/// The end of a run that can't pass any more.
+#[derive(Clone)]
+pub(super) struct Early {
+    pub(super) at: Duration,
+    pub(super) lost: Vec<Lost>,
+}
+
+impl Early {
+    /// What is to be said of it.
+    pub(super) fn record(&self, scenario: &Scenario) -> EndedEarly {
+        let undecided = scenario.checks.iter().filter(|check| !self.decides(check));
+        EndedEarly {
+            at_s: self.at.as_secs_f64(),
+            reasons: self.lost.iter().map(|lost| lost.why.clone()).collect(),
+            undecided: undecided.map(|check| check.title.clone()).collect(),
+        }
+    }
+
+    /// Whether a check is one of those that can't hold any more.
+    pub(super) fn decides(&self, check: &Check) -> bool {
+        self.lost.iter().any(|lost| lost.id == check.id)
+    }
 }
 
 /// Everything that has to do with the run while it goes.
@@ -44,6 +71,8 @@ pub(super) struct Course<'a> {
     pub(super) interrupt: &'a CancellationToken,
     /// When the api is to be killed, in the phase that has begun.
     pub(super) crash_at: Option<Duration>,
+    /// Where the run is to end once a check can't hold any more.
+    pub(super) watch: Option<Watch<'a>>,
 }
 
 impl Course<'_> {
@@ -83,27 +112,39 @@ impl Course<'_> {
                     let text = format!("{} {}", event.replica, event.change);
                     self.journal.event(at, EventKind::Scaling, text)?;
                 }
-                _ = ticks.tick() => self.tick()?,
+                _ = ticks.tick() => {
+                    self.tick()?;
+                    let lost = self.watch.as_ref().map(Watch::lost).unwrap_or_default();
+                    if !lost.is_empty() {
+                        let at = self.t0.elapsed();
+                        return Ok(End::Early(Early { at, lost }));
+                    }
+                }
             }
         }
     }
 
-    /// Says why the load ended, where it wasn't by itself: what broke, and whether somebody ended it.
-    pub(super) fn close(&mut self, end: &End) -> Result<(Option<String>, bool)> {
+    /// Says why the load ended, where it wasn't by itself: what broke, whether somebody ended it, and whether it could
+    /// not pass any more.
+    pub(super) fn close(&mut self, end: &End) -> Result<(Option<String>, bool, Option<Early>)> {
         self.terminal.end_phase();
-        let (kind, text, broken) = match end {
-            End::Done(Sent { broken: None, .. }) => return Ok((None, false)),
+        let (kind, text) = match end {
+            End::Done(Sent { broken: None, .. }) => return Ok((None, false, None)),
             End::Broken(reason)
             | End::Done(Sent {
                 broken: Some(reason),
                 ..
-            }) => (EventKind::Failure, reason.as_str(), Some(reason.clone())),
-            End::Interrupted => (EventKind::Note, "the run was cancelled", None),
+            }) => (EventKind::Failure, reason.clone()),
+            End::Interrupted => (EventKind::Note, "the run was cancelled".to_owned()),
+            End::Early(early) => (EventKind::Note, early.record(self.scenario).text()),
         };
-        self.event(kind, text)?;
-        self.terminal.note(text);
-        let interrupted = broken.is_none();
-        Ok((broken, interrupted))
+        self.event(kind, &text)?;
+        self.terminal.note(&text);
+        Ok(match end {
+            End::Interrupted => (None, true, None),
+            End::Early(early) => (None, false, Some(early.clone())),
+            End::Done(_) | End::Broken(_) => (Some(text), false, None),
+        })
     }
 
     async fn begin(&mut self, phase: &Phase, start: Duration) -> Result<()> {
@@ -137,6 +178,9 @@ impl Course<'_> {
     fn tick(&mut self) -> Result<()> {
         // Taken on the tick: waiting for each would cost the machine a wake-up a request.
         while let Ok(sample) = self.finished.try_recv() {
+            if let Some(watch) = &mut self.watch {
+                watch.add(&sample);
+            }
             self.live.add(sample);
         }
         let replicas = self.stack.targets.borrow().api.len();

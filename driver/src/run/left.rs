@@ -13,8 +13,8 @@ use crate::report;
 pub struct Left {
     /// The run's page.
     pub report: Option<PathBuf>,
-    /// The page that compares it with the baseline; none where it has none.
-    pub comparison: Option<PathBuf>,
+    /// What it was compared with.
+    pub comparison: report::Compared,
     /// What went wrong first: a full disk, a stack that did not stop in order.
     complaint: Option<anyhow::Error>,
 }
@@ -28,7 +28,7 @@ impl Left {
         self.note(journal.finish(run));
         self.report = self.note(report::write_run(reports, run));
         let comparison = report::write_baseline_comparison(reports, run);
-        self.comparison = self.note(comparison).flatten();
+        self.comparison = self.note(comparison).unwrap_or_default();
         self.note(report::write_index(reports));
     }
 

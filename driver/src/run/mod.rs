@@ -31,9 +31,10 @@ use crate::{
     observe::{self, Observation, Stop},
     platform::{Load, Platform, Stack},
     scenario::{Scenario, Settings},
+    score::Watch,
 };
 use autoscaler::Manifests;
-use course::{Course, End};
+use course::{Course, Early, End};
 use faults::DepFaults;
 use journal::Journal;
 pub use left::Left;
@@ -53,6 +54,8 @@ pub struct Order<'a> {
     pub platform: &'a dyn Platform,
     /// How many pods of a cluster share the load; elsewhere the driver sends it.
     pub load_pods: u32,
+    /// True where it ends once a check can't hold any more.
+    pub fail_fast: bool,
     /// Where the run's folder goes.
     pub reports: &'a Reports,
     /// Cancelled where somebody asks for the end.
@@ -135,6 +138,8 @@ struct Played {
     /// What broke, where something did.
     broken: Option<String>,
     interrupted: bool,
+    /// Set where it could not pass any more, and was ended for that.
+    early: Option<Early>,
 }
 
 impl Played {
@@ -181,6 +186,12 @@ fn tell_scaling(
         journal.event(0.0, EventKind::Scaling, reason)?;
     }
     Ok(())
+}
+
+/// Looks for checks that can't hold any more, where that ends the run.
+fn watch<'a>(order: &Order<'a>, plan: &Plan, settings: &Settings) -> Option<Watch<'a>> {
+    let watch = || Watch::new(order.scenario, plan, settings);
+    order.fail_fast.then(watch)
 }
 
 async fn play(
@@ -259,9 +270,10 @@ async fn play(
         terminal,
         interrupt: order.interrupt,
         crash_at: None,
+        watch: watch(order, &plan, &settings),
     };
     let end = course.until_the_end(load.as_mut()).await?;
-    let (mut broken, interrupted) = course.close(&end)?;
+    let (mut broken, interrupted, early) = course.close(&end)?;
     let targets = course.stack.targets.borrow().clone();
     let mut journal = course.journal;
     let sent = if let End::Done(sent) = end {
@@ -271,7 +283,7 @@ async fn play(
         load.await
     };
     let books = bookkeeping.await.context("the bookkeeper ended early")?;
-    stop_observing.ask(broken.is_some() || interrupted);
+    stop_observing.ask(broken.is_some() || interrupted || early.is_some());
     let observation = observer.await.context("the collector ended early")?;
     scaling.await.context("the autoscaler ended early")?;
     // After the load the books were read through them.
@@ -290,6 +302,7 @@ async fn play(
         events: journal.take_events(),
         broken,
         interrupted,
+        early,
     };
     Ok((played, journal))
 }

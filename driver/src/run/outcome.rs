@@ -6,9 +6,9 @@ use lab_load::{
     Sample,
     summary::{self, Span, Window, windows},
 };
-use lab_record::{Outcome, Phase, Run, RunId, SCHEMA, Series, Verdict};
+use lab_record::{Outcome, Phase, Run, RunId, SCHEMA, Series, Validity, Verdict};
 
-use super::{Order, Played};
+use super::{Order, Played, course::Early};
 use crate::{
     host, pauses,
     scenario::{Class, Scenario},
@@ -37,8 +37,11 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
     };
     let mut samples = recording.samples.clone();
     samples.sort_by_key(|sample| sample.intended);
+    let early = played.early.as_ref();
+    let ended_early = early.map(|early| early.record(scenario));
+    let decided = decided(scenario, early);
     let measured = Measured {
-        scenario,
+        scenario: &decided,
         samples: &samples,
         series: &played.observation.series,
         looks: &played.observation.looks,
@@ -67,6 +70,12 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
             outcome: Outcome::Cancelled,
             score: None,
         }
+    } else if ended_early.is_some() && self_check.validity != Validity::Invalid {
+        // A score is of all checks.
+        Verdict {
+            outcome: Outcome::Fail,
+            score: None,
+        }
     } else {
         score::verdict(&checks, self_check.validity)
     };
@@ -87,13 +96,15 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
             headline: scenario.headline.get_ref().clone(),
             edit: scenario.edit.clone(),
             toml: scenario.text.clone(),
+            digest: Some(scenario.digest.clone()),
         },
         code: order.code.to_string(),
         platform: order.platform.name().to_owned(),
         load_pods: played.sent.pods.iter().map(selfcheck::pod_record).collect(),
         started_at: played.started_at,
         duration_s: recording.wall.as_secs_f64(),
-        complete: played.broken.is_none() && !played.interrupted,
+        complete: played.broken.is_none() && !played.interrupted && ended_early.is_none(),
+        ended_early,
         host: host::host(),
         versions,
         sources: played.sources.files,
@@ -107,6 +118,15 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         checks,
         self_check,
     }
+}
+
+/// The scenario as far as a run has decided it.
+fn decided(scenario: &Scenario, early: Option<&Early>) -> Scenario {
+    let mut decided = scenario.clone();
+    if let Some(early) = early {
+        decided.checks.retain(|check| early.decides(check));
+    }
+    decided
 }
 
 /// How long the least patient client waits.

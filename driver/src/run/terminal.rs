@@ -8,6 +8,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lab_record::{Check, CheckKind, Outcome, Run, Tick, Validity};
 use lab_say::note;
 
+use crate::report::{failures, number::counted};
+
 /// How to show a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
@@ -144,6 +146,13 @@ pub fn print_checks(run: &Run) {
             check.limit
         );
     }
+    if let Some(early) = &run.ended_early {
+        let others = counted(early.undecided.len(), "other check", "other checks");
+        note!("  ended early; undecided: {others}");
+    }
+    for line in failures::lines(run) {
+        note!("  {}    {line}", style("failed").red());
+    }
     if run.self_check.validity != Validity::Valid {
         note!(
             "  {}",
@@ -166,9 +175,11 @@ pub fn score_line(run: &Run) -> String {
         .verdict
         .score
         .map_or("--".to_owned(), |score| score.to_string());
-    let headline = run.headline().map_or(String::new(), |check| {
-        format!("  {}: {}", check.title, check.seen)
-    });
+    let headline = match (&run.ended_early, run.headline()) {
+        (Some(early), _) => format!("  {}", early.text()),
+        (None, Some(check)) => format!("  {}: {}", check.title, check.seen),
+        (None, None) => String::new(),
+    };
     format!(
         "SCORE {} {score}/100 {}{headline}  [{} on {}, {}]",
         run.scenario.name,

@@ -3,6 +3,7 @@
 //! Reading is strict ([`Scenario::parse`]): a wrong key, unit or name is an error with its line.
 
 mod built_in;
+mod digest;
 mod measure;
 mod parse;
 mod sense;
@@ -14,7 +15,9 @@ use lab_load::{Service, summary::Expectation};
 use serde::Deserialize;
 
 pub use built_in::{NAMES, built_in};
-pub use measure::{Comparison, Disagreement, Limit, Measure, Observed, Recovery, Requests, Stat};
+pub use measure::{
+    Comparison, Disagreement, Latency, Limit, Measure, Observed, Recovery, Requests, Stat,
+};
 pub use parse::ScenarioError;
 pub use units::{Dimension, Quantity, Rate};
 
@@ -62,6 +65,9 @@ pub struct Scenario {
     /// The file's own text.
     #[serde(skip)]
     pub text: String,
+    /// What tells it from every other experiment, however it is written down.
+    #[serde(skip)]
+    pub digest: String,
 }
 
 /// 25 ms: a quarter of the tightest latency limit of the workshop (100 ms in `bulkheads`), so that

@@ -1,7 +1,7 @@
 //! Reading a scenario file, strictly: syntax and types here, then its [`sense`](super::sense). Each
 //! error says the file, the line and what to write.
 
-use super::{NAMES, Scenario};
+use super::{NAMES, Scenario, digest};
 
 /// Why a scenario can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,11 +40,13 @@ pub enum ScenarioError {
 impl Scenario {
     /// Reads the text of a scenario file; `file` is its name for messages.
     pub fn parse(file: &str, text: &str) -> Result<Self, ScenarioError> {
-        let mut scenario: Self = toml::from_str(text).map_err(|error| ScenarioError::Syntax {
+        let syntax = |error: toml::de::Error| ScenarioError::Syntax {
             file: file.to_owned(),
             message: error.to_string(),
-        })?;
+        };
+        let mut scenario: Self = toml::from_str(text).map_err(syntax)?;
         text.clone_into(&mut scenario.text);
+        scenario.digest = digest::of(text).map_err(syntax)?;
         super::sense::check(&scenario).map_err(|(place, message)| ScenarioError::Sense {
             file: file.to_owned(),
             line: place.line(text),

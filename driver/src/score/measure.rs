@@ -16,11 +16,11 @@ use crate::{
 use super::{Measured, records, seen};
 
 /// Time is cut into windows of this length to see when a class is well again.
-const RECOVERY_WINDOW: Duration = Duration::from_millis(500);
+pub(super) const RECOVERY_WINDOW: Duration = Duration::from_millis(500);
 
 /// A window with less than this share of good answers counts as not recovered. Not all: at 10 req/s
 /// a window holds 5 requests, and one hiccup of the machine must not decide.
-const RECOVERED: f64 = 0.75;
+pub(super) const RECOVERED: f64 = 0.75;
 
 /// What was measured, in the base unit of the measure's dimension.
 #[derive(Clone, Copy, Debug, PartialEq)]

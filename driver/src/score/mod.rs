@@ -3,6 +3,7 @@
 
 mod doubt;
 mod grade;
+mod lost;
 mod measure;
 mod records;
 mod seen;
@@ -50,6 +51,7 @@ const FAILING: f64 = 59.0;
 const INCORRECT: f64 = 39.0;
 
 pub use doubt::{Doubts, Turned, Unseen, doubts};
+pub use lost::{Lost, Watch, watchable};
 
 /// Judges every check of the scenario.
 pub fn checks(measured: &Measured) -> Vec<lab_record::Check> {

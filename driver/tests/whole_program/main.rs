@@ -9,3 +9,4 @@ mod runs;
 mod saved;
 mod support;
 mod target;
+mod why;

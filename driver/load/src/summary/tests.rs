@@ -1,9 +1,11 @@
 //! Counts, percentiles and books of hand-made samples.
 
+use std::collections::BTreeMap;
+
 use hyper::Method;
 
 use super::*;
-use crate::{Ledger, Service, Template};
+use crate::{Cause, Ledger, Service, Template};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -70,7 +72,7 @@ fn one_of_each() -> Vec<Sample> {
         sample(100, 600, End::Answered(200)),
         sample(200, 30, End::Answered(504)),
         sample(300, 5, End::Answered(500)),
-        sample(999, 1, End::Broken),
+        sample(999, 1, End::Broken(Cause::Reset)),
         sample(1000, 2000, End::TimedOut),
         sample(1100, 0, End::Dropped),
         sample(1200, 800, End::Unfinished),
@@ -109,6 +111,14 @@ fn every_fate_is_counted_once() {
         unfinished: 1,
     };
     assert_eq!(class.total.counts, expected);
+    let ends = &class.total.ends;
+    assert_eq!(
+        ends.statuses,
+        BTreeMap::from([(200, 2), (500, 1), (504, 1)])
+    );
+    assert_eq!(ends.errors, BTreeMap::from([(Cause::Reset, 1)]));
+    assert_eq!(class.by_phase[0].ends, *ends);
+    assert_eq!(class.by_phase[1].ends, Ends::default());
     assert_eq!(class.by_phase[0].counts.offered, 5);
     assert_eq!(class.by_phase[1].counts.offered, 3);
 }
@@ -165,6 +175,17 @@ fn a_request_outside_all_phases_is_found() {
     let classes = classes(&plan(), &[expectation()], &phases()[..1], &one_of_each());
     let text = verify_books(&plan(), &recording(), &classes).unwrap_err();
     assert_eq!(text, "class `quote`: 8 offered, but 5 in the phases");
+}
+
+#[test]
+fn a_failure_without_its_cause_is_found() {
+    let mut classes = summed_up();
+    classes[0].total.ends.errors.clear();
+    let text = verify_books(&plan(), &recording(), &classes).unwrap_err();
+    assert_eq!(
+        text,
+        "class `quote`: 5 answered or broken, but 4 with a status or a cause"
+    );
 }
 
 #[test]

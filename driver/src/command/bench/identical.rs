@@ -40,6 +40,7 @@ pub(super) async fn identical(session: &Session, place: &Place) -> Result<Vec<Ro
         code: Code::Solved,
         platform: platform.as_ref(),
         load_pods: 1,
+        fail_fast: false,
         reports: &reports,
         interrupt: &session.interrupt,
     };

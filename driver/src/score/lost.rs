@@ -1,0 +1,734 @@
+//! Checks that are lost for good: whatever the rest of a run brings, they fail. Pure.
+//!
+//! At any moment a measure has two bounds, the least and the most that it can still come to. The arrivals of a plan are
+//! known before it begins, so that even a perfect rest can mend only so much. Where the bounds lie beyond the limit, the
+//! check is lost. Some measures have no such bounds before the end: of a mean of what is observed, or of what the books
+//! will say, the rest may make anything. Nor have shares where clients ask again, since nobody knows how often.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BinaryHeap, HashSet},
+    time::Duration,
+};
+
+use lab_load::{
+    Plan, Sample,
+    summary::{Distribution, Expectation, Fate, observed},
+};
+
+use super::measure::{RECOVERED, RECOVERY_WINDOW};
+use crate::scenario::{
+    Check, Class, Latency, Limit, Measure, Quantity, Recovery, Reference, Requests, Scenario,
+    Setting, Settings,
+};
+
+/// Watches the requests of a run.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    checks: Vec<(&'a Check, Tally)>,
+}
+
+/// A check that can't hold any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// The check.
+    pub id: String,
+    /// What can't be mended, as a sentence.
+    pub why: String,
+}
+
+/// The ids of the checks of a scenario that can be watched.
+pub fn watchable(scenario: &Scenario) -> Vec<&str> {
+    // What the manifests set does not change in a run, whatever it is.
+    let settings = [Setting::MaxReplicas, Setting::SetPoint].map(|setting| (setting, 1.0));
+    let watch = Watch::of(scenario, &[], &settings.into());
+    let ids = watch.checks.iter().map(|(check, _)| check.id.as_str());
+    ids.collect()
+}
+
+impl<'a> Watch<'a> {
+    /// Nothing seen yet of a run of `plan`.
+    pub fn new(scenario: &'a Scenario, plan: &Plan, settings: &Settings) -> Self {
+        let arrivals = plan.classes.iter().map(|class| class.arrivals.as_slice());
+        Self::of(scenario, &arrivals.collect::<Vec<_>>(), settings)
+    }
+
+    fn of(scenario: &'a Scenario, arrivals: &[&[Duration]], settings: &Settings) -> Self {
+        let plan = Planned {
+            scenario,
+            arrivals,
+            settings,
+        };
+        let tallied = |check: &'a Check| Some((check, plan.tally(check.measure.get_ref())?));
+        Self {
+            checks: scenario.checks.iter().filter_map(tallied).collect(),
+        }
+    }
+
+    /// Takes in a request that has ended.
+    pub fn add(&mut self, sample: &Sample) {
+        for (_, tally) in &mut self.checks {
+            tally.add(sample);
+        }
+    }
+
+    /// The checks that are lost.
+    pub fn lost(&self) -> Vec<Lost> {
+        let lost = |(check, tally): &(&Check, Tally)| {
+            Some(Lost {
+                id: check.id.clone(),
+                why: beyond(check, tally.bounds())?,
+            })
+        };
+        self.checks.iter().filter_map(lost).collect()
+    }
+}
+
+/// Why a check can't hold, where all that its measure can come to is beyond the limit.
+fn beyond(check: &Check, bounds: Bounds) -> Option<String> {
+    let limit = check.limit.quantity().value;
+    let (too_little, too_much) = match check.limit {
+        Limit::AtLeast(_) => (bounds.most < limit, false),
+        Limit::AtMost(_) => (false, bounds.least > limit),
+        Limit::Exactly(_) => {
+            let all_below = bounds.most < limit && !check.limit.holds(bounds.most);
+            let all_above = bounds.least > limit && !check.limit.holds(bounds.least);
+            (all_below, all_above)
+        }
+    };
+    let said = |words: &str, value: f64| {
+        let dimension = check.measure.get_ref().dimension();
+        let value = Quantity { value, dimension };
+        format!(
+            "“{}” is {words} {value}, limit {}",
+            check.title, check.limit
+        )
+    };
+    // To a tenth of a percent, and never across the limit.
+    if too_little {
+        Some(said("at most", (bounds.most * 1e3).floor() / 1e3))
+    } else if too_much {
+        Some(said("at least", (bounds.least * 1e3).ceil() / 1e3))
+    } else {
+        None
+    }
+}
+
+/// What a measure can still come to, in the base unit of its dimension.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Bounds {
+    least: f64,
+    most: f64,
+}
+
+impl Bounds {
+    fn at_least(least: f64) -> Self {
+        Self {
+            least,
+            most: f64::INFINITY,
+        }
+    }
+}
+
+/// A measure as far as it has been seen.
+#[derive(Debug)]
+enum Tally {
+    Share(Counted),
+    Count(Counted),
+    Distinct(Counted, HashSet<u64>),
+    Slowest(Slowest),
+    Recovery(Windows),
+    Fixed(f64),
+    Ratio(Box<(Tally, Tally)>),
+    Difference(Box<Tally>, Vec<Tally>),
+}
+
+/// Requests that a measure is of.
+#[derive(Debug)]
+struct Of {
+    class: usize,
+    expectation: Expectation,
+    timeout: Duration,
+    /// From, to.
+    spans: Vec<(Duration, Duration)>,
+}
+
+/// Requests by whether they count; the others don't.
+#[derive(Debug)]
+struct Counted {
+    of: Of,
+    /// Only those that took no longer than this count.
+    within: Duration,
+    /// By the plan; none where clients ask again beside it.
+    planned: Option<u64>,
+    counting: u64,
+    others: u64,
+}
+
+/// The largest latencies, of all together or of each second: as many as it takes to know of the percentile.
+#[derive(Debug)]
+struct Slowest {
+    of: Of,
+    by_second: bool,
+    groups: BTreeMap<u64, Top>,
+}
+
+/// The largest values, so many of them.
+#[derive(Debug)]
+struct Top {
+    most: usize,
+    values: BinaryHeap<Reverse<Duration>>,
+}
+
+/// Windows after a fault: how many requests of each are planned, and how many were not good.
+#[derive(Debug)]
+struct Windows {
+    of: Of,
+    from: Duration,
+    seen: BTreeMap<u64, (u64, u64)>,
+}
+
+/// What is known before a run begins.
+struct Planned<'a> {
+    scenario: &'a Scenario,
+    /// By class.
+    arrivals: &'a [&'a [Duration]],
+    settings: &'a Settings,
+}
+
+impl Planned<'_> {
+    /// Nothing seen yet of a measure; none where it has no bounds before the end.
+    fn tally(&self, measure: &Measure) -> Option<Tally> {
+        Some(match measure {
+            Measure::GoodShare(requests) => {
+                let class = self.class(&requests.class)?.1;
+                Tally::Share(self.counted(requests, class.slo)?.if_planned()?)
+            }
+            Measure::OkShare(requests) => {
+                Tally::Share(self.counted(requests, Duration::MAX)?.if_planned()?)
+            }
+            Measure::OkCount(requests) => Tally::Count(self.counted(requests, Duration::MAX)?),
+            Measure::DistinctOk(requests) => {
+                Tally::Distinct(self.counted(requests, Duration::MAX)?, HashSet::new())
+            }
+            Measure::Latency(latency) => Tally::Slowest(self.slowest(latency)?),
+            Measure::Recovery(recovery) => Tally::Recovery(self.windows(recovery)?),
+            Measure::Manifest(setting) => Tally::Fixed(*self.settings.get(setting)?),
+            Measure::Value(number) => Tally::Fixed(*number),
+            Measure::Ratio(pair) => {
+                Tally::Ratio(Box::new((self.tally(&pair.of)?, self.tally(&pair.over)?)))
+            }
+            Measure::Difference(balance) => {
+                let minus = balance.minus.iter().map(|part| self.tally(part));
+                Tally::Difference(
+                    Box::new(self.tally(&balance.of)?),
+                    minus.collect::<Option<_>>()?,
+                )
+            }
+            Measure::SettledShare(_)
+            | Measure::WrongReceipts(_)
+            | Measure::WrongReplays(_)
+            | Measure::Ledger(_)
+            | Measure::Series(_) => return None,
+        })
+    }
+
+    fn class(&self, name: &Reference) -> Option<(usize, &Class)> {
+        let mut classes = self.scenario.classes.iter().enumerate();
+        classes.find(|(_, class)| class.name == *name.get_ref())
+    }
+
+    fn of(&self, class: &Reference, phases: &[Reference]) -> Option<Of> {
+        let (index, class) = self.class(class)?;
+        let named = |name: &str| phases.iter().any(|phase| phase.get_ref() == name);
+        let spans = self.scenario.spans();
+        let spans = spans.filter(|(phase, ..)| named(&phase.name));
+        let mut spans: Vec<_> = spans.map(|(_, from, to)| (from, to)).collect();
+        if phases.is_empty() {
+            spans.push((Duration::ZERO, Duration::MAX));
+        }
+        Some(Of {
+            class: index,
+            expectation: class.expectation(),
+            timeout: class.timeout,
+            spans,
+        })
+    }
+
+    /// When the requests that a measure is of are due; none where clients ask again beside the plan.
+    fn due<'a>(&'a self, of: &'a Of) -> Option<impl Iterator<Item = Duration> + 'a> {
+        if self.scenario.classes[of.class].again.is_some() {
+            return None;
+        }
+        let due = self.arrivals.get(of.class).copied().unwrap_or_default();
+        Some(due.iter().copied().filter(|at| of.contains(*at)))
+    }
+
+    fn counted(&self, requests: &Requests, within: Duration) -> Option<Counted> {
+        let of = self.of(&requests.class, &requests.phases)?;
+        let planned = self.due(&of).map(|due| due.count() as u64);
+        Some(Counted {
+            of,
+            within,
+            planned,
+            counting: 0,
+            others: 0,
+        })
+    }
+
+    fn slowest(&self, latency: &Latency) -> Option<Slowest> {
+        let of = self.of(&latency.class, &latency.phases)?;
+        let mut planned: BTreeMap<u64, u64> = BTreeMap::new();
+        for at in self.due(&of)? {
+            *planned.entry(second(at, latency.peak)).or_default() += 1;
+        }
+        let top = |(group, planned): (u64, u64)| {
+            // The percentile is the value of this rank, or of a smaller one where some are refused as is right.
+            let rank = (planned * latency.percentile).div_ceil(100).max(1);
+            let most = (planned - rank + 1) as usize;
+            let values = BinaryHeap::new();
+            (group, Top { most, values })
+        };
+        Some(Slowest {
+            by_second: latency.peak,
+            groups: planned.into_iter().map(top).collect(),
+            of,
+        })
+    }
+
+    fn windows(&self, recovery: &Recovery) -> Option<Windows> {
+        let mut spans = self.scenario.spans();
+        let (.., from) = spans.find(|(phase, ..)| phase.name == *recovery.after.get_ref())?;
+        let of = Of {
+            spans: vec![(from, Duration::MAX)],
+            ..self.of(&recovery.class, &[])?
+        };
+        let mut windows: BTreeMap<u64, (u64, u64)> = BTreeMap::new();
+        for at in self.due(&of)? {
+            windows.entry(window(at, from)).or_default().0 += 1;
+        }
+        Some(Windows {
+            of,
+            from,
+            seen: windows,
+        })
+    }
+}
+
+fn second(at: Duration, by_second: bool) -> u64 {
+    if by_second { at.as_secs() } else { 0 }
+}
+
+fn window(at: Duration, from: Duration) -> u64 {
+    (at.saturating_sub(from).as_nanos() / RECOVERY_WINDOW.as_nanos()) as u64
+}
+
+impl Of {
+    fn contains(&self, at: Duration) -> bool {
+        self.spans
+            .iter()
+            .any(|(from, to)| (*from..*to).contains(&at))
+    }
+
+    /// How a request ended, where it is one of these.
+    fn fate(&self, sample: &Sample) -> Option<Fate> {
+        let is_one = usize::from(sample.class) == self.class && self.contains(sample.intended);
+        is_one.then(|| self.expectation.fate(sample.end))
+    }
+}
+
+impl Tally {
+    fn add(&mut self, sample: &Sample) {
+        match self {
+            Self::Share(counted) | Self::Count(counted) => drop(counted.add(sample)),
+            Self::Distinct(counted, keys) => {
+                if counted.add(sample) {
+                    keys.insert(sample.key);
+                }
+            }
+            Self::Slowest(slowest) => slowest.add(sample),
+            Self::Recovery(windows) => windows.add(sample),
+            Self::Fixed(_) => {}
+            Self::Ratio(pair) => {
+                pair.0.add(sample);
+                pair.1.add(sample);
+            }
+            Self::Difference(of, minus) => {
+                of.add(sample);
+                for part in minus {
+                    part.add(sample);
+                }
+            }
+        }
+    }
+
+    fn bounds(&self) -> Bounds {
+        match self {
+            Self::Share(counted) => {
+                let Bounds { least, most } = counted.bounds();
+                let all = counted.planned.unwrap_or_default().max(1) as f64;
+                Bounds {
+                    least: least / all,
+                    most: most / all,
+                }
+            }
+            Self::Count(counted) => counted.bounds(),
+            Self::Distinct(counted, keys) => Bounds {
+                least: keys.len() as f64,
+                most: counted.bounds().most,
+            },
+            Self::Slowest(slowest) => Bounds::at_least(slowest.least()),
+            Self::Recovery(windows) => Bounds::at_least(windows.least()),
+            Self::Fixed(value) => Bounds {
+                least: *value,
+                most: *value,
+            },
+            // None of them is below 0. What is divided by 0 has no value, and fails.
+            Self::Ratio(pair) => {
+                let (of, over) = (pair.0.bounds(), pair.1.bounds());
+                Bounds {
+                    least: of.least / over.most,
+                    most: of.most / over.least,
+                }
+            }
+            Self::Difference(of, minus) => {
+                let minus: Vec<Bounds> = minus.iter().map(Self::bounds).collect();
+                let sum = |of: fn(&Bounds) -> f64| minus.iter().map(of).sum::<f64>();
+                Bounds {
+                    least: of.bounds().least - sum(|part| part.most),
+                    most: of.bounds().most - sum(|part| part.least),
+                }
+            }
+        }
+    }
+}
+
+impl Counted {
+    /// Where nobody asks again, so that the plan has them all.
+    fn if_planned(self) -> Option<Self> {
+        self.planned.is_some().then_some(self)
+    }
+
+    /// True where the request counts.
+    fn add(&mut self, sample: &Sample) -> bool {
+        let Some(fate) = self.of.fate(sample) else {
+            return false;
+        };
+        let counts = fate == Fate::Ok && sample.latency() <= self.within;
+        self.counting += u64::from(counts);
+        self.others += u64::from(!counts);
+        counts
+    }
+
+    fn bounds(&self) -> Bounds {
+        let most = self
+            .planned
+            .map(|planned| planned.saturating_sub(self.others));
+        Bounds {
+            least: self.counting as f64,
+            most: most.map_or(f64::INFINITY, |most| most as f64),
+        }
+    }
+}
+
+impl Slowest {
+    fn add(&mut self, sample: &Sample) {
+        let Some(fate) = self.of.fate(sample) else {
+            return;
+        };
+        let group = second(sample.intended, self.by_second);
+        if let Some((time, _)) = observed(sample.latency(), fate, self.of.timeout)
+            && let Some(top) = self.groups.get_mut(&group)
+        {
+            top.values.push(Reverse(time));
+            if top.values.len() > top.most {
+                top.values.pop();
+            }
+        }
+    }
+
+    /// Milliseconds. So many are at least that slow that the percentile is one of them.
+    fn least(&self) -> f64 {
+        let full = self
+            .groups
+            .values()
+            .filter(|top| top.values.len() == top.most);
+        let least = full.filter_map(|top| Some(top.values.peek()?.0)).max();
+        let Some(least) = least else { return 0.0 };
+        // As a histogram keeps it.
+        let kept: Distribution = [(least, true)].into_iter().collect();
+        kept.percentile(100).map_or(0.0, |quantile| quantile.ms)
+    }
+}
+
+impl Windows {
+    fn add(&mut self, sample: &Sample) {
+        let Some(fate) = self.of.fate(sample) else {
+            return;
+        };
+        let good = fate == Fate::Ok && sample.latency() <= self.of.expectation.slo;
+        let seen = self.seen.entry(window(sample.intended, self.from));
+        seen.or_default().1 += u64::from(!good);
+    }
+
+    /// Milliseconds to the end of the last window that can't be good enough any more.
+    fn least(&self) -> f64 {
+        let is_bad = |(planned, bad): &(u64, u64)| {
+            (planned.saturating_sub(*bad) as f64) < RECOVERED * *planned as f64
+        };
+        let mut windows = self.seen.iter().rev();
+        let last = windows.find(|(_, seen)| is_bad(seen));
+        last.map_or(0.0, |(index, _)| {
+            (index + 1) as f64 * RECOVERY_WINDOW.as_secs_f64() * 1e3
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use lab_load::{Cause, End};
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{books::Books, score};
+
+    const SCENARIO: &str = r#"
+name = "test"
+title = "A test"
+summary = "Two phases, one class."
+headline = "ok"
+
+[[phases]]
+name = "fault"
+duration = "3s"
+
+[[phases]]
+name = "after"
+duration = "3s"
+
+[[classes]]
+name = "user"
+service = "api"
+request = "GET /"
+rate = "10/s"
+timeout = "5s"
+slo = "500ms"
+expected = [429]
+repeat = { every = 5, lag = 3 }
+
+[[checks]]
+id = "ok"
+kind = "effect"
+title = "Answers"
+why = "-"
+measure = { ok_share = { class = "user" } }
+limit = { at_least = "90%" }
+"#;
+
+    /// The scenario with these measures and limits as its checks.
+    fn scenario(checks: &[(&str, &str)]) -> Scenario {
+        let mut text = SCENARIO.to_owned();
+        for (n, (measure, limit)) in checks.iter().enumerate() {
+            let _ = write!(
+                text,
+                "\n[[checks]]\nid = \"c{n}\"\nkind = \"effect\"\ntitle = \"c{n}\"\nwhy = \"-\"\n\
+                 measure = {{ {measure} }}\nlimit = {{ {limit} }}\n"
+            );
+        }
+        Scenario::parse("test.toml", &text).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The arrivals of its class.
+    fn arrivals() -> Vec<Duration> {
+        (0..60).map(|n| Duration::from_millis(100 * n)).collect()
+    }
+
+    fn sample(n: usize, latency: u64, end: End) -> Sample {
+        let intended = arrivals()[n];
+        Sample {
+            intended,
+            written: Some(intended),
+            first_byte: None,
+            done: intended + Duration::from_millis(latency),
+            key: if n % 5 == 4 { n - 3 } else { n } as u64,
+            class: 0,
+            end,
+            attempt: 0,
+        }
+    }
+
+    fn watch(scenario: &Scenario) -> Watch<'_> {
+        Watch::of(scenario, &[&arrivals()], &Settings::new())
+    }
+
+    fn judged(scenario: &Scenario, samples: &[Sample]) -> Vec<lab_record::Check> {
+        score::checks(&score::Measured {
+            scenario,
+            samples,
+            series: &[],
+            looks: &[],
+            books: &Books::default(),
+            settings: &Settings::new(),
+            disturbed: &[],
+        })
+    }
+
+    #[test]
+    fn a_share_is_lost_with_the_request_that_no_rest_can_make_good() {
+        let scenario = scenario(&[]);
+        let mut watch = watch(&scenario);
+        // 10 % of 60 are 6.
+        for n in 0..6 {
+            watch.add(&sample(n, 1, End::Broken(Cause::Refused)));
+            assert_eq!(watch.lost(), []);
+        }
+        watch.add(&sample(6, 1, End::Answered(500)));
+        let lost = watch.lost();
+        assert_eq!(lost[0].id, "ok");
+        assert_eq!(lost[0].why, "“Answers” is at most 88.3 %, limit ≥ 90 %");
+    }
+
+    #[test]
+    fn a_ceiling_is_lost_when_it_is_exceeded() {
+        let scenario = scenario(&[("ok_count = { class = \"user\" }", "at_most = \"2\"")]);
+        let mut watch = watch(&scenario);
+        watch.add(&sample(0, 1, End::Answered(200)));
+        watch.add(&sample(1, 1, End::Answered(200)));
+        assert_eq!(watch.lost(), []);
+        watch.add(&sample(2, 1, End::Answered(200)));
+        assert_eq!(watch.lost()[0].why, "“c0” is at least 3, limit ≤ 2");
+    }
+
+    #[test]
+    fn what_the_manifests_set_is_known_from_the_start() {
+        let scenario = scenario(&[("manifest = \"max_replicas\"", "at_least = \"3\"")]);
+        let lost = |max_replicas| {
+            let settings = Settings::from([(Setting::MaxReplicas, max_replicas)]);
+            Watch::of(&scenario, &[&arrivals()], &settings).lost().len()
+        };
+        assert_eq!((lost(2.0), lost(3.0)), (1, 0));
+    }
+
+    #[test]
+    fn what_the_rest_may_still_change_is_not_watched() {
+        for (name, watched) in [
+            (
+                "timeouts",
+                &["bystander_good", "bystander_p95", "quotes_ok", "recovery"][..],
+            ),
+            ("tx", &[]),
+            ("bulkheads", &["fast_p95", "fast_good"]),
+            ("autoscale", &["settled_p95", "settled_good", "room"]),
+        ] {
+            let scenario = crate::scenario::built_in(name).unwrap();
+            assert_eq!(watchable(&scenario), watched, "{name}");
+        }
+        // How often clients ask again nobody knows.
+        let text = SCENARIO.replace(
+            "repeat = { every = 5, lag = 3 }",
+            "again = { after = \"1s\", times = 3 }",
+        );
+        let scenario = Scenario::parse("test.toml", &text).unwrap();
+        assert_eq!(watchable(&scenario), Vec::<&str>::new());
+    }
+
+    /// Measures with limits about as likely to hold as not.
+    const CHECKS: [(&str, &str); 12] = [
+        (
+            "good_share = { class = \"user\", phases = [\"fault\"] }",
+            "at_least = \"80%\"",
+        ),
+        (
+            "good_share = { class = \"user\", phases = [\"after\"] }",
+            "at_most = \"80%\"",
+        ),
+        ("ok_share = { class = \"user\" }", "exactly = \"85%\""),
+        ("ok_count = { class = \"user\" }", "at_least = \"50\""),
+        ("distinct_ok = { class = \"user\" }", "at_most = \"40\""),
+        ("distinct_ok = { class = \"user\" }", "at_least = \"42\""),
+        (
+            "latency = { class = \"user\", percentile = 90 }",
+            "at_most = \"400ms\"",
+        ),
+        (
+            "latency = { class = \"user\", percentile = 50, peak = true }",
+            "at_most = \"300ms\"",
+        ),
+        (
+            "recovery = { class = \"user\", after = \"fault\" }",
+            "at_most = \"1s\"",
+        ),
+        (
+            "ratio = { of = { ok_count = { class = \"user\", phases = [\"fault\"] } }, over = { ok_count = { class = \"user\", phases = [\"after\"] } } }",
+            "at_most = \"1\"",
+        ),
+        (
+            "difference = { of = { ok_count = { class = \"user\" } }, minus = [{ distinct_ok = { class = \"user\" } }] }",
+            "exactly = \"8\"",
+        ),
+        (
+            "ratio = { of = { distinct_ok = { class = \"user\" } }, over = { value = 50 } }",
+            "at_least = \"0.8\"",
+        ),
+    ];
+
+    fn ends() -> impl Strategy<Value = Vec<(u64, End)>> {
+        let end = prop_oneof![
+            8 => (0..600u64).prop_map(|ms| (ms, End::Answered(200))),
+            1 => (0..600u64).prop_map(|ms| (ms, End::Answered(429))),
+            1 => (0..600u64).prop_map(|ms| (ms, End::Answered(500))),
+            1 => Just((5000, End::TimedOut)),
+            1 => Just((0, End::Dropped)),
+            1 => (0..600u64).prop_map(|ms| (ms, End::Broken(Cause::Reset))),
+        ];
+        proptest::collection::vec(end, 60)
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_lost_fails_in_the_end_and_where_the_run_is_ended(ends in ends()) {
+            let scenario = scenario(&CHECKS);
+            prop_assert_eq!(watchable(&scenario).len(), scenario.checks.len());
+            let samples: Vec<Sample> = ends
+                .iter()
+                .enumerate()
+                .map(|(n, (latency, end))| sample(n, *latency, *end))
+                .collect();
+            let whole = judged(&scenario, &samples);
+            let mut by_end: Vec<usize> = (0..samples.len()).collect();
+            by_end.sort_by_key(|n| samples[*n].done);
+            let mut watch = watch(&scenario);
+            let mut known = 0;
+            for (seen, n) in by_end.iter().enumerate() {
+                watch.add(&samples[*n]);
+                let lost = watch.lost();
+                prop_assert!(lost.len() >= known, "what is lost stays lost");
+                if lost.len() == known {
+                    continue;
+                }
+                known = lost.len();
+                // Ended here, the others are unfinished or were never due.
+                let now = samples[*n].done;
+                let ended: Vec<Sample> = (0..samples.len())
+                    .filter(|other| samples[*other].intended <= now)
+                    .map(|other| {
+                        if by_end[..=seen].contains(&other) {
+                            samples[other]
+                        } else {
+                            Sample { done: now, end: End::Unfinished, ..samples[other] }
+                        }
+                    })
+                    .collect();
+                let ended = judged(&scenario, &ended);
+                for lost in lost {
+                    for checks in [&whole, &ended] {
+                        let check = checks.iter().find(|check| check.id == lost.id).unwrap();
+                        prop_assert!(!check.passed, "{}: {} ({})", lost.why, check.seen, check.limit);
+                    }
+                }
+            }
+        }
+    }
+}
