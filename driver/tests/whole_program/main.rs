@@ -7,5 +7,6 @@ mod output;
 mod paused;
 mod runs;
 mod saved;
+mod shell;
 mod support;
 mod target;
