@@ -24,8 +24,8 @@ const SEED: u64 = 20_261_123;
 /// workshop has in flight.
 const CONNECTIONS: usize = 48;
 
-/// What a process has open besides connections: its streams, event loops, timers, and the files that it reads now and
-/// then. The driver has 30, and a service 15.
+/// What a process has open besides connections and children: streams, event loops, timers, files that it reads now and
+/// then. A dozen or two, with some to spare.
 const OWN_FILES: usize = 40;
 
 /// A child's three pipes, its log, and what tells of its end.
