@@ -287,8 +287,8 @@ fn connections(recording: &Recording) -> Finding {
     };
     let starved = if connects.starved > 0 {
         format!(
-            " {} failed because this machine was out of open files or ports; \
-             close other programs or raise `ulimit -n`.",
+            " {} failed because what sends was out of ports for connections or of open files; \
+             close other programs or raise that limit.",
             connects.starved
         )
     } else {

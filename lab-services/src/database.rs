@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{PgPool, Postgres, Transaction};
@@ -109,7 +109,8 @@ pub(crate) fn connect_options(url: &str) -> Result<PgConnectOptions> {
         "--database-url is not one of Postgres, as in postgres://user:password@host:5432/database";
     let scheme = url.split_once("://").map(|(scheme, _)| scheme);
     ensure!(matches!(scheme, Some("postgres" | "postgresql")), SHAPE);
-    PgConnectOptions::from_str(url).context(SHAPE)
+    // Its text has the cause in it.
+    PgConnectOptions::from_str(url).map_err(|error| anyhow!("{SHAPE}: {error}"))
 }
 
 async fn look_until_there(pool: PgPool, report: watch::Sender<Readiness>) {

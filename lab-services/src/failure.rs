@@ -21,7 +21,7 @@ pub enum Failure {
     PoolExhausted,
     /// The database refused a statement, or is out of reach.
     #[error("the database failed: {0}")]
-    Database(#[source] sqlx::Error),
+    Database(sqlx::Error),
     /// An order names an account that is not there.
     #[error("there is no account {0}: they are numbered 0 to 999")]
     NoSuchAccount(i64),

@@ -34,20 +34,20 @@ pub enum Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The file can't be opened or read.
-    #[error("{path}: {source}")]
+    #[error("{path}: {why}")]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// It is not the JSON of a run.
-    #[error("{path}: not the data of a run: {source}")]
+    #[error("{path}: not the data of a run: {why}")]
     Json {
         /// The file.
         path: PathBuf,
         /// Where and why.
-        source: serde_json::Error,
+        why: serde_json::Error,
     },
     /// It is the data of another version.
     #[error("{path}: written in format {found}, this program reads formats 1 to {SCHEMA}")]
@@ -109,13 +109,13 @@ pub(crate) fn read(path: &Path) -> Result<Run, ReadError> {
     struct Version {
         schema: u32,
     }
-    let text = fs::read(path).map_err(|source| ReadError::Io {
+    let text = fs::read(path).map_err(|why| ReadError::Io {
         path: path.to_owned(),
-        source,
+        why,
     })?;
-    let json = |source| ReadError::Json {
+    let json = |why| ReadError::Json {
         path: path.to_owned(),
-        source,
+        why,
     };
     let Version { schema } = serde_json::from_slice(&text).map_err(json)?;
     if !(1..=SCHEMA).contains(&schema) {

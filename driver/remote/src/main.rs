@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            note!("load: {error}");
+            note!("load: {}", lab_say::reason(&error));
             ExitCode::FAILURE
         }
     }

@@ -49,7 +49,7 @@ pub enum Error {
         pod: String,
     },
     /// What comes is no message, or the stream broke.
-    #[error("the stream from the driver: {0}")]
+    #[error("the stream from the driver broke")]
     Stream(#[from] io::Error),
 }
 

@@ -26,7 +26,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     code::Code,
+    environment,
     interrupt::{self, Interrupted},
+    limits,
     platform::{
         self, Platform,
         cluster::{self, ClusterPlatform, K3D_CONTEXT},
@@ -262,6 +264,10 @@ impl From<Ended> for ExitCode {
 
 /// Does what was asked for and gives the exit code of the process.
 pub fn execute(cli: Cli) -> ExitCode {
+    if let Err(error) = environment::enter() {
+        note!("error: can't start anew without what the shell says to libraries: {error}");
+        return ExitCode::from(2);
+    }
     if let Command::PostgresGuard(options) = cli.command {
         return platform::local::guard_main(&options);
     }
@@ -272,7 +278,7 @@ pub fn execute(cli: Cli) -> ExitCode {
             Ended::Interrupted.into()
         }
         Err(error) => {
-            note!("error: {}", lab_say::reason(error.as_ref()));
+            note!("error: {}", limits::explained(error.as_ref()));
             ExitCode::from(2)
         }
     }

@@ -14,7 +14,6 @@ pub struct ManifestError {
     /// The line, from 1, where one is known.
     pub line: Option<u64>,
     /// What is wrong.
-    #[source]
     pub problem: Problem,
 }
 
@@ -63,12 +62,12 @@ pub enum Problem {
         what: String,
     },
     /// A value that is no quantity.
-    #[error("{field}: {source}")]
+    #[error("{field}: {why}")]
     Quantity {
         /// The field.
         field: FieldPath,
         /// What is wrong with it.
-        source: QuantityError,
+        why: QuantityError,
     },
     /// A value that the API server refuses.
     #[error("{field} {rule}")]

@@ -96,7 +96,7 @@ impl<T> Manifest<'_, T> {
     /// The quantity at a field.
     pub(super) fn quantity(&self, field: FieldPath, text: &str) -> Result<Quantity, ManifestError> {
         text.parse()
-            .map_err(|source| self.error(&field.clone(), Problem::Quantity { field, source }))
+            .map_err(|why| self.error(&field.clone(), Problem::Quantity { field, why }))
     }
 
     /// A whole number within bounds.

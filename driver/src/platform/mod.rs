@@ -33,6 +33,11 @@ pub trait Platform: Send + Sync {
     /// Who limits the api's CPU and scales it, for the report.
     fn scaling(&self) -> String;
 
+    /// Whether the load is sent from this machine, and by this process.
+    fn is_sent_from_here(&self) -> bool {
+        true
+    }
+
     /// Starts a fresh stack; done when every service of it is ready. Where one fails, the others
     /// are stopped before the error is returned.
     fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a>;

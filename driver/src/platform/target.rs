@@ -25,12 +25,12 @@ pub enum Error {
         problem: String,
     },
     /// Nobody is there.
-    #[error("--target {url}: {source}; is the service up, and does it listen there?")]
+    #[error("--target {url}: {why}; is the service up, and does it listen there?")]
     Unreachable {
         /// As it was given.
         url: String,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// The scenario wants what only the workshop's services have.
     #[error(
@@ -99,10 +99,10 @@ impl Base {
     }
 
     /// Why it can't be reached.
-    pub(super) fn unreachable(&self, source: io::Error) -> Error {
+    pub(super) fn unreachable(&self, why: io::Error) -> Error {
         Error::Unreachable {
             url: self.url.clone(),
-            source,
+            why,
         }
     }
 }
@@ -119,7 +119,7 @@ impl TargetPlatform {
     pub async fn at(url: &str) -> Result<Self, Error> {
         let base = Base::parse(url)?;
         let addr = lab_load::find(&base.host, base.port).await;
-        let addr = addr.map_err(|source| base.unreachable(source))?;
+        let addr = addr.map_err(|why| base.unreachable(why))?;
         Ok(Self {
             endpoint: base.endpoint(addr)?,
             url: base.url,

@@ -32,13 +32,13 @@ use lab_record::{Entry, Reports, Run, RunId, Validity, baseline, changed_since};
 pub enum WriteError {
     /// The file or its folder refuses.
     #[error(
-        "can't write {path}: {source}; check that its folder may be written to and that the disk has room"
+        "can't write {path}: {why}; check that its folder may be written to and that the disk has room"
     )]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// The scenario's name would lead out of the reports.
     #[error(
@@ -59,7 +59,7 @@ pub fn write_data(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
         Ok(json) => write(path, &json),
         Err(error) => Err(WriteError::Io {
             path,
-            source: error.into(),
+            why: error.into(),
         }),
     }
 }
@@ -171,7 +171,7 @@ fn is_folder_name(name: &str) -> bool {
 fn write(path: PathBuf, bytes: &[u8]) -> Result<PathBuf, WriteError> {
     match file::replace(&path, bytes) {
         Ok(()) => Ok(path),
-        Err(source) => Err(WriteError::Io { path, source }),
+        Err(why) => Err(WriteError::Io { path, why }),
     }
 }
 

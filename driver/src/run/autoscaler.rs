@@ -78,6 +78,11 @@ impl Manifests {
         }
     }
 
+    /// Replicas that there are at most.
+    pub(super) fn most_replicas(&self) -> u32 {
+        self.hpa.max.max(self.deployment.replicas).min(MAX_REPLICAS)
+    }
+
     /// Why there will be no pod, where that is so.
     pub(super) fn no_pods(&self) -> Option<&'static str> {
         self.deployment.no_pods()

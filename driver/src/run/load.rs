@@ -8,7 +8,7 @@ use lab_remote::Sent;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::platform;
+use crate::{limits, platform};
 
 /// Load under way. Dropping it stops the load.
 pub(super) enum Running {
@@ -53,7 +53,7 @@ impl Running {
                     ..Sent::default()
                 },
                 Err(error) => Sent {
-                    broken: Some(error.to_string()),
+                    broken: Some(limits::explained(&error)),
                     ..Sent::default()
                 },
             },

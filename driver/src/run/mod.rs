@@ -28,6 +28,7 @@ use crate::{
     code::Code,
     file,
     interrupt::Interrupted,
+    limits,
     observe::{self, Observation, Stop},
     platform::{Load, Platform, Stack},
     scenario::{Scenario, Settings},
@@ -78,7 +79,13 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     let Order { scenario, code, .. } = order;
     let manifests = autoscaler::manifests(order)?;
     let run_id = RunId::new(Timestamp::now(), fastrand::u64(..));
+    let plan = plan::load(scenario, &run_id)?;
     let folder = order.reports.run_folder(&scenario.name, &run_id);
+    let spec = plan::stack(order, manifests.as_ref(), &folder);
+    if order.platform.is_sent_from_here() {
+        let replicas = manifests.as_ref().map_or(1, Manifests::most_replicas);
+        limits::allow_files(plan::open_files(&spec, &plan, replicas))?;
+    }
     file::make_folder(&folder).with_context(|| {
         format!(
             "can't create {}; is the folder writable? --reports DIR names another",
@@ -86,19 +93,20 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         )
     })?;
 
-    lab_load::raise_open_files();
     terminal.note(&format!(
         "{}: {} code on {}",
         scenario.name,
         code,
         order.platform.name()
     ));
-    let spec = plan::stack(order, manifests.as_ref(), &folder);
     let mut stack = tokio::select! {
         stack = order.platform.start(&spec) => stack?,
         () = order.interrupt.cancelled() => bail!(Interrupted),
     };
-    let played = play(order, &run_id, &folder, manifests, &mut stack, terminal).await;
+    let played = play(
+        order, &run_id, plan, &folder, manifests, &mut stack, terminal,
+    )
+    .await;
     let stopped = stack.control.stop().await;
     let (mut played, mut journal) = match (played, &stopped) {
         (Ok(played), _) => played,
@@ -109,7 +117,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     match stopped {
         // Part of the measurement: who can't remove the services could not be sure of them, either.
         Err(error) if error.is_of_a_cluster_that_is_away() => {
-            let text = error.to_string();
+            let text = lab_say::reason(&error);
             terminal.note(&text);
             played.broke(&text);
         }
@@ -197,6 +205,7 @@ fn watch<'a>(order: &Order<'a>, plan: &Plan, settings: &Settings) -> Option<Watc
 async fn play(
     order: &Order<'_>,
     run_id: &RunId,
+    plan: Plan,
     folder: &Path,
     manifests: Option<Manifests>,
     stack: &mut Stack,
@@ -208,7 +217,6 @@ async fn play(
     let dep = DepFaults::new(&targets, scenario)?;
     dep.set(&scenario.services.dep).await?;
 
-    let plan = plan::load(scenario, run_id)?;
     let (samples, finished) = mpsc::unbounded_channel();
     let (tell, told) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();

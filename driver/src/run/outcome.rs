@@ -10,7 +10,7 @@ use lab_record::{Outcome, Phase, Run, RunId, SCHEMA, Series, Validity, Verdict};
 
 use super::{Order, Played, course::Early};
 use crate::{
-    host, pauses,
+    host, limits, pauses,
     scenario::{Class, Scenario},
     score::{self, Measured},
     selfcheck::{self, Standstills},
@@ -57,7 +57,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         doubts: &score::doubts(&measured, &checks, &decisive),
         patience: patience(scenario),
     };
-    let self_check = selfcheck::judge(
+    let mut self_check = selfcheck::judge(
         recording,
         &played.sent.pods,
         &books,
@@ -65,6 +65,12 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         &standstills,
         &limits,
     );
+    if recording.connects.starved > 0 && order.platform.is_sent_from_here() {
+        let mut findings = self_check.findings.iter_mut();
+        if let Some(finding) = findings.find(|finding| finding.name == "connections") {
+            finding.text.push_str(&limits::of_connections());
+        }
+    }
     let verdict = if played.interrupted {
         Verdict {
             outcome: Outcome::Cancelled,

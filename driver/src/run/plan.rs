@@ -1,6 +1,6 @@
 //! From a scenario to what the platform starts and what the load engine sends.
 
-use std::{path::Path, time::Duration};
+use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use lab_load::{
@@ -23,6 +23,16 @@ const SEED: u64 = 20_261_123;
 /// Connections opened to each target before the clock starts: twice what a healthy run of the
 /// workshop has in flight.
 const CONNECTIONS: usize = 48;
+
+/// What a process has open besides connections and children: streams, event loops, timers, files that it reads now and
+/// then. A dozen or two, with some to spare.
+const OWN_FILES: usize = 40;
+
+/// A child's three pipes, its log, and what tells of its end.
+const FILES_OF_CHILD: usize = 5;
+
+/// Children of the driver besides the replicas of the api.
+const OTHER_CHILDREN: usize = 4;
 
 /// Longer than what is done around a load, from the first object to the last look.
 const AROUND: Duration = Duration::from_mins(15);
@@ -65,6 +75,39 @@ pub(super) fn stack(order: &Order<'_>, manifests: Option<&Manifests>, folder: &P
         run_folder: Some(folder.to_owned()),
         ..StackSpec::new(code.to_string())
     }
+}
+
+/// Open files of the neediest process of a run, if no request is answered before its time is up: a connection is one.
+pub(super) fn open_files(spec: &StackSpec, plan: &Plan, replicas: u32) -> u64 {
+    let in_flight: usize = plan.classes.iter().map(most_in_flight).sum();
+    let services: BTreeSet<String> = plan.classes.iter().map(|c| c.service.to_string()).collect();
+    let (replicas_first, slots, pool) = spec.api.as_ref().map_or((0, 0, 0), |api| {
+        (api.replicas, api.admission_slots, api.pool_size)
+    });
+    let at_the_start = services.len() + replicas_first.saturating_sub(1) as usize;
+    let children = OTHER_CHILDREN + replicas as usize;
+    let driver = children * FILES_OF_CHILD + at_the_start * plan.connections_per_target + in_flight;
+    // All may go to one replica, which has so many at work, each with a connection to the dependency.
+    let at_work = (slots + pool) as usize;
+    let service = plan.connections_per_target + in_flight + at_work;
+    (OWN_FILES + driver.max(service)) as u64
+}
+
+/// Requests of a class that are in flight at a time, if each takes all of its time.
+fn most_in_flight(class: &ClassPlan) -> usize {
+    let attempts = 1 + class
+        .again
+        .as_ref()
+        .map_or(0, |again| u32::from(again.times));
+    let within = class.timeout * attempts;
+    let mut oldest = 0;
+    let in_flight = class.arrivals.iter().enumerate().map(|(newest, at)| {
+        while class.arrivals[oldest] + within <= *at {
+            oldest += 1;
+        }
+        newest + 1 - oldest
+    });
+    in_flight.max().unwrap_or(0).min(class.max_in_flight)
 }
 
 /// The load of a scenario, with every arrival fixed.
@@ -135,4 +178,48 @@ fn stretch(class: &Class, phase: &Phase) -> Result<Stretch> {
         length: phase.duration,
         shape,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::scenario::{NAMES, built_in};
+
+    /// What a scenario of the workshop needs on this machine.
+    fn needed(scenario: &Scenario) -> u64 {
+        let plan = load(scenario, &RunId::new(Timestamp::UNIX_EPOCH, 0)).unwrap();
+        let spec = StackSpec {
+            api: Some(ApiSpec::default()),
+            ..StackSpec::new("mine")
+        };
+        open_files(&spec, &plan, 4)
+    }
+
+    #[test]
+    fn files_are_counted_for_the_worst_that_a_schedule_can_bring() {
+        let mut scenario = built_in("timeouts").unwrap();
+        scenario.classes.truncate(1);
+        let plan = load(&scenario, &RunId::new(Timestamp::UNIX_EPOCH, 0)).unwrap();
+        let mut class = plan.classes[0].clone();
+        class.arrivals = (0..100).map(|n| Duration::from_millis(100 * n)).collect();
+        class.timeout = Duration::from_secs(2);
+        assert_eq!(most_in_flight(&class), 20);
+        class.arrivals.extend([Duration::from_secs(9); 15]);
+        class.arrivals.sort_unstable();
+        assert_eq!(most_in_flight(&class), 35);
+        class.max_in_flight = 30;
+        assert_eq!(most_in_flight(&class), 30);
+        class.arrivals.clear();
+        assert_eq!(most_in_flight(&class), 0);
+    }
+
+    #[test]
+    fn the_workshop_s_scenarios_need_no_more_than_a_machine_has_as_a_rule() {
+        for name in NAMES {
+            let needed = needed(&built_in(name).unwrap());
+            assert!((100..4096).contains(&needed), "{name}: {needed}");
+        }
+    }
 }

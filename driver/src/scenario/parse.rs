@@ -10,12 +10,12 @@ pub enum ScenarioError {
     #[error("unknown scenario `{0}`; there are {names}. For a file of your own: driver run --scenario-file FILE", names = NAMES.join(", "))]
     Unknown(String),
     /// The file can't be read.
-    #[error("{file}: {source}; give the path of a scenario file")]
+    #[error("{file}: {why}; give the path of a scenario file")]
     Io {
         /// The file.
         file: String,
         /// What the system says.
-        source: std::io::Error,
+        why: std::io::Error,
     },
     /// The file is not the TOML of a scenario. The message of the parser has line and column.
     #[error("{file}: {message}")]
@@ -60,7 +60,7 @@ impl Scenario {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&file, &text),
-            Err(source) => Err(ScenarioError::Io { file, source }),
+            Err(why) => Err(ScenarioError::Io { file, why }),
         }
     }
 }

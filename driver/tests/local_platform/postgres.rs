@@ -1,10 +1,18 @@
 //! The private PostgreSQL, and a database on somebody else's server.
 
-use std::{fs, net::TcpListener};
+use std::{
+    fs,
+    net::{SocketAddr, TcpListener},
+    path::Path,
+};
 
 use driver::platform::{Platform, Stack, local::Source};
 use sqlx::{Connection, PgConnection};
-use tokio::time::timeout;
+use tokio::{
+    io::copy_bidirectional,
+    net::{TcpStream, UnixListener},
+    time::timeout,
+};
 
 use crate::{BOUND, eventually, folder, get, left_in, listens, platform, server_of, spec};
 
@@ -222,16 +230,77 @@ async fn a_run_on_somebody_elses_server_takes_its_database_along() {
     server.control.stop().await.unwrap();
 }
 
+/// A socket of the system, as PostgreSQL names its own, that leads to the server at `to`.
+fn socket(folder: &Path, to: SocketAddr) {
+    let listener = UnixListener::bind(folder.join(".s.PGSQL.5433")).unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut from, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut to = TcpStream::connect(to).await.unwrap();
+                // Either side may end it.
+                let _ = copy_bidirectional(&mut from, &mut to).await;
+            });
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_server_is_found_by_all_that_libpq_finds_it_by_and_its_habits_stay_outside() {
+    let (theirs, ours) = (folder(), folder());
+    let server = platform(theirs.path()).start(&spec(true)).await.unwrap();
+    let url = url_of(&server).await;
+    let habits = [
+        "CREATE DATABASE template1 TEMPLATE postgres",
+        "CREATE ROLE \"me/@:%\" SUPERUSER LOGIN PASSWORD 'a b+c/@:%'",
+        "ALTER SYSTEM SET default_transaction_isolation = 'serializable'",
+        "ALTER SYSTEM SET default_transaction_read_only = on",
+        "SELECT pg_reload_conf()",
+    ];
+    execute(&url, &habits).await;
+    let at = server_of(&url);
+    socket(theirs.path(), at);
+    let host = theirs.path().display().to_string();
+    let (port, escaped) = (at.port(), host.replace('/', "%2F"));
+    let mut platform = platform(ours.path());
+    for url in [
+        format!("postgres://me%2F%40%3A%25:a%20b+c%2F%40%3A%25@127.0.0.1:{port}/postgres"),
+        format!(
+            "postgresql://localhost:{port}/postgres?user=me/@:%25&password=a%20b+c/@:%25&sslmode=prefer"
+        ),
+        format!("postgres://me%2F%40%3A%25:a%20b+c%2F%40%3A%25@/postgres?host={host}&port=5433"),
+        format!(
+            "postgres://me%2F%40%3A%25:a%20b+c%2F%40%3A%25@{escaped}:5433/postgres?application_name=x"
+        ),
+        format!("host={host} port=5433 user=me/@:% password='a b+c/@:%' dbname=postgres"),
+    ] {
+        platform.database = Source::Server(url.clone());
+        let stack = platform.start(&spec(true)).await;
+        let stack = stack.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let own = url_of(&stack).await;
+        for (what, is) in [
+            ("SELECT current_user::text", "me/@:%"),
+            ("SHOW default_transaction_isolation", "read committed"),
+            ("SHOW default_transaction_read_only", "off"),
+        ] {
+            assert_eq!(setting(&own, what).await, is, "{url}");
+        }
+        stack.control.stop().await.unwrap();
+    }
+    server.control.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_server_that_does_not_answer_is_named_without_its_password() {
     let folder = folder();
     let mut platform = platform(folder.path());
     platform.database = Source::Server("postgres://me:secret@127.0.0.1:1/x".to_owned());
-    let error = platform.start(&spec(true)).await.unwrap_err().to_string();
+    let error = platform.start(&spec(true)).await.unwrap_err();
+    let error = lab_say::reason(&error);
     assert!(
         error.contains("DATABASE_URL") && !error.contains("secret"),
         "{error}"
     );
+    assert_eq!(error.matches("Connection refused").count(), 1, "{error}");
 }
 
 #[tokio::test]

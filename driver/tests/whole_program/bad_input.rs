@@ -1,14 +1,67 @@
 //! Wrong input gets a sentence that names it, and an exit code of its own.
 
-use std::fs;
+use std::{fs, net::TcpListener};
 
-use crate::support::{driver, run_of, scenario, text, turn};
+use crate::support::{driver, root, run_of, scenario, text, turn};
 
 /// The exit code and the text of a call that must be refused.
 fn refused(arguments: &[&str]) -> String {
     let output = driver(arguments).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
-    text(&output)
+    let text = text(&output);
+    says_nothing_twice(&text);
+    text
+}
+
+/// No part of a sentence is there twice: an error that has its cause in its message and as its source would be.
+fn says_nothing_twice(text: &str) {
+    let mut parts: Vec<&str> = text
+        .split(['\n', ';', ':'])
+        .map(str::trim)
+        // A word or a path may well be.
+        .filter(|part| part.contains(' '))
+        .collect();
+    let all = parts.len();
+    parts.sort_unstable();
+    parts.dedup();
+    assert_eq!(parts.len(), all, "{text}");
+}
+
+#[test]
+fn an_error_tells_its_cause_once() {
+    // A target is looked for once it is this run's turn.
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let file = path("mine.toml");
+    fs::write(&file, "name =").unwrap();
+    let own = root().join("driver/scenarios/own-service.toml");
+    let own = own.to_str().unwrap();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = format!("http://{}", taken.local_addr().unwrap());
+    drop(taken);
+    let reports = path("reports");
+    fs::write(&reports, "in the way").unwrap();
+    let cause = |arguments: &[&str], says: &str| {
+        let text = refused(arguments);
+        assert_eq!(text.matches(says).count(), 1, "{text}");
+    };
+    let missing = path("missing.toml");
+    cause(&["run", "--scenario-file", &missing], "No such file");
+    cause(&["run", "--scenario-file", &file], "TOML parse error");
+    let target = |url| ["run", "--scenario-file", own, "--target", url];
+    cause(&target(&nobody), "Connection refused");
+    cause(&target("http://no-such-host.invalid"), "--target");
+    cause(&target("http://[::1"), "IPv6");
+    cause(
+        &["compare", "abcd", "ef01", "--reports", &reports],
+        "no run",
+    );
+    cause(&["clean-reports", "--keep", "many"], "invalid digit");
+    cause(
+        &["run", "timeouts", "--platform", "k3d", "--namespace", "a b"],
+        "can't be the name",
+    );
 }
 
 #[test]

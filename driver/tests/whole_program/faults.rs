@@ -3,10 +3,8 @@
 
 use std::{process::Child, sync::MutexGuard};
 
-use lab_say::note;
-
 use crate::support::{
-    alive, data, descendants, driver, journal, run_of, signal, start, text, turn, wait_for,
+    alive, data, descendants, has_postgres, journal, run_of, signal, start, text, turn, wait_for,
 };
 
 /// A run that is in the middle of its load, with the processes below it.
@@ -56,23 +54,6 @@ impl Running {
         }
         (output.status.code(), text(&output), self.reports)
     }
-}
-
-fn has_postgres() -> bool {
-    let there = driver(&["doctor"]).output().is_ok_and(|output| {
-        text(&output)
-            .lines()
-            .any(|line| line.contains("PostgreSQL") && line.starts_with("ok"))
-    });
-    let required = std::env::var_os("LAB_REQUIRE_POSTGRES").is_some();
-    assert!(
-        there || !required,
-        "LAB_REQUIRE_POSTGRES is set, and no PostgreSQL was found"
-    );
-    if !there {
-        note!("SKIPPED: no PostgreSQL on this machine");
-    }
-    there
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod output;
 mod paused;
 mod runs;
 mod saved;
+mod shell;
 mod support;
 mod target;
 mod why;

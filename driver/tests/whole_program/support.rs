@@ -8,6 +8,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lab_say::note;
+
 /// Long enough for a build of the services on a slow machine; a wait that is this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
@@ -173,4 +175,22 @@ pub(crate) fn signal(name: &str, pid: u32) {
         .status()
         .expect("kill");
     assert!(sent.success(), "kill -{name} {pid}");
+}
+
+/// Whether runs with a database can be made here.
+pub(crate) fn has_postgres() -> bool {
+    let there = driver(&["doctor"]).output().is_ok_and(|output| {
+        text(&output)
+            .lines()
+            .any(|line| line.contains("PostgreSQL") && line.starts_with("ok"))
+    });
+    let required = std::env::var_os("LAB_REQUIRE_POSTGRES").is_some();
+    assert!(
+        there || !required,
+        "LAB_REQUIRE_POSTGRES is set, and no PostgreSQL was found"
+    );
+    if !there {
+        note!("SKIPPED: no PostgreSQL on this machine");
+    }
+    there
 }

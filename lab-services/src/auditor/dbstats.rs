@@ -1,7 +1,12 @@
 //! What the database sees: who is connected and doing what, and the ledger's sums.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use serde::Serialize;
 use sqlx::PgPool;
+
+use super::ages::Ages;
 
 /// The sessions of everybody but the owner, and the ledger.
 #[derive(Debug, Serialize)]
@@ -33,7 +38,10 @@ const ACTIVITY: &str = "
     SELECT count(*) FILTER (WHERE state = 'active'),
            count(*) FILTER (WHERE state = 'idle'),
            count(*) FILTER (WHERE state LIKE 'idle in transaction%'),
-           coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)) * 1000, 0)::float8
+           coalesce(array_agg(pid) FILTER (WHERE xact_start IS NOT NULL), '{}'),
+           coalesce(array_agg((extract(epoch FROM xact_start) * 1000000)::int8) FILTER (WHERE xact_start IS NOT NULL), '{}'),
+           coalesce(array_agg(extract(epoch FROM clock_timestamp() - xact_start)::float8)
+                    FILTER (WHERE xact_start IS NOT NULL), '{}')
     FROM pg_stat_activity
     WHERE datname = current_database() AND usename <> current_user";
 
@@ -50,10 +58,16 @@ const LEDGER: &str = "
          (SELECT count(*) AS split
           FROM (SELECT FROM audit GROUP BY transaction HAVING sum(debited) <> sum(paid)) AS halves) AS s";
 
-pub(super) async fn dbstats(owner: &PgPool) -> Result<DbStats, sqlx::Error> {
+/// Counts of sessions, and of each open transaction the process, its begin and its age.
+type Sessions = (i64, i64, i64, Vec<i32>, Vec<i64>, Vec<f64>);
+
+pub(super) async fn dbstats(owner: &PgPool, ages: &Mutex<Ages>) -> Result<DbStats, sqlx::Error> {
     let mut connection = owner.acquire().await?;
-    let (active, idle, idle_in_transaction, oldest_transaction_ms) =
-        sqlx::query_as(ACTIVITY).fetch_one(&mut *connection).await?;
+    let now = Instant::now();
+    let sessions: Sessions = sqlx::query_as(ACTIVITY).fetch_one(&mut *connection).await?;
+    let (active, idle, idle_in_transaction, processes, begins, by_time_of_day) = sessions;
+    let open = processes.into_iter().zip(begins).zip(by_time_of_day);
+    let oldest = (ages.lock().unwrap_or_else(PoisonError::into_inner)).oldest(now, open);
     let (accounts, debited, payments, paid, split, uneven) =
         sqlx::query_as(LEDGER).fetch_one(&mut *connection).await?;
     Ok(DbStats {
@@ -61,7 +75,7 @@ pub(super) async fn dbstats(owner: &PgPool) -> Result<DbStats, sqlx::Error> {
             active,
             idle,
             idle_in_transaction,
-            oldest_transaction_ms,
+            oldest_transaction_ms: in_ms(oldest),
         },
         ledger: Ledger {
             accounts,
@@ -72,4 +86,8 @@ pub(super) async fn dbstats(owner: &PgPool) -> Result<DbStats, sqlx::Error> {
             uneven,
         },
     })
+}
+
+fn in_ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }

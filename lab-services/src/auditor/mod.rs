@@ -1,10 +1,12 @@
 //! The auditor: owns the ledger's tables and looks at what is done with them. It is a process of its own, so that
 //! nothing which runs inside `api` can change what it sees.
 
+mod ages;
 mod dbstats;
 mod payments;
 mod schema;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -24,6 +26,7 @@ use crate::metrics::{self, Registry};
 use crate::peers::{self, Peers};
 use crate::request::{InPath, Key};
 use crate::serve::{ListenArgs, serve};
+use ages::Ages;
 use dbstats::DbStats;
 use payments::Payment;
 use schema::Client;
@@ -58,6 +61,7 @@ type Readiness = Option<String>;
 struct Auditor {
     owner: PgPool,
     readiness: watch::Receiver<Readiness>,
+    ages: Arc<Mutex<Ages>>,
 }
 
 /// Serves until a signal.
@@ -67,7 +71,11 @@ pub async fn run(args: AuditorArgs) -> Result<()> {
     let (report, readiness) = watch::channel(Some("the ledger is not set up yet".to_owned()));
     let owner = pool(owner);
     tokio::spawn(set_up_until_done(owner.clone(), args.client, report));
-    let auditor = Auditor { owner, readiness };
+    let auditor = Auditor {
+        owner,
+        readiness,
+        ages: Arc::default(),
+    };
     serve(&args.listen, 8083, routes(auditor, peers)).await
 }
 
@@ -108,7 +116,7 @@ async fn ready(State(auditor): State<Auditor>) -> Result<&'static str, Failure> 
 }
 
 async fn show_dbstats(State(auditor): State<Auditor>) -> Result<Json<DbStats>, Failure> {
-    Ok(Json(dbstats::dbstats(&auditor.owner).await?))
+    Ok(Json(dbstats::dbstats(&auditor.owner, &auditor.ages).await?))
 }
 
 async fn show_payments(State(auditor): State<Auditor>) -> Result<Json<Vec<Payment>>, Failure> {

@@ -29,7 +29,13 @@ pub enum DepError {
     Status(StatusCode),
     /// `dep` is out of reach, or its answer made no sense.
     #[error("the call to dep failed: {0}")]
-    Call(#[from] reqwest::Error),
+    Call(reqwest::Error),
+}
+
+impl From<reqwest::Error> for DepError {
+    fn from(error: reqwest::Error) -> Self {
+        Self::Call(error)
+    }
 }
 
 #[derive(Deserialize)]

@@ -32,7 +32,7 @@ pub enum KubectlError {
     #[error(
         "kubectl does not start ({0}); install it from https://kubernetes.io/docs/tasks/tools/"
     )]
-    Missing(#[source] io::Error),
+    Missing(io::Error),
     /// It takes too long.
     #[error(
         "`kubectl {command}` did not end within {} s; is the cluster of context `{context}` running? \

@@ -56,7 +56,7 @@ pub enum Error {
     #[error("`kubectl proxy` does not run: {0}; try `kubectl get nodes`")]
     Proxy(String),
     /// The API server does not answer.
-    #[error("the cluster's API does not answer at {path}: {source}")]
+    #[error("the cluster's API does not answer at {path}")]
     Api {
         /// What was asked for.
         path: String,
@@ -104,13 +104,13 @@ pub enum Error {
     },
     /// What a run has made could not be removed.
     #[error(
-        "the cluster keeps what this run has made ({source}); the next run removes it, or now {command}"
+        "the cluster keeps what this run has made ({why}); the next run removes it, or now {command}"
     )]
     Left {
         /// What removes it.
         command: String,
         /// Why it could not be removed.
-        source: KubectlError,
+        why: KubectlError,
     },
     /// A pod will not get ready.
     #[error("pod {pod}: {text}")]
@@ -175,16 +175,16 @@ pub enum Error {
         text: String,
     },
     /// No port of this machine.
-    #[error("cannot listen on 127.0.0.1 for the driver's own requests: {0}")]
+    #[error("cannot listen on 127.0.0.1 for the driver's own requests")]
     Gateway(#[source] io::Error),
     /// The client can't be made.
-    #[error("cannot make an HTTP client: {0}")]
+    #[error("cannot make an HTTP client")]
     Http(#[source] reqwest::Error),
     /// No random numbers from the system.
-    #[error("cannot make a password for the database: {0}")]
+    #[error("cannot make a password for the database")]
     Password(#[source] io::Error),
     /// No temporary folder.
-    #[error("cannot make a temporary folder: {0}")]
+    #[error("cannot make a temporary folder")]
     Folder(#[source] io::Error),
 }
 
@@ -252,6 +252,10 @@ impl Platform for ClusterPlatform {
             "the kernel limits each pod's CPU, and the autoscaler is that of Kubernetes {}",
             self.version
         )
+    }
+
+    fn is_sent_from_here(&self) -> bool {
+        false
     }
 
     fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a> {

@@ -45,7 +45,7 @@ async fn of_this_run(kubectl: &Kubectl, run: &str) -> Result<(), Error> {
         if !error.may_pass() || Instant::now() > deadline {
             return Err(Error::Left {
                 command: kubectl.site.kubectl(&arguments.join(" ")),
-                source: error,
+                why: error,
             });
         }
         if !told {

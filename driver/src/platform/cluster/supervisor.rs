@@ -310,7 +310,7 @@ impl Supervisor {
                 }
             }
             Err(error) if asked.elapsed() > SILENT_FOR => {
-                self.report("the cluster".to_owned(), error.to_string());
+                self.report("the cluster".to_owned(), lab_say::reason(&error));
             }
             Err(_) => {}
         }

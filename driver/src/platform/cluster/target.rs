@@ -66,6 +66,10 @@ impl Platform for ClusterTarget {
         "nothing is scaled".to_owned()
     }
 
+    fn is_sent_from_here(&self) -> bool {
+        false
+    }
+
     fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a> {
         Box::pin(async move {
             let mut leftover = Leftover::none();

@@ -26,7 +26,7 @@ pub enum BuildError {
     NoWorkspace(PathBuf),
     /// Cargo itself can't be run.
     #[error("cannot run cargo: {0}; install Rust from https://rustup.rs and open a new terminal")]
-    NoCargo(#[source] io::Error),
+    NoCargo(io::Error),
     /// The code does not compile.
     #[error(
         "the services do not compile ({0}); the compiler's message is above. Nothing was started: \
@@ -47,7 +47,7 @@ pub enum BuildError {
     Stopped(i32),
     /// There is no place for what is built.
     #[error(
-        "cannot write to {}, where the services are built: {source}; make it yours with `chown` or `chmod`, or make \
+        "cannot write to {}, where the services are built: {why}; make it yours with `chown` or `chmod`, or make \
          room with `cargo clean`",
         folder.display()
     )]
@@ -55,7 +55,7 @@ pub enum BuildError {
         /// The folder.
         folder: PathBuf,
         /// What the system says.
-        source: io::Error,
+        why: io::Error,
     },
     /// There is hardly any: a compiler or linker that finds none says anything, and leaves room when it is gone.
     #[error(
@@ -184,8 +184,8 @@ async fn failed(root: &Path, status: ExitStatus, messages: &[u8]) -> BuildError 
         return BuildError::Stopped(signal);
     }
     if let Some(folder) = target_folder(root).await {
-        if let Err(source) = writable(&folder) {
-            return BuildError::Unwritable { folder, source };
+        if let Err(why) = writable(&folder) {
+            return BuildError::Unwritable { folder, why };
         }
         if let Some(room) = room(&folder).filter(|room| *room < ENOUGH_ROOM) {
             return BuildError::Cramped {
@@ -390,11 +390,7 @@ mod tests {
         );
         assert!(room(root.path()).is_some_and(|room| room > 0));
         let error = writable(Path::new("/proc")).unwrap_err();
-        let named = BuildError::Unwritable {
-            folder,
-            source: error,
-        }
-        .to_string();
+        let named = BuildError::Unwritable { folder, why: error }.to_string();
         assert!(named.contains("target"), "{named}");
     }
 }

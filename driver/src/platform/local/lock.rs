@@ -23,12 +23,12 @@ pub enum LockError {
     #[error("{0}; wait for it to end, or stop it there with Ctrl-C")]
     Busy(String),
     /// The file can't be used.
-    #[error("cannot lock {}: {source}; check that the folder is writable", path.display())]
+    #[error("cannot lock {}: {why}; check that the folder is writable", path.display())]
     Unusable {
         /// The lock file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        why: io::Error,
     },
 }
 
@@ -55,9 +55,9 @@ impl RunLock {
     pub fn acquire(root: &Path, run: &str) -> Result<Self, LockError> {
         let folder = root.join(".lab");
         let path = folder.join("run.lock");
-        let unusable = |source| LockError::Unusable {
+        let unusable = |why| LockError::Unusable {
             path: path.clone(),
-            source,
+            why,
         };
         std::fs::create_dir_all(&folder).map_err(unusable)?;
         let mut file = OpenOptions::new()
@@ -70,7 +70,7 @@ impl RunLock {
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Busy(holder(&mut file))),
-            Err(TryLockError::Error(source)) => return Err(unusable(source)),
+            Err(TryLockError::Error(why)) => return Err(unusable(why)),
         }
         write_holder(&mut file, run).map_err(unusable)?;
         Ok(Self { file })

@@ -28,7 +28,7 @@ mod supervisor;
 
 pub use build::{BuildError, build, workspace_root};
 pub use lock::{LockError, RunLock};
-pub use postgres::{FindError, GuardArgs, PostgresError, Source, guard_main};
+pub use postgres::{ConninfoError, FindError, GuardArgs, PostgresError, Source, guard_main};
 pub use preflight::{Finding, preflight};
 pub use process::{LastLines, ProcessError};
 
@@ -68,13 +68,13 @@ pub enum Error {
         "this machine does not reach itself at 127.0.0.1: {0}; the loopback interface is down, or something between \
          blocks it. As root: `ip link set lo up` (macOS: `ifconfig lo0 up`)"
     )]
-    NoLoopback(#[source] io::Error),
+    NoLoopback(io::Error),
     /// The driver's own program file is not known.
-    #[error("cannot find the driver's own executable: {0}")]
+    #[error("cannot find the driver's own executable")]
     NoExecutable(#[source] io::Error),
     /// The folder of the database stayed.
     #[error("PostgreSQL's data was not removed: {0}; the next run tries again")]
-    DataLeft(#[source] io::Error),
+    DataLeft(io::Error),
 }
 
 /// The local platform.

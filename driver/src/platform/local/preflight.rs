@@ -6,7 +6,7 @@ use super::{
     Error,
     build::cargo,
     is_free, loopback_works,
-    postgres::{Account, PostgresError, find::find, is_of_postgres, url_from_environment},
+    postgres::{Account, PostgresError, check_url, find::find, url_from_environment},
 };
 
 /// Free space for the compiled services, their logs and reports, bytes.
@@ -76,7 +76,7 @@ fn postgresql() -> Result<String, String> {
             Ok(format!("PostgreSQL {version} in {bin}{runs_as}"))
         }
         Err(error) => match url_from_environment() {
-            Some(url) => is_of_postgres(&url)
+            Some(url) => check_url(&url)
                 .map(|()| {
                     "the server of DATABASE_URL; each run creates a database and drops it"
                         .to_owned()

@@ -38,7 +38,7 @@ const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
 #[derive(Debug, thiserror::Error)]
 pub enum ProcessError {
     /// The executable can't be started.
-    #[error("cannot start {service} ({}): {source}", program.display())]
+    #[error("cannot start {service} ({})", program.display())]
     Spawn {
         /// The service.
         service: String,
@@ -48,7 +48,7 @@ pub enum ProcessError {
         source: io::Error,
     },
     /// The file for its log can't be made.
-    #[error("cannot write the log of {service} to {}: {source}", path.display())]
+    #[error("cannot write the log of {service} to {}", path.display())]
     Log {
         /// The service.
         service: String,
@@ -80,7 +80,7 @@ pub enum ProcessError {
         last_lines: LastLines,
     },
     /// Its end can't be observed.
-    #[error("cannot wait for {service}: {source}")]
+    #[error("cannot wait for {service}")]
     Wait {
         /// The service.
         service: String,

@@ -8,6 +8,7 @@ use std::{
 use tokio::process::Command;
 
 use super::postgres::Access;
+use crate::environment::keep_outside;
 use crate::platform::{ApiSpec, WorkerSpec};
 
 /// The services' executable and what is the same for all of them.
@@ -74,14 +75,7 @@ impl Services {
             .arg(service)
             .args(["--listen", &format!("127.0.0.1:{port}")])
             .arg("--exit-with-parent");
-        // A setting or a proxy of the participant's shell, or what it says to PostgreSQL's programs, must not change
-        // a run.
-        for (name, _) in std::env::vars_os() {
-            let text = name.to_string_lossy().to_ascii_lowercase();
-            if ["lab_", "pg"].iter().any(|of| text.starts_with(of)) || text.ends_with("_proxy") {
-                command.env_remove(&name);
-            }
-        }
+        keep_outside(&mut command);
         command
     }
 }

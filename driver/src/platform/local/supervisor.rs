@@ -20,6 +20,7 @@ use super::{
     process::{Ending, Process, ProcessError},
     services::{self, Neighbours, Services},
 };
+use crate::limits;
 use crate::platform::{
     ApiSpec, Change, Command, Failure, Load, Replica, ReplicaEvent, Stack, StackControl, StackSpec,
     Targets,
@@ -159,7 +160,7 @@ impl Supervisor {
                 },
                 Some(notice) = self.notices.recv() => {
                     if let Err((service, error)) = self.take(notice) {
-                        self.report(service, error.to_string());
+                        self.report(service, limits::explained(&error));
                     }
                 }
                 Some(_) = self.tasks.join_next() => {}
@@ -239,7 +240,7 @@ impl Supervisor {
 
     fn scale_or_report(&mut self, replicas: u32) {
         if let Err(error) = self.scale_api(replicas) {
-            self.report("api".to_owned(), error.to_string());
+            self.report("api".to_owned(), limits::explained(&error));
         }
     }
 

@@ -2,9 +2,7 @@
 
 use std::net::SocketAddr;
 
-use sqlx::{ConnectOptions as _, postgres::PgConnectOptions};
-
-use super::{PostgresError, template};
+use super::{PostgresError, conninfo::Conninfo, template};
 
 /// The role of the api on a private server.
 const CLIENT: &str = "api";
@@ -18,8 +16,8 @@ pub(in crate::platform::local) struct Access {
     pub(in crate::platform::local) client_url: String,
 }
 
-/// The URL of a private server for `user`. It is written and not made by the library, which puts in what the
-/// participant's environment says of other servers.
+/// The URL of a private server for `user`. All that a client could take from elsewhere is
+/// in it.
 pub(super) fn private_url(server: SocketAddr, user: &str, password: &str) -> String {
     format!("postgres://{user}:{password}@{server}/postgres?sslmode=disable")
 }
@@ -37,13 +35,12 @@ impl Access {
     }
 
     /// To the database that `owner` connects to, with a fresh password for the role `client`.
-    pub(super) fn new(owner: &PgConnectOptions, client: &str) -> Result<Self, PostgresError> {
+    pub(super) fn new(owner: &Conninfo, client: &str) -> Result<Self, PostgresError> {
         let password = crate::secret::password().map_err(PostgresError::Password)?;
-        let options = owner.clone().username(client).password(&password);
         Ok(Self {
-            owner_url: owner.to_url_lossy().into(),
+            owner_url: owner.url(),
             client_role: client.to_owned(),
-            client_url: options.to_url_lossy().into(),
+            client_url: owner.clone().by(client, &password).url(),
             client_password: password,
         })
     }

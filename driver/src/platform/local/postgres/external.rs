@@ -4,13 +4,14 @@
 //! server frees it when the driver is gone, so a database whose lock is free is a leftover. It is
 //! known as the driver's by its comment, and only such a one is ever dropped.
 
-use std::str::FromStr;
+use std::{io, str::FromStr};
 
 use sqlx::{
     AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row, postgres::PgConnectOptions,
 };
+use tokio::time::timeout;
 
-use super::{Access, PostgresError};
+use super::{Access, PostgresError, conninfo::Conninfo};
 
 /// First half of the advisory locks' key; the second is the hash of the database's name.
 const LOCK_CLASS: i32 = 0x6c61_6200;
@@ -18,6 +19,16 @@ const LOCK_CLASS: i32 = 0x6c61_6200;
 /// Comment on a run's database. Advisory locks count within one database, so the comment names the
 /// one where they are held.
 const COMMENT: &str = "rust workshop run, locked from ";
+
+/// What PostgreSQL does where nobody says anything: a server may have other habits, and a run is the same on each.
+const SETTINGS: [&str; 6] = [
+    "default_transaction_isolation = 'read committed'",
+    "default_transaction_read_only = off",
+    "default_transaction_deferrable = off",
+    "statement_timeout = 0",
+    "lock_timeout = 0",
+    "synchronous_commit = on",
+];
 
 /// A run's database.
 #[derive(Debug)]
@@ -30,11 +41,8 @@ pub(in crate::platform::local) struct External {
 impl External {
     /// Creates a database on the server of `url`, after dropping those of runs that crashed.
     pub(in crate::platform::local) async fn create(url: &str) -> Result<Self, PostgresError> {
-        is_of_postgres(url)?;
-        let options =
-            PgConnectOptions::from_str(url).map_err(failed("has a URL that is not one"))?;
-        let mut session = options
-            .connect()
+        let server = Conninfo::parse(url).map_err(PostgresError::Url)?;
+        let mut session = connect(&server)
             .await
             .map_err(failed("does not let us in"))?;
         sweep(&mut session)
@@ -45,7 +53,8 @@ impl External {
             .await
             .map_err(failed("does not let us create a database"))?;
         // Roles belong to the whole server, so a run's role bears the name of its database.
-        let access = Access::new(&options.database(&name), &name)?;
+        let own = server.on(&name).map_err(PostgresError::Url)?;
+        let access = Access::new(&own, &name)?;
         Ok(Self {
             access,
             name,
@@ -64,17 +73,24 @@ impl External {
     }
 }
 
-/// The driver of PostgreSQL would take any URL for one of its own.
-pub(in crate::platform::local) fn is_of_postgres(url: &str) -> Result<(), PostgresError> {
-    let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-    match scheme {
-        Some("postgres" | "postgresql") => Ok(()),
-        _ => Err(PostgresError::OfSomethingElse),
-    }
+fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> PostgresError {
+    move |why| PostgresError::Server { doing, why }
 }
 
-fn failed(doing: &'static str) -> impl FnOnce(sqlx::Error) -> PostgresError {
-    move |source| PostgresError::Server { doing, source }
+/// A session that writes, whatever the server has sessions begin with.
+async fn connect(server: &Conninfo) -> sqlx::Result<PgConnection> {
+    let options = PgConnectOptions::from_str(&server.url())?.application_name("lab-driver");
+    let connecting = options.connect();
+    let mut session = match server.within {
+        Some(within) => timeout(within, connecting)
+            .await
+            .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into())),
+        None => connecting.await,
+    }?;
+    sqlx::query("SET SESSION CHARACTERISTICS AS TRANSACTION READ WRITE")
+        .execute(&mut session)
+        .await?;
+    Ok(session)
 }
 
 async fn create(session: &mut PgConnection, name: &str) -> sqlx::Result<()> {
@@ -95,8 +111,15 @@ async fn create(session: &mut PgConnection, name: &str) -> sqlx::Result<()> {
     sqlx::query(AssertSqlSafe(format!(
         "COMMENT ON DATABASE {name} IS {comment}"
     )))
-    .execute(session)
+    .execute(&mut *session)
     .await?;
+    for setting in SETTINGS {
+        sqlx::query(AssertSqlSafe(format!(
+            "ALTER DATABASE {name} SET {setting}"
+        )))
+        .execute(&mut *session)
+        .await?;
+    }
     Ok(())
 }
 

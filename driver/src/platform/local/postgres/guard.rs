@@ -22,7 +22,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{access::private_url, store::Claim, template, without_settings};
+use super::{access::private_url, store::Claim, template};
+use crate::environment::keep_outside;
 
 /// How often another program may take the port between its choice and the server's start.
 const PORT_ATTEMPTS: u32 = 10;
@@ -100,7 +101,7 @@ impl GuardArgs {
     /// A command that runs `program` as this guard: also what it asks the server must not depend on settings.
     pub(super) fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
-        without_settings(&mut command).arg(SUBCOMMAND);
+        keep_outside(&mut command).arg(SUBCOMMAND);
         command.env(PASSWORD, &self.password);
         command.arg("--postgres").arg(&self.postgres);
         command.arg("--folder").arg(&self.folder);
@@ -116,7 +117,7 @@ impl GuardArgs {
 /// Why the server is not, or no longer, there.
 #[derive(Debug, thiserror::Error)]
 enum GuardError {
-    #[error("cannot guard PostgreSQL: {0}")]
+    #[error("cannot guard PostgreSQL")]
     Io(#[from] io::Error),
     #[error("PostgreSQL did not start ({0})")]
     NotStarted(ExitStatus),
@@ -140,7 +141,7 @@ pub fn guard_main(args: &GuardArgs) -> ExitCode {
     match outcome.and(removed) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            say(&error);
+            say(&lab_say::reason(&error));
             ExitCode::FAILURE
         }
     }

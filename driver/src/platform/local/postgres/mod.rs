@@ -8,6 +8,7 @@ use std::{io, path::PathBuf};
 
 mod access;
 mod account;
+mod conninfo;
 mod external;
 pub(super) mod find;
 mod guard;
@@ -15,12 +16,13 @@ mod server;
 mod store;
 mod template;
 
+pub use conninfo::ConninfoError;
 pub use find::FindError;
 pub use guard::{GuardArgs, guard_main};
 
 pub(super) use access::Access;
 pub(super) use account::Account;
-pub(super) use external::{External, is_of_postgres};
+pub(super) use external::External;
 pub(super) use server::{Private, Start};
 pub(super) use store::Claim;
 
@@ -57,12 +59,26 @@ pub enum PostgresError {
     )]
     UnsafeStore(PathBuf),
     /// The folder for data can't be used.
-    #[error("cannot use {} for PostgreSQL's data: {source}", path.display())]
+    #[error("cannot use {} for PostgreSQL's data", path.display())]
     Store {
         /// The folder.
         path: PathBuf,
         /// Why.
         source: io::Error,
+    },
+    /// The disk would be full in the middle of the run.
+    #[error(
+        "the disk of {} has room for {} MiB, and PostgreSQL's data of a run needs {} MiB; make room there, or set \
+         TMPDIR to a folder of another disk (root uses /tmp)",
+        path.display(), room >> 20, needed >> 20
+    )]
+    NoRoom {
+        /// The folder.
+        path: PathBuf,
+        /// Bytes that can be written there.
+        room: u64,
+        /// Bytes that there should be.
+        needed: u64,
     },
     /// Its programs fail on the template.
     #[error("PostgreSQL of {} makes no new database: {text}", bin.display())]
@@ -73,28 +89,24 @@ pub enum PostgresError {
         text: String,
     },
     /// No random numbers from the system.
-    #[error("cannot make a password for the database: {0}")]
+    #[error("cannot make a password for the database")]
     Password(#[source] io::Error),
     /// The server did not start.
     #[error(transparent)]
     Process(#[from] ProcessError),
-    /// `DATABASE_URL` is of something else.
-    #[error(
-        "DATABASE_URL is no URL of a PostgreSQL server (postgres://user:password@host/database); correct it, or \
-         unset it and {}",
-        find::INSTALL
-    )]
-    OfSomethingElse,
+    /// `DATABASE_URL` is of no use.
+    #[error("DATABASE_URL {0}. Correct it, or unset it and {install}", install = find::INSTALL)]
+    Url(ConninfoError),
     /// The server of `DATABASE_URL` is not to be used.
     #[error(
-        "the server of DATABASE_URL {doing}: {source}; check the URL, or unset it and {}",
+        "the server of DATABASE_URL {doing}: {why}; check the URL, or unset it and {}",
         find::INSTALL
     )]
     Server {
         /// What did not work.
         doing: &'static str,
         /// Why.
-        source: sqlx::Error,
+        why: sqlx::Error,
     },
 }
 
@@ -105,14 +117,10 @@ pub(super) enum Database {
     External(External),
 }
 
-/// Takes away what the participant's shell says to PostgreSQL's programs: a private server is not the one it means.
-fn without_settings(command: &mut tokio::process::Command) -> &mut tokio::process::Command {
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("PG") {
-            command.env_remove(&name);
-        }
-    }
-    command
+/// Whether `DATABASE_URL` can be read.
+pub(super) fn check_url(url: &str) -> Result<(), PostgresError> {
+    let read = conninfo::Conninfo::parse(url);
+    read.map(drop).map_err(PostgresError::Url)
 }
 
 /// What `DATABASE_URL` says; an empty one says nothing.

@@ -12,9 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rustix::process::{Pid, Signal, geteuid, kill_process};
 #[cfg(target_os = "linux")]
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
+use rustix::{
+    fs::statvfs,
+    process::{Pid, Signal, geteuid, kill_process},
+};
 
 use super::{Account, PostgresError};
 
@@ -80,6 +83,23 @@ impl Store {
 
     pub(super) fn templates(&self) -> PathBuf {
         self.root.join("templates")
+    }
+
+    /// Refuses a disk without room for `needed` bytes: a server that finds none fails its clients.
+    pub(super) fn has_room(&self, needed: u64) -> Result<(), PostgresError> {
+        // A system that doesn't tell is not asked again.
+        let Ok(found) = statvfs(&self.root) else {
+            return Ok(());
+        };
+        let room = found.f_bavail.saturating_mul(found.f_frsize);
+        if room >= needed {
+            return Ok(());
+        }
+        Err(PostgresError::NoRoom {
+            path: self.root.clone(),
+            room,
+            needed,
+        })
     }
 
     /// Waits until no other driver changes the store.
@@ -356,6 +376,17 @@ mod tests {
         assert!(reader.try_wait().unwrap().is_none());
         reader.kill().unwrap();
         reader.wait().unwrap();
+    }
+
+    #[test]
+    fn a_disk_without_room_is_named_with_what_it_has_and_what_is_needed() {
+        let (_folder, store) = store();
+        store.has_room(1).unwrap();
+        let text = store.has_room(u64::MAX).unwrap_err().to_string();
+        assert!(
+            text.contains("has room for") && text.contains("needs 17592186044415 MiB"),
+            "{text}"
+        );
     }
 
     #[test]

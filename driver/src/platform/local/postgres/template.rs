@@ -9,13 +9,12 @@ use tokio::{
     process::Command,
 };
 
-use crate::{platform::local::orphans, secret};
+use crate::{environment::keep_outside, platform::local::orphans, secret};
 
 use super::{
     Claim, PostgresError,
     find::Installation,
     store::{Exclusive, Store},
-    without_settings,
 };
 
 /// The superuser of a private server.
@@ -28,6 +27,9 @@ const PASSWORD: &str = "password";
 /// Name of the file that says how large a whole template is; what cleans a temporary folder may
 /// have removed some of its files.
 const SIZE: &str = "size";
+
+/// Several times what the template and a copy of it take: the rest is for what a run writes.
+const ROOM: u64 = 128 << 20;
 
 /// A run's own copy.
 #[derive(Debug)]
@@ -49,6 +51,7 @@ pub(super) async fn copy(
     store
         .sweep(&exclusive)
         .map_err(|source| store.failed(source))?;
+    store.has_room(ROOM)?;
     let template = store.templates().join(name(installation));
     if !is_whole(&template) {
         initialise(store, &exclusive, installation, &template).await?;
@@ -143,7 +146,7 @@ async fn slim(
 fn program(store: &Store, installation: &Installation, name: &str, folder: &Path) -> Command {
     let mut command = Command::new(installation.bin.join(name));
     // `--single` must be first; a variable leaves the arguments alone.
-    without_settings(&mut command)
+    keep_outside(&mut command)
         .env("PGDATA", folder.join("data"))
         .env("LC_ALL", "C")
         .current_dir(folder)
