@@ -5,10 +5,12 @@ use std::path::Path;
 
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Container, PodSpec};
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Amount;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::strict::Manifest;
-use super::{FieldPath, ManifestError};
+use super::rules::{self, Refusal};
+use super::strict::{self, Manifest};
+use super::{FieldPath, ManifestError, Quantity};
 use crate::hpa::{CpuRequest, Millicores, ObjectRef};
 
 /// The container that runs the api.
@@ -70,66 +72,28 @@ impl ApiDeployment {
 
 /// Reads the Deployment in `text`; `file` is for the messages.
 pub fn parse_deployment(file: &Path, text: &str) -> Result<ApiDeployment, ManifestError> {
-    let manifest: Manifest<'_, Deployment> = Manifest::parse(file, text)?;
-    let required = |field: &str| manifest.refused(FieldPath::new(field), "is missing");
-
-    let metadata = &manifest.object.metadata;
-    let name = metadata
-        .name
-        .clone()
-        .ok_or_else(|| required("metadata.name"))?;
-    let namespace = metadata
-        .namespace
-        .clone()
-        .unwrap_or_else(|| "default".into());
-    let spec = manifest
-        .object
-        .spec
-        .as_ref()
-        .ok_or_else(|| required("spec"))?;
-    let replicas = manifest.number("spec.replicas", spec.replicas.unwrap_or(1), 0..=u32::MAX)?;
-    check_selector(
-        &manifest,
-        spec.selector.match_labels.as_ref(),
-        &spec.template,
-    )?;
-
-    let pod = spec
-        .template
-        .spec
-        .as_ref()
-        .ok_or_else(|| required("spec.template.spec"))?;
-    let (request, cpu_limit) = cpu(&manifest, pod)?;
+    let manifest: Manifest<'_, Deployment> = Manifest::of(file, strict::document(file, text)?)?;
+    let object = &manifest.object;
+    rules::deployment(object).map_err(|refusal| manifest.refused(refusal))?;
+    let spec = object.spec.clone().unwrap_or_default();
+    let (request, cpu_limit) = cpu(&manifest, &spec.template.spec.unwrap_or_default())?;
+    let metadata = &object.metadata;
     Ok(ApiDeployment {
-        namespace,
-        name,
-        replicas,
+        namespace: namespace(metadata),
+        name: metadata.name.clone().unwrap_or_default(),
+        replicas: spec.replicas.unwrap_or(1).unsigned_abs(),
         paused: spec.paused.unwrap_or(false),
         request,
         cpu_limit,
     })
 }
 
-/// The API server refuses a Deployment that does not select its own pods.
-fn check_selector(
-    manifest: &Manifest<'_, Deployment>,
-    wanted: Option<&BTreeMap<String, String>>,
-    template: &k8s_openapi::api::core::v1::PodTemplateSpec,
-) -> Result<(), ManifestError> {
-    let labels = template
-        .metadata
-        .as_ref()
-        .and_then(|metadata| metadata.labels.as_ref());
-    let matches = |(key, value): (&String, &String)| {
-        labels.is_some_and(|labels| labels.get(key) == Some(value))
-    };
-    if wanted.is_some_and(|wanted| !wanted.is_empty() && wanted.iter().all(matches)) {
-        return Ok(());
-    }
-    Err(manifest.refused(
-        FieldPath::new("spec.selector.matchLabels"),
-        "must be among the labels in spec.template.metadata.labels",
-    ))
+/// The namespace of an object: `default` where it names none.
+pub(super) fn namespace(metadata: &ObjectMeta) -> String {
+    let given = metadata.namespace.clone();
+    given
+        .filter(|name| !name.is_empty())
+        .unwrap_or_else(|| "default".into())
 }
 
 /// The pod's request and the api container's limit.
@@ -149,8 +113,8 @@ fn cpu(
 
     let mut request = CpuRequest::Set(Millicores(0));
     let mut api = None;
-    for (field, container) in budgeted(&at, pod) {
-        let cpu = ContainerCpu::of(manifest, &field, container)?;
+    for container in lasting(pod) {
+        let cpu = ContainerCpu::of(container);
         request = match (request, cpu.request) {
             (CpuRequest::Set(sum), Some(cpu)) => {
                 CpuRequest::Set(Millicores(sum.0.saturating_add(cpu.0)))
@@ -165,34 +129,19 @@ fn cpu(
         }
     }
     let limit = api.ok_or_else(|| {
-        manifest.refused(
-            at.keys("containers"),
-            format!("has no container named `{API}`; keep that name"),
-        )
+        manifest.refused(Refusal {
+            field: at.keys("containers"),
+            rule: format!("has no container named `{API}`; keep that name"),
+        })
     })?;
     Ok((request, limit))
 }
 
 /// The containers whose requests make up the pod's: those that run for as long as the pod does.
-fn budgeted<'a>(at: &FieldPath, pod: &'a PodSpec) -> Vec<(FieldPath, &'a Container)> {
-    let place = |list: &'static str| {
-        let list = at.keys(list);
-        move |(index, container): (usize, &'a Container)| (list.index(index), container)
-    };
-    let sidecars = pod
-        .init_containers
-        .iter()
-        .flatten()
-        .enumerate()
-        .map(place("initContainers"));
-    let sidecars =
-        sidecars.filter(|(_, container)| container.restart_policy.as_deref() == Some("Always"));
-    pod.containers
-        .iter()
-        .enumerate()
-        .map(place("containers"))
-        .chain(sidecars)
-        .collect()
+fn lasting(pod: &PodSpec) -> impl Iterator<Item = &Container> {
+    let sidecar = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
+    let sidecars = pod.init_containers.iter().flatten().filter(sidecar);
+    pod.containers.iter().chain(sidecars)
 }
 
 /// The CPU budget of one container.
@@ -204,37 +153,17 @@ struct ContainerCpu {
 impl ContainerCpu {
     /// With a missing request filled in from the limit, as the API server does for a pod (`SetDefaults_Pod`
     /// in `pkg/apis/core/v1/defaults.go`); a request of 0 is not missing.
-    fn of(
-        manifest: &Manifest<'_, Deployment>,
-        at: &FieldPath,
-        container: &Container,
-    ) -> Result<Self, ManifestError> {
-        let resources = container.resources.as_ref();
-        let cpu = |list: &str, amounts: Option<&BTreeMap<String, Quantity>>| {
-            let field = || at.keys("resources").keys(list).keys("cpu");
-            let amount = amounts.and_then(|amounts| amounts.get("cpu"));
-            amount
-                .map(|Quantity(text)| Ok(manifest.quantity(field(), text)?.millicores()))
-                .transpose()
+    fn of(container: &Container) -> Self {
+        let cpu = |amounts: Option<&BTreeMap<String, Amount>>| {
+            let amount = amounts?.get("cpu")?.0.parse::<Quantity>().ok()?;
+            Some(amount.millicores())
         };
-        let limit = cpu(
-            "limits",
-            resources.and_then(|resources| resources.limits.as_ref()),
-        )?;
-        let request = cpu(
-            "requests",
-            resources.and_then(|resources| resources.requests.as_ref()),
-        )?;
-        if let (Some(asked), Some(most)) = (request, limit)
-            && asked > most
-        {
-            let rule =
-                format!("is {asked}, more than the limit of {most}; a container can never get it");
-            return Err(manifest.refused(at.keys("resources.requests.cpu"), rule));
-        }
-        Ok(Self {
+        let resources = container.resources.as_ref();
+        let limit = cpu(resources.and_then(|resources| resources.limits.as_ref()));
+        let request = cpu(resources.and_then(|resources| resources.requests.as_ref()));
+        Self {
             request: request.or(limit),
             limit,
-        })
+        }
     }
 }

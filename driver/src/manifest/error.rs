@@ -13,7 +13,7 @@ pub struct ManifestError {
     pub file: PathBuf,
     /// The line, from 1, where one is known.
     pub line: Option<u64>,
-    /// What is wrong.
+    /// What is wrong. It is in this error's own message, so it is no `source`.
     pub problem: Problem,
 }
 
@@ -34,7 +34,13 @@ pub enum Problem {
     /// It is not YAML.
     #[error("is not valid YAML ({0}); check the indentation of this line and the one above")]
     Syntax(String),
-    /// Several documents in one file.
+    /// A key stands in a mapping twice.
+    #[error("`{0}` is there twice in one mapping; keep one of them")]
+    Twice(String),
+    /// No object in it.
+    #[error("has no object in it; `make reset` brings the starter back")]
+    Empty,
+    /// Several objects in one file.
     #[error("a second document starts after `---`; keep one object in this file")]
     SeveralDocuments,
     /// Another kind of object.
@@ -45,21 +51,13 @@ pub enum Problem {
         /// What the file says.
         found: String,
     },
-    /// A field that Kubernetes does not know.
-    #[error("{field} is not a field of Kubernetes; check its spelling and indentation")]
+    /// A field that its kind does not have.
+    #[error("{field} is not a field of {kind}; check its spelling and indentation")]
     UnknownField {
         /// The field.
         field: FieldPath,
-    },
-    /// A value of a wrong type, or a missing field.
-    #[error(
-        "{near}has a value of the wrong type or lacks a field ({what}); compare with deploy/k8s/starter"
-    )]
-    Shape {
-        /// The field on that line with a space after it, or nothing.
-        near: String,
-        /// What the YAML reader says.
-        what: String,
+        /// The kind with its API version.
+        kind: String,
     },
     /// A value that is no quantity.
     #[error("{field}: {why}")]
@@ -69,7 +67,7 @@ pub enum Problem {
         /// What is wrong with it.
         why: QuantityError,
     },
-    /// A value that the API server refuses.
+    /// A value that the API server refuses: of a wrong type, or against a rule.
     #[error("{field} {rule}")]
     Refused {
         /// The field.
@@ -114,6 +112,19 @@ impl FieldPath {
     pub(super) fn keys(&self, text: &str) -> Self {
         let keys = text.split('.').map(|key| Step::Key(key.to_owned()));
         Self(self.0.iter().cloned().chain(keys).collect())
+    }
+
+    /// This path and then one key, which may have dots.
+    pub(super) fn key(&self, key: &str) -> Self {
+        self.step(Step::Key(key.to_owned()))
+    }
+
+    /// The last key of it.
+    pub(super) fn last_key(&self) -> Option<&str> {
+        self.0.iter().rev().find_map(|step| match step {
+            Step::Key(key) => Some(key.as_str()),
+            Step::Index(_) => None,
+        })
     }
 
     /// This path and then an entry of the list there.

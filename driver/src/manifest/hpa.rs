@@ -1,69 +1,118 @@
-//! The api's `HorizontalPodAutoscaler`: the API server's rules (`pkg/apis/autoscaling/validation`) and
-//! defaults (`pkg/apis/autoscaling/v2/defaults.go`), and the limits of what is modelled here.
+//! The api's `HorizontalPodAutoscaler`, as far as it is modelled here, with the API server's defaults
+//! (`pkg/apis/autoscaling/v2/defaults.go`).
 
 use std::path::Path;
 use std::time::Duration;
 
+use k8s_openapi::Resource;
+use k8s_openapi::api::autoscaling::v1;
 use k8s_openapi::api::autoscaling::v2::{
-    HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler, HorizontalPodAutoscalerBehavior,
-    MetricSpec,
+    CrossVersionObjectReference, HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler,
+    HorizontalPodAutoscalerBehavior, HorizontalPodAutoscalerSpec, MetricSpec, MetricTarget,
+    ResourceMetricSource,
 };
 
-use super::strict::Manifest;
-use super::{FieldPath, ManifestError};
+use super::deployment::namespace;
+use super::rules::{self, Refusal};
+use super::strict::{self, Manifest};
+use super::yaml::Node;
+use super::{FieldPath, ManifestError, Quantity};
 use crate::hpa::{Behavior, Change, HpaSpec, ObjectRef, Policy, ScalingRules, SelectPolicy};
 
 type Hpa<'a> = Manifest<'a, HorizontalPodAutoscaler>;
 
 /// The target where `metrics` is missing.
 const DEFAULT_CPU_UTILIZATION: u32 = 80;
-const MAX_STABILIZATION_SECONDS: u32 = 3600;
-const MAX_PERIOD_SECONDS: u32 = 1800;
 
-/// Reads the autoscaler in `text`; `file` is for the messages.
+/// Reads the autoscaler in `text`, of either version; `file` is for the messages.
 pub fn parse_hpa(file: &Path, text: &str) -> Result<HpaSpec, ManifestError> {
-    let manifest: Hpa<'_> = Manifest::parse(file, text)?;
-    let spec = &manifest.object.spec;
-    let reference = &spec.scale_target_ref;
-    let target = ObjectRef {
-        namespace: manifest
-            .object
-            .metadata
-            .namespace
-            .clone()
-            .unwrap_or_else(|| "default".into()),
-        api_version: reference.api_version.clone().unwrap_or_default(),
-        kind: reference.kind.clone(),
-        name: reference.name.clone(),
+    let document = strict::document(file, text)?;
+    let manifest = if is_v1(&document) {
+        from_v1(Manifest::of(file, document)?)?
+    } else {
+        Hpa::of(file, document)?
     };
-    // Zero is for metrics that do not come from the pods themselves.
-    let min = manifest.number(
-        "spec.minReplicas",
-        spec.min_replicas.unwrap_or(1),
-        1..=u32::MAX,
-    )?;
-    let max = manifest.number("spec.maxReplicas", spec.max_replicas, 1..=u32::MAX)?;
-    if max < min {
-        let rule = format!("is {max}, less than minReplicas, {min}");
-        return Err(manifest.refused(FieldPath::new("spec.maxReplicas"), rule));
-    }
-    let target_utilization =
-        target_utilization(&manifest, spec.metrics.as_deref().unwrap_or_default())?;
-    let behavior = spec
-        .behavior
-        .as_ref()
-        .map(|given| behavior(&manifest, given))
-        .transpose()?;
+    let object = &manifest.object;
+    rules::autoscaler(object).map_err(|refusal| manifest.refused(refusal))?;
+    let spec = &object.spec;
+    let reference = &spec.scale_target_ref;
     Ok(HpaSpec {
-        target,
-        min,
-        max,
-        target_utilization,
-        behavior,
+        target: ObjectRef {
+            namespace: namespace(&object.metadata),
+            api_version: reference.api_version.clone().unwrap_or_default(),
+            kind: reference.kind.clone(),
+            name: reference.name.clone(),
+        },
+        min: spec.min_replicas.unwrap_or(1).unsigned_abs(),
+        max: spec.max_replicas.unsigned_abs(),
+        target_utilization: target_utilization(
+            &manifest,
+            spec.metrics.as_deref().unwrap_or_default(),
+        )?,
+        behavior: spec.behavior.as_ref().map(behavior),
     })
 }
 
-/// The one metric that is modelled: CPU, in percent of the request.
+/// Whether a document is an autoscaler of the first version, which knows CPU alone.
+pub(super) fn is_v1(document: &Node) -> bool {
+    document.text("kind") == Some(v1::HorizontalPodAutoscaler::KIND)
+        && document.text("apiVersion") == Some(v1::HorizontalPodAutoscaler::API_VERSION)
+}
+
+/// The first version as the second (`pkg/apis/autoscaling/v1/conversion.go`). What it kept in annotations is refused.
+fn from_v1(manifest: Manifest<'_, v1::HorizontalPodAutoscaler>) -> Result<Hpa<'_>, ManifestError> {
+    let annotations = manifest.object.metadata.annotations.as_ref();
+    let hidden = |key: &&String| key.starts_with("autoscaling.alpha.kubernetes.io/");
+    if let Some(key) = annotations.and_then(|all| all.keys().find(hidden)) {
+        let field = FieldPath::new("metadata.annotations").key(key);
+        return Err(manifest.not_modelled(field, "an annotation", "use autoscaling/v2"));
+    }
+    if let Some(percent) = manifest.object.spec.target_cpu_utilization_percentage
+        && percent < 1
+    {
+        return Err(manifest.refused(Refusal {
+            field: FieldPath::new("spec.targetCPUUtilizationPercentage"),
+            rule: format!("is {percent}, but must be at least 1"),
+        }));
+    }
+    Ok(
+        manifest.map(|v1::HorizontalPodAutoscaler { metadata, spec, .. }| {
+            let target = spec.scale_target_ref;
+            let cpu = |percent| MetricSpec {
+                type_: "Resource".into(),
+                resource: Some(ResourceMetricSource {
+                    name: "cpu".into(),
+                    target: MetricTarget {
+                        type_: "Utilization".into(),
+                        average_utilization: Some(percent),
+                        ..MetricTarget::default()
+                    },
+                }),
+                ..MetricSpec::default()
+            };
+            HorizontalPodAutoscaler {
+                metadata,
+                spec: HorizontalPodAutoscalerSpec {
+                    scale_target_ref: CrossVersionObjectReference {
+                        api_version: target.api_version,
+                        kind: target.kind,
+                        name: target.name,
+                    },
+                    min_replicas: spec.min_replicas,
+                    max_replicas: spec.max_replicas,
+                    metrics: spec
+                        .target_cpu_utilization_percentage
+                        .map(|percent| vec![cpu(percent)]),
+                    behavior: None,
+                },
+                status: None,
+            }
+        }),
+    )
+}
+
+/// The one metric that is modelled: CPU, in percent of the request. As the controller does, this goes by the number
+/// that the target has, not by its type.
 fn target_utilization(manifest: &Hpa<'_>, metrics: &[MetricSpec]) -> Result<u32, ManifestError> {
     let at = FieldPath::new("spec.metrics");
     let instead = "use one metric: type Resource, name cpu, target type Utilization";
@@ -76,138 +125,61 @@ fn target_utilization(manifest: &Hpa<'_>, metrics: &[MetricSpec]) -> Result<u32,
     let other = |field: &str, what: &str| {
         Err(manifest.not_modelled(at.keys(field), format!("{what} as the metric"), instead))
     };
-    let resource = match (metric.type_.as_str(), &metric.resource) {
-        ("Resource", Some(resource)) => resource,
-        ("Resource", None) => {
-            return Err(manifest.refused(at.keys("resource"), "is missing for type Resource"));
-        }
-        ("ContainerResource" | "Pods" | "Object" | "External", _) => {
-            return other("type", &metric.type_);
-        }
-        (unknown, _) => {
-            let rule = format!("is `{unknown}`, which Kubernetes does not know; use Resource");
-            return Err(manifest.refused(at.keys("type"), rule));
-        }
+    let Some(resource) = &metric.resource else {
+        return other("type", &metric.type_);
     };
-    if resource.name != "cpu" {
-        return other("resource.name", &resource.name);
-    }
-    let target = &resource.target;
-    match (target.type_.as_str(), target.average_utilization) {
-        ("Utilization", Some(percent)) => manifest.number_at(
-            at.keys("resource.target.averageUtilization"),
-            percent,
-            1..=u32::MAX,
-        ),
-        ("Utilization", None) => {
-            let rule = "is missing: the CPU use to aim at, in percent of the request";
-            Err(manifest.refused(at.keys("resource.target.averageUtilization"), rule))
-        }
-        ("AverageValue" | "Value", _) => other("resource.target.type", &target.type_),
-        (unknown, _) => {
-            let rule = format!("is `{unknown}`, which Kubernetes does not know; use Utilization");
-            Err(manifest.refused(at.keys("resource.target.type"), rule))
-        }
+    match resource.target.average_utilization {
+        _ if resource.name != "cpu" => other("resource.name", &resource.name),
+        Some(percent) => Ok(percent.unsigned_abs()),
+        None => other("resource.target.averageValue", "an amount"),
     }
 }
 
-fn behavior(
-    manifest: &Hpa<'_>,
-    given: &HorizontalPodAutoscalerBehavior,
-) -> Result<Behavior, ManifestError> {
-    let direction = |name: &str, rules: Option<&HPAScalingRules>, default: ScalingRules| match rules
-    {
-        Some(rules) => self::rules(
-            manifest,
-            &FieldPath::new("spec.behavior").keys(name),
-            rules,
-            default,
-        ),
-        None => Ok(default),
+fn behavior(given: &HorizontalPodAutoscalerBehavior) -> Behavior {
+    let rules = |given: Option<&HPAScalingRules>, default: ScalingRules| match given {
+        Some(given) => rules(given, default),
+        None => default,
     };
-    Ok(Behavior {
-        scale_up: direction(
-            "scaleUp",
-            given.scale_up.as_ref(),
-            ScalingRules::default_scale_up(),
-        )?,
-        scale_down: direction(
-            "scaleDown",
+    Behavior {
+        scale_up: rules(given.scale_up.as_ref(), ScalingRules::default_scale_up()),
+        scale_down: rules(
             given.scale_down.as_ref(),
             ScalingRules::default_scale_down(),
-        )?,
-    })
+        ),
+    }
 }
 
 /// What is given, over what the API server fills in.
-fn rules(
-    manifest: &Hpa<'_>,
-    at: &FieldPath,
-    given: &HPAScalingRules,
-    mut rules: ScalingRules,
-) -> Result<ScalingRules, ManifestError> {
-    if let Some(seconds) = given.stabilization_window_seconds {
-        let field = at.keys("stabilizationWindowSeconds");
-        let seconds = manifest.number_at(field, seconds, 0..=MAX_STABILIZATION_SECONDS)?;
-        rules.stabilization = Some(Duration::from_secs(seconds.into()));
+fn rules(given: &HPAScalingRules, mut rules: ScalingRules) -> ScalingRules {
+    if let Some(window) = given.stabilization_window_seconds {
+        rules.stabilization = Some(seconds(window));
     }
-    if let Some(select) = &given.select_policy {
-        rules.select = match select.as_str() {
-            "Max" => SelectPolicy::Max,
-            "Min" => SelectPolicy::Min,
-            "Disabled" => SelectPolicy::Disabled,
-            other => {
-                let rule = format!("is `{other}`; use Max, Min or Disabled");
-                return Err(manifest.refused(at.keys("selectPolicy"), rule));
-            }
-        };
+    match given.select_policy.as_deref() {
+        Some("Min") => rules.select = SelectPolicy::Min,
+        Some("Disabled") => rules.select = SelectPolicy::Disabled,
+        _ => {}
     }
     if let Some(policies) = &given.policies {
-        let at = at.keys("policies");
-        if policies.is_empty() {
-            return Err(manifest.refused(
-                at,
-                "is empty; give one policy, or leave it out for the defaults",
-            ));
-        }
-        let policies = policies.iter().enumerate();
-        rules.policies = policies
-            .map(|(index, given)| policy(manifest, &at.index(index), given))
-            .collect::<Result<_, _>>()?;
+        rules.policies = policies.iter().map(policy).collect();
     }
-    if let Some(tolerance) = &given.tolerance {
-        rules.tolerance = Some(
-            manifest
-                .quantity(at.keys("tolerance"), &tolerance.0)?
-                .to_f64(),
-        );
+    let tolerance = given.tolerance.as_ref();
+    if let Some(tolerance) = tolerance.and_then(|given| given.0.parse::<Quantity>().ok()) {
+        rules.tolerance = Some(tolerance.to_f64());
     }
-    Ok(rules)
+    rules
 }
 
-fn policy(
-    manifest: &Hpa<'_>,
-    at: &FieldPath,
-    given: &HPAScalingPolicy,
-) -> Result<Policy, ManifestError> {
-    let value = manifest.number_at(at.keys("value"), given.value, 1..=u32::MAX)?;
-    let period = manifest.number_at(
-        at.keys("periodSeconds"),
-        given.period_seconds,
-        1..=MAX_PERIOD_SECONDS,
-    )?;
-    let change = match given.type_.as_str() {
-        "Pods" => Change::Pods(value),
-        "Percent" => Change::Percent(value),
-        other => {
-            return Err(manifest.refused(
-                at.keys("type"),
-                format!("is `{other}`; use Pods or Percent"),
-            ));
-        }
-    };
-    Ok(Policy {
-        change,
-        period: Duration::from_secs(period.into()),
-    })
+fn policy(given: &HPAScalingPolicy) -> Policy {
+    let value = given.value.unsigned_abs();
+    Policy {
+        change: match given.type_.as_str() {
+            "Percent" => Change::Percent(value),
+            _ => Change::Pods(value),
+        },
+        period: seconds(given.period_seconds),
+    }
+}
+
+fn seconds(given: i32) -> Duration {
+    Duration::from_secs(given.unsigned_abs().into())
 }

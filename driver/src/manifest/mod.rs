@@ -1,15 +1,21 @@
-//! Reads the manifests of step 4 as strictly as a cluster would, and more clearly: what Kubernetes has no
-//! field for, or would refuse, is an error that names the file, the line, the field and the next step.
-//! What comes out is the little that the autoscaling scenario needs, or the objects for a cluster.
+//! Reads the manifests of step 4 as a cluster would (`kubectl apply --dry-run=server --validate=strict`), and says
+//! more clearly what is wrong: file, line, field and the next step. What comes out is the little that the autoscaling
+//! scenario needs, or the objects for a cluster.
+//!
+//! A file goes through the rooms in this order: `yaml` makes a tree of its text, `shape` one of Kubernetes' types
+//! of the tree, `rules` holds it against what the API server refuses, and `deployment` and `hpa` take what is
+//! modelled. `strict` joins the first two and knows the lines.
 
 mod deployment;
 mod error;
 mod file;
 mod hpa;
 mod objects;
-mod outline;
 mod quantity;
+mod rules;
+mod shape;
 mod strict;
+mod yaml;
 
 pub use deployment::{ApiDeployment, parse_deployment};
 pub use error::{FieldPath, ManifestError, Problem, Step};

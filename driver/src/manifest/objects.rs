@@ -4,6 +4,7 @@ use std::path::Path;
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v1;
 use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{Namespace, Secret, Service, ServiceAccount};
@@ -13,8 +14,10 @@ use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1::APIService;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use super::ManifestError;
+use super::rules::Refusal;
 use super::strict::{self, Manifest};
+use super::yaml::Node;
+use super::{FieldPath, ManifestError, hpa};
 
 /// Reads every object in `file`, as strictly as the others: an unknown field is an error.
 pub fn read_objects(file: &Path) -> Result<Vec<Value>, ManifestError> {
@@ -23,37 +26,20 @@ pub fn read_objects(file: &Path) -> Result<Vec<Value>, ManifestError> {
 
 /// The same of `text`; `file` is for the messages.
 pub(super) fn parse_objects(file: &Path, text: &str) -> Result<Vec<Value>, ManifestError> {
-    documents(text)
-        .iter()
-        .map(|document| object(file, document))
-        .collect()
+    let documents = strict::documents(file, text)?.into_iter();
+    documents.map(|document| object(file, document)).collect()
 }
 
-/// The documents of a YAML file, each on the lines that it has in the file.
-fn documents(text: &str) -> Vec<String> {
-    let mut documents = vec![String::new()];
-    for (index, line) in text.lines().enumerate() {
-        if line.trim_end() == "---" {
-            documents.push("\n".repeat(index + 1));
-        } else if let Some(document) = documents.last_mut() {
-            document.push_str(line);
-            document.push('\n');
-        }
-    }
-    documents
-}
-
-fn object(file: &Path, document: &str) -> Result<Value, ManifestError> {
-    let kind = document
-        .lines()
-        .find_map(|line| line.strip_prefix("kind:"))
-        .map_or("", str::trim);
-    match kind {
+fn object(file: &Path, document: Node) -> Result<Value, ManifestError> {
+    match document.text("kind").unwrap_or_default() {
         Namespace::KIND => of::<Namespace>(file, document),
         Secret::KIND => of::<Secret>(file, document),
         Service::KIND => of::<Service>(file, document),
         Job::KIND => of::<Job>(file, document),
         StatefulSet::KIND => of::<StatefulSet>(file, document),
+        HorizontalPodAutoscaler::KIND if hpa::is_v1(&document) => {
+            of::<v1::HorizontalPodAutoscaler>(file, document)
+        }
         HorizontalPodAutoscaler::KIND => of::<HorizontalPodAutoscaler>(file, document),
         ServiceAccount::KIND => of::<ServiceAccount>(file, document),
         ClusterRole::KIND => of::<ClusterRole>(file, document),
@@ -69,14 +55,14 @@ fn object(file: &Path, document: &str) -> Result<Value, ManifestError> {
 
 fn of<T: DeserializeOwned + Serialize + Resource>(
     file: &Path,
-    document: &str,
+    document: Node,
 ) -> Result<Value, ManifestError> {
-    let manifest: Manifest<'_, T> = Manifest::parse(file, document)?;
+    let manifest: Manifest<'_, T> = Manifest::of(file, document)?;
     serde_json::to_value(&manifest.object).map_err(|error| {
-        manifest.refused(
-            super::FieldPath::new("spec"),
-            format!("can't be sent: {error}"),
-        )
+        manifest.refused(Refusal {
+            field: FieldPath::default(),
+            rule: format!("the object can't be sent: {error}"),
+        })
     })
 }
 

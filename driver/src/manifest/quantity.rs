@@ -3,6 +3,7 @@
 
 use std::str::FromStr;
 
+use super::FieldPath;
 use crate::hpa::Millicores;
 
 /// A non-negative amount: `mantissa × 2^binary × 10^decimal`, exactly as written.
@@ -19,35 +20,62 @@ pub enum QuantityError {
     /// It does not follow the notation.
     #[error("`{0}` is not an amount; write it like 50m (thousandths of a core), 0.05 or 1")]
     Malformed(String),
+    /// The same where bytes are counted.
+    #[error("`{0}` is not an amount of bytes; write it like 64Mi or 64M, without a B")]
+    NoSize(String),
     /// It is below zero.
     #[error("`{0}` is below zero; an amount must be 0 or more")]
     Negative(String),
 }
 
+impl QuantityError {
+    /// The same about a field: what is counted in bytes is written otherwise than what is counted in cores.
+    pub(super) fn of(self, field: &FieldPath) -> Self {
+        let bytes = |key: &str| matches!(key, "memory" | "ephemeral-storage" | "sizeLimit");
+        match self {
+            Self::Malformed(text) if field.last_key().is_some_and(bytes) => Self::NoSize(text),
+            other => other,
+        }
+    }
+}
+
 /// More digits than any amount needs, and few enough that `10^20 × 2^60` fits into 128 bits.
 const MOST_DIGITS: usize = 20;
+/// Kubernetes' quantities end at 2^63 - 1.
+const MOST: u128 = i64::MAX as u128;
 /// Beyond this every amount is either nothing or more than can be counted.
 const LARGEST_EXPONENT: i32 = 40;
 
 impl Quantity {
     /// As CPU. What is finer than a thousandth is rounded up, as Kubernetes does.
     pub fn millicores(self) -> Millicores {
+        Millicores(self.thousandths().min(i64::MAX as u128) as u64)
+    }
+
+    /// In thousandths, rounded up, which is how Kubernetes keeps what containers ask for (`SetDefaults_ResourceList`
+    /// in `pkg/apis/core/v1/defaults.go`).
+    pub(super) fn thousandths(self) -> u128 {
         let whole = self.mantissa << self.binary;
         let exponent = self.decimal + 3;
         let power = 10_u128.checked_pow(exponent.unsigned_abs());
-        let millis = if exponent >= 0 {
+        let thousandths = if exponent >= 0 {
             power
                 .and_then(|power| whole.checked_mul(power))
                 .unwrap_or(if whole == 0 { 0 } else { u128::MAX })
         } else {
             power.map_or(u128::from(whole > 0), |power| whole.div_ceil(power))
         };
-        // Kubernetes' quantities end at 2^63 - 1.
-        Millicores(
-            u64::try_from(millis)
-                .unwrap_or(u64::MAX)
-                .min(i64::MAX as u64),
-        )
+        thousandths.min(MOST * 1000)
+    }
+
+    /// Whether it is nothing at all.
+    pub(super) fn is_zero(self) -> bool {
+        self.mantissa == 0
+    }
+
+    /// Whether it is a whole number.
+    pub(super) fn is_whole(self) -> bool {
+        self.thousandths().is_multiple_of(1000)
     }
 
     /// As a plain number.

@@ -260,6 +260,32 @@ fn the_hpa_after_the_api_servers_defaults() {
 }
 
 #[test]
+fn the_first_version_of_the_hpa_is_read_as_the_second() {
+    let v1 = |more: &str| {
+        format!(
+            "---\napiVersion: autoscaling/v1\nkind: HorizontalPodAutoscaler\nmetadata: {{ name: api, namespace: lab }}\n\
+             spec:\n  scaleTargetRef: {{ apiVersion: apps/v1, kind: Deployment, name: api }}\n  maxReplicas: 4\n{more}\n---\n"
+        )
+    };
+    let parse = |more: &str| parse_hpa(Path::new("x.yaml"), &v1(more));
+    let (_, solved) = pair("deploy/k8s/solved");
+    let first = parse("  targetCPUUtilizationPercentage: 60").unwrap();
+    assert_eq!(first, solved);
+    assert_eq!(parse("").unwrap().target_utilization, 80);
+    let zero = parse("  targetCPUUtilizationPercentage: 0").unwrap_err();
+    assert_eq!(
+        zero.to_string(),
+        "x.yaml:8: spec.targetCPUUtilizationPercentage is 0, but must be at least 1"
+    );
+    let path = Path::new("x.yaml").to_owned();
+    let text = v1("  minReplicas: 2");
+    let objects = ManifestFile { path, text }.objects().unwrap();
+    assert_eq!(objects.len(), 1);
+    assert_eq!(objects[0]["apiVersion"], "autoscaling/v1");
+    assert_eq!(objects[0]["spec"]["minReplicas"], 2);
+}
+
+#[test]
 fn a_reference_to_another_name_finds_nothing() {
     let (deployment, mut spec) = pair("deploy/k8s/solved");
     spec.target.name = "web".into();
@@ -289,6 +315,12 @@ fn mistakes_are_explained() {
             "          type: Utilisation",
         )),
         hpa_error(swap("    - type: Resource", "    - type: Pods")),
+        hpa_error(swap(
+            "          averageUtilization: 60",
+            "          averageValue: 100m",
+        )),
+        hpa_error(swap("maxReplicas: 4", "maxReplicas: \"4\"")),
+        hpa_error(|_| "# nothing\n---\n".into()),
         hpa_error(swap("    - type: Resource", "    - type: CheddarCheese")),
         hpa_error(swap("name: cpu", "name: memory")),
         hpa_error(swap("maxReplicas: 4", "maxReplicas: 0")),
@@ -306,6 +338,14 @@ fn mistakes_are_explained() {
         hpa_error(|_| text("deploy/k8s/solved/api-deploy.yaml")),
         hpa_error(|_| "kind: [".into()),
         deployment_error(swap("limits:", "limit:")),
+        deployment_error(swap("memory: 64Mi", "memory: 64MB")),
+        deployment_error(swap("memory: 64Mi", "memory: 1Gi")),
+        deployment_error(swap("containerPort: 8080", "containerPort: \"8080\"")),
+        deployment_error(swap(
+            "labels: { app: api }",
+            "labels: { app: api, version: 1.0 }",
+        )),
+        deployment_error(swap("          image: lab:0.1.0\n", "")),
         deployment_error(swap("cpu: 50m", "cpu: 50mm")),
         deployment_error(swap("cpu: 50m", "cpu: -50m")),
         deployment_error(swap("cpu: 50m", "cpu: 500m")),
