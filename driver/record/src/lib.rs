@@ -7,6 +7,7 @@
 mod baseline;
 mod brief;
 mod events;
+mod finite;
 mod id;
 mod judgement;
 mod load;
@@ -18,6 +19,7 @@ mod schema;
 pub use baseline::baseline;
 pub use brief::Brief;
 pub use events::{EventKind, Line, Tick};
+pub use finite::{Finite, NotFinite, Points};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
 pub use load::{Class, Latency, LoadPod, PhaseStats, Quantile, Totals};

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lab_record::{
-    Check, CheckKind, Class, Event, EventKind, Finding, Host, Latency, Outcome, Phase, PhaseStats,
-    Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series, SourceFile, Totals, Validity,
-    Verdict,
+    Check, CheckKind, Class, Event, EventKind, Finding, Finite, Host, Latency, Outcome, Phase,
+    PhaseStats, Points, Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series, SourceFile,
+    Totals, Validity, Verdict,
 };
 
 const LENGTH: f64 = 62.0;
@@ -239,10 +239,10 @@ fn checks(seen: [(&str, bool, f64); 5]) -> Vec<Check> {
                 .to_owned(),
             limit: limit.to_owned(),
             seen: seen.to_owned(),
-            value: Some(grade),
+            value: Finite::new(grade),
             passed,
-            grade,
-            weight: 1.0,
+            grade: Finite::new(grade).unwrap_or_default(),
+            weight: 1.into(),
         })
         .collect()
 }
@@ -395,17 +395,13 @@ fn series(suffers: bool) -> Vec<Series> {
             label: label.to_owned(),
             unit: unit.to_owned(),
             chart: chart.to_owned(),
-            limit: limit.map(|(name, value)| (name.to_owned(), value)),
+            limit: limit.and_then(|(name, value)| Some((name.to_owned(), Finite::new(value)?))),
             points: points(suffers, levels, &mut noise),
         })
         .into()
 }
 
-fn points(
-    suffers: bool,
-    [healthy, at_fault, spread]: [f64; 3],
-    noise: &mut Noise,
-) -> Vec<(f64, f64)> {
+fn points(suffers: bool, [healthy, at_fault, spread]: [f64; 3], noise: &mut Noise) -> Points {
     (0..124)
         .map(|n| {
             let t = f64::from(n) * 0.5;
