@@ -7,6 +7,7 @@ pub mod code;
 pub mod command;
 pub mod compare;
 pub mod edit;
+pub mod export;
 pub mod file;
 pub mod host;
 pub mod hpa;

@@ -76,7 +76,7 @@ fn of_one_scenario(groups: &Groups) -> Result<()> {
 }
 
 /// The run whose id is or ends with `name`; a path to its folder does too.
-fn find(reports: &Reports, name: &str) -> Result<Run> {
+pub(super) fn find(reports: &Reports, name: &str) -> Result<Run> {
     let wanted = name
         .trim_end_matches('/')
         .rsplit('/')
