@@ -8,6 +8,7 @@ pub mod command;
 pub mod compare;
 pub mod edit;
 pub mod environment;
+pub mod export;
 pub mod file;
 pub mod host;
 pub mod hpa;

@@ -11,6 +11,7 @@ use driver::{
     report,
     scenario::{NAMES, Scenario},
 };
+use lab_exposition::Format;
 use lab_record::{Line, Reports, RunId};
 use proptest::prelude::*;
 
@@ -181,6 +182,10 @@ proptest! {
                     # TYPE lab_latency histogram\nlab_latency_bucket{le=\"0.1\"} 4\nlab_latency_bucket{le=\"+Inf\"} 5\n\
                     lab_latency_sum 0.5\nlab_latency_count 5\n# EOF\n";
         let text = damaged(page, &wounds);
-        driver::observe::read_metrics(&text);
+        for format in [Format::Prometheus, Format::OpenMetrics] {
+            if let Err(error) = lab_exposition::read(&text, format) {
+                prop_assert!(error.to_string().starts_with("line "), "{error}");
+            }
+        }
     }
 }

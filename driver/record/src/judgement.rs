@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Finite;
+
 /// A measured statement with a limit, and what was seen.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -19,13 +21,13 @@ pub struct Check {
     /// What was seen for people, e.g. "41.2 %" or "nothing to measure".
     pub seen: String,
     /// What was seen as a number, in the unit of the limit; none where nothing could be measured.
-    pub value: Option<f64>,
+    pub value: Option<Finite>,
     /// True where it holds.
     pub passed: bool,
     /// Share of the check's points that were earned, 0 to 1.
-    pub grade: f64,
+    pub grade: Finite,
     /// Its weight in the score.
-    pub weight: f64,
+    pub weight: Finite,
 }
 
 /// What a check speaks of.

@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::{Run, RunId, SCHEMA};
 
@@ -48,6 +49,17 @@ pub enum ReadError {
         path: PathBuf,
         /// Where and why.
         why: serde_json::Error,
+    },
+    /// It has `null` for a number. Programs before this one wrote that for what is not finite.
+    #[error(
+        "{path}: {place} is null where a number must be: what was measured or computed was NaN or infinite, which JSON \
+         can't hold; the run can't be shown, so run it again"
+    )]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, as in `series[3].points[0][1]`, and the id of what that belongs to.
+        place: String,
     },
     /// It is the data of another version.
     #[error("{path}: written in format {found}, this program reads formats 1 to {SCHEMA}")]
@@ -124,7 +136,35 @@ pub(crate) fn read(path: &Path) -> Result<Run, ReadError> {
             found: schema,
         });
     }
-    serde_json::from_slice(&text).map_err(json)
+    serde_json::from_slice(&text).map_err(|source| match null_number(&text) {
+        Some(place) => ReadError::NotFinite {
+            path: path.to_owned(),
+            place,
+        },
+        None => json(source),
+    })
+}
+
+/// Where the first `null` stands that no run has: in a list, which have numbers and texts and no gaps.
+fn null_number(text: &[u8]) -> Option<String> {
+    fn within(value: &Value, place: &str) -> Option<String> {
+        match value {
+            Value::Array(items) => items.iter().enumerate().find_map(|(n, item)| {
+                let id = item.get("id").and_then(Value::as_str);
+                let id = id.map_or_else(String::new, |id| format!(" `{id}`"));
+                let place = format!("{place}[{n}]{id}");
+                item.is_null()
+                    .then(|| place.clone())
+                    .or_else(|| within(item, &place))
+            }),
+            Value::Object(fields) => fields.iter().find_map(|(name, field)| {
+                let dot = if place.is_empty() { "" } else { "." };
+                within(field, &format!("{place}{dot}{name}"))
+            }),
+            _ => None,
+        }
+    }
+    within(&serde_json::from_slice(text).ok()?, "")
 }
 
 fn folders(parent: &Path) -> impl Iterator<Item = PathBuf> + use<> {
@@ -134,4 +174,39 @@ fn folders(parent: &Path) -> impl Iterator<Item = PathBuf> + use<> {
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .filter(|path| path.is_dir())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Why data is refused that has this in place of that.
+    fn refused(from: &str, to: &str) -> String {
+        let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/old/1.json");
+        let text = fs::read_to_string(old).unwrap();
+        let mut data: Value = serde_json::from_str(&text).unwrap();
+        *data.pointer_mut(from).unwrap() = serde_json::from_str(to).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("data.json");
+        fs::write(&path, data.to_string()).unwrap();
+        read(&path).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_null_for_a_number_is_named_with_its_place() {
+        let said = refused("/series/0/points/1/1", "null");
+        assert!(
+            said.contains("series[0] `offered`.points[1][1] is null"),
+            "{said}"
+        );
+        assert!(
+            said.contains("data.json") && said.contains("run it again"),
+            "{said}"
+        );
+        let said = refused("/checks/0/weight", "null");
+        assert!(
+            said.contains("not the data of a run: invalid type: null"),
+            "{said}"
+        );
+    }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Check, Class, EventKind, LoadPod, RunId, SelfCheck, Validity, Verdict};
+use crate::{
+    Check, Class, EventKind, Finite, LoadPod, Points, RunId, SelfCheck, Validity, Verdict,
+};
 
 /// Everything that is known of a run, enough to make its report again.
 ///
@@ -209,9 +211,9 @@ pub struct Series {
     /// Title of the chart it is drawn in; series of one title share a chart.
     pub chart: String,
     /// A bound to draw as a line, in the same unit, with its name.
-    pub limit: Option<(String, f64)>,
+    pub limit: Option<(String, Finite)>,
     /// Time in seconds and value, in order of time. A gap in the times is a gap in the data.
-    pub points: Vec<(f64, f64)>,
+    pub points: Points,
 }
 
 /// Something that happened.

@@ -4,7 +4,7 @@ use std::{borrow::Cow, fs, path::Path};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, generate::SchemaSettings, json_schema};
 
-use crate::{Line, Run, RunId, SCHEMA};
+use crate::{Finite, Line, Points, Run, RunId, SCHEMA};
 
 impl JsonSchema for RunId {
     fn schema_name() -> Cow<'static, str> {
@@ -17,6 +17,34 @@ impl JsonSchema for RunId {
             "type": "string",
             "pattern": "^[0-9]{8}T[0-9]{6}Z-[0-9a-f]{4}$",
         })
+    }
+}
+
+impl JsonSchema for Finite {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Finite".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        f64::json_schema(generator)
+    }
+}
+
+impl JsonSchema for Points {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Points".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        <Vec<(f64, f64)>>::json_schema(generator)
     }
 }
 

@@ -104,7 +104,7 @@ fn whole(groups: &Groups) -> Result<()> {
 }
 
 /// The run whose id is or ends with `name`; a path to its folder does too.
-fn find(reports: &Reports, name: &str) -> Result<Run> {
+pub(super) fn find(reports: &Reports, name: &str) -> Result<Run> {
     let wanted = name
         .trim_end_matches('/')
         .rsplit('/')

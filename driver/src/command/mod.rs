@@ -6,6 +6,7 @@ mod compare;
 mod demo;
 mod doctor;
 mod edits;
+mod export;
 mod groups;
 mod rerender;
 mod run;
@@ -56,6 +57,8 @@ enum Command {
     Demo(demo::Options),
     /// Compare two runs, or two groups of runs, by ids or folders
     Compare(compare::Options),
+    /// Write a run as CSV or OpenMetrics, for other tools
+    Export(export::Options),
     /// Check that starters and cheats fail, references and other fixes pass
     Verify(verify::Options),
     /// Check this machine
@@ -307,6 +310,7 @@ fn dispatch(command: Command) -> Result<Ended> {
             Command::Run(options) => run::run(session, options).await,
             Command::Demo(options) => demo::demo(session, options).await,
             Command::Compare(options) => compare::compare(root, &options),
+            Command::Export(options) => export::export(root, &options),
             Command::Verify(options) => verify::verify(session, options).await,
             Command::Doctor(place) => doctor::doctor(root, &place),
             Command::Report(place) => rerender::rerender(root, &place),

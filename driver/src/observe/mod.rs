@@ -1,7 +1,9 @@
 //! What happens inside the services while the load runs: their metrics, the api's view of its
 //! database and the number of replicas, as series over time.
 
+mod complaints;
 mod scrape;
+mod select;
 
 use std::{
     collections::BTreeMap,
@@ -9,14 +11,15 @@ use std::{
 };
 
 use lab_load::{Service, Targets};
-use lab_record::Pause;
+use lab_record::{Finite, Pause};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::scenario::{Replicas, Scenario, Series, Settings, Source};
+use complaints::Complaints;
 pub(crate) use scrape::cpu_seconds;
-pub use scrape::read_metrics;
-use scrape::{Page, Scraper};
+use scrape::{Page, Pages, Place, Scraper};
+use select::Unseen;
 
 /// Time between two looks. Short against the 200 ms of the shortest thing to see (a transaction that
 /// spans a call of `dep`), long against the millisecond that a look costs.
@@ -63,6 +66,8 @@ pub struct Observation {
     pub looks: Vec<f64>,
     /// When services stood still, as they say of themselves.
     pub standstills: Vec<Pause>,
+    /// What could not be seen and why, a sentence each.
+    pub complaints: Vec<String>,
 }
 
 /// Looks at the services until told to stop, then until all was seen once more. Times count from `t0`. A look
@@ -76,9 +81,7 @@ pub async fn observe(
     stop: Stop,
 ) -> Observation {
     let scraper = Scraper::new(&scenario);
-    let mut looks = Vec::new();
-    let mut standstills = Standstills::default();
-    let mut points: Vec<Vec<(f64, f64)>> = vec![Vec::new(); scenario.series.len()];
+    let mut seen = Seen::of(&scenario);
     let mut ticks = tokio::time::interval(INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut deadline = None;
@@ -97,41 +100,88 @@ pub async fn observe(
             ready: now.api.len(),
             desired: *desired.borrow(),
         };
-        looks.push(at);
-        standstills.note(&look, t0.elapsed().as_secs_f64());
-        for (series, points) in scenario.series.iter().zip(&mut points) {
-            points.extend(look.value(&series.source).map(|value| (at, value)));
-        }
-        let seen = || scraper.saw_all(&look.pages) || stop.at_once.is_cancelled();
-        if deadline.is_some_and(|deadline| seen() || Instant::now() > deadline) {
-            break;
+        let all = look.pages.values().all(Result::is_ok) || stop.at_once.is_cancelled();
+        seen.take(at, t0.elapsed().as_secs_f64(), look);
+        if deadline.is_some_and(|deadline| all || Instant::now() > deadline) {
+            return seen.observation(&settings);
         }
     }
-    let finished = scenario.series.iter().zip(points);
-    Observation {
-        series: finished
-            .map(|(series, points)| record(series, &settings, points))
-            .collect(),
-        looks,
-        standstills: standstills.pauses(),
+}
+
+/// What the looks so far have shown.
+struct Seen<'a> {
+    scenario: &'a Scenario,
+    looks: Vec<f64>,
+    /// Of each series, in the scenario's order.
+    points: Vec<Vec<(f64, f64)>>,
+    standstills: Standstills,
+    /// The last page of each place that could be read.
+    pages: BTreeMap<Place, Page>,
+    complaints: Complaints,
+}
+
+impl<'a> Seen<'a> {
+    fn of(scenario: &'a Scenario) -> Self {
+        Self {
+            scenario,
+            looks: Vec::new(),
+            points: vec![Vec::new(); scenario.series.len()],
+            standstills: Standstills::default(),
+            pages: BTreeMap::new(),
+            complaints: Complaints::default(),
+        }
+    }
+
+    /// Takes in a look that began `at` and was over `now`, in seconds.
+    fn take(&mut self, at: f64, now: f64, look: Look) {
+        self.looks.push(at);
+        self.standstills.note(&look, now);
+        for (n, series) in self.scenario.series.iter().enumerate() {
+            match look.value(self.scenario, &series.source) {
+                Ok(value) => self.points[n].push((at, value)),
+                Err(unseen) => self.complaints.unseen(n, &unseen),
+            }
+        }
+        for (place, page) in look.pages {
+            match page {
+                Ok(page) => drop(self.pages.insert(place, page)),
+                Err(blank) => self.complaints.blank(&place, &blank),
+            }
+        }
+    }
+
+    fn observation(self, settings: &Settings) -> Observation {
+        let seen = complaints::Seen {
+            looks: self.looks.len(),
+            pages: &self.pages,
+            has_points: &|n| !self.points[n].is_empty(),
+        };
+        Observation {
+            complaints: self.complaints.sentences(self.scenario, &seen),
+            series: (self.scenario.series.iter().zip(self.points.iter()))
+                .map(|(series, points)| record(series, settings, points))
+                .collect(),
+            looks: self.looks,
+            standstills: self.standstills.pauses(),
+        }
     }
 }
 
 /// Standstills of services, each known by its length, with the earliest end that a look gave it: what a look takes
 /// only makes it later.
 #[derive(Default)]
-struct Standstills(BTreeMap<(Service, u64), f64>);
+struct Standstills(BTreeMap<(Service, Duration), f64>);
 
 impl Standstills {
     /// Takes in what a look showed; `now` is the time after it.
     fn note(&mut self, look: &Look, now: f64) {
         for (place, page) in &look.pages {
-            let scrape::Place::Metrics(service) = place else {
+            let (Place::Metrics(service, _), Ok(page)) = (place, page) else {
                 continue;
             };
             for (length, ago) in page.standstills() {
-                let end = self.0.entry((*service, length.to_bits())).or_insert(now);
-                *end = end.min(now - ago);
+                let end = self.0.entry((*service, length)).or_insert(now);
+                *end = end.min(now - ago.as_secs_f64());
             }
         }
     }
@@ -142,7 +192,7 @@ impl Standstills {
             .0
             .into_iter()
             .map(|((service, length), end_s)| {
-                let length = f64::from_bits(length);
+                let length = length.as_secs_f64();
                 Pause {
                     start_s: end_s - length,
                     end_s,
@@ -159,39 +209,42 @@ impl Standstills {
 
 /// What one look at everything showed.
 struct Look {
-    pages: BTreeMap<scrape::Place, Page>,
+    pages: Pages,
     ready: usize,
     desired: u32,
 }
 
 impl Look {
-    fn value(&self, source: &Source) -> Option<f64> {
+    fn value(&self, scenario: &Scenario, source: &Source) -> Result<f64, Unseen> {
         match source {
-            Source::Metric(metric) | Source::Rate(metric) => {
-                let page = self.pages.get(&scrape::Place::Metrics(metric.service))?;
-                Some(page.metric(&metric.name, &metric.labels)? * metric.times)
+            Source::Replicas(Replicas::Ready) => Ok(self.ready as f64),
+            Source::Replicas(Replicas::Desired) => Ok(f64::from(self.desired)),
+            Source::Metric(_) | Source::Rate(_) | Source::Dbstats(_) => {
+                let place = Place::of(scenario, source);
+                match place.and_then(|place| self.pages.get(&place)) {
+                    Some(Ok(page)) => page.value(source),
+                    Some(Err(_)) | None => Err(Unseen::Absent),
+                }
             }
-            Source::Dbstats(field) => self.pages.get(&scrape::Place::Dbstats)?.field(field),
-            Source::Replicas(Replicas::Ready) => Some(self.ready as f64),
-            Source::Replicas(Replicas::Desired) => Some(f64::from(self.desired)),
         }
     }
 }
 
-fn record(series: &Series, settings: &Settings, points: Vec<(f64, f64)>) -> lab_record::Series {
+fn record(series: &Series, settings: &Settings, points: &[(f64, f64)]) -> lab_record::Series {
     let points = match series.source {
-        Source::Rate(_) => rates(&points),
-        _ => points,
+        Source::Rate(_) => rates(points).into(),
+        _ => points.iter().copied().collect(),
     };
+    let bound = series.bound.as_ref();
     lab_record::Series {
         id: series.id.clone(),
         label: series.label.clone(),
         unit: series.unit.clone(),
         chart: series.chart.clone(),
-        limit: series
-            .bound
-            .as_ref()
-            .and_then(|bound| Some((bound.label.clone(), bound.value.resolve(settings)?))),
+        limit: bound.and_then(|bound| {
+            let value = bound.value.resolve(settings)?;
+            Some((bound.label.clone(), Finite::new(value)?))
+        }),
         points,
     }
 }
@@ -216,15 +269,27 @@ fn rates(totals: &[(f64, f64)]) -> Vec<(f64, f64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use lab_exposition::{Format, read};
+    use lab_record::Reports;
+    use proptest::{collection::vec, prelude::*, sample::select};
+
+    use super::{scrape::Blank, *};
+    use crate::{
+        books::Books,
+        scenario::METRICS,
+        score::{self, Measured},
+    };
 
     #[test]
     fn a_standstill_ends_when_the_quickest_look_says() {
         let mut standstills = Standstills::default();
         let mut look = |text: &str, now| {
-            let page = Page::Metrics(read_metrics(text).unwrap());
+            let page = Page::Metrics(vec![read(text, Format::Prometheus).unwrap()]);
             let look = Look {
-                pages: BTreeMap::from([(scrape::Place::Metrics(Service::Api), page)]),
+                pages: BTreeMap::from([(
+                    Place::Metrics(Service::Api, METRICS.to_owned()),
+                    Ok(page),
+                )]),
                 ready: 1,
                 desired: 1,
             };
@@ -257,6 +322,163 @@ mod tests {
         assert_eq!(
             standstills.pauses(),
             [pause(1.5, 2.0, 500.0), pause(3.5, 5.0, 1500.0)]
+        );
+    }
+
+    /// A scenario whose series and check are made of whatever a page says.
+    const SCENARIO: &str = r#"
+name = "pages"
+title = "Pages"
+summary = "-"
+headline = "total"
+
+[[phases]]
+name = "only"
+duration = "2s"
+
+[[classes]]
+name = "reads"
+request = "GET /"
+rate = "1/s"
+timeout = "1s"
+slo = "1s"
+
+[[series]]
+id = "total"
+label = "total"
+unit = "things"
+chart = "Things"
+source = { metric = { name = "a", times = 1e10 } }
+
+[[series]]
+id = "rate"
+label = "rate"
+unit = "things/s"
+chart = "Things"
+source = { rate = { name = "a", labels = { b = "c" } } }
+bound = { label = "bound", value = 1e300 }
+
+[[checks]]
+id = "total"
+kind = "effect"
+title = "Total"
+why = "-"
+measure = { difference = { of = { series = { id = "total", stat = "mean" } }, minus = [{ series = { id = "rate", stat = "max" } }] } }
+limit = { at_least = "1" }
+full = "1000000"
+"#;
+
+    fn line() -> impl Strategy<Value = String> {
+        let name = select(vec![
+            "a",
+            "a{b=\"c\"}",
+            "lab_standstill_seconds",
+            "lab_standstill_ago_seconds",
+        ]);
+        let odd = select(vec![
+            "NaN", "+Inf", "-Inf", "0", "-0.0", "1e308", "-1.7e308", "5e-324", "1e18",
+        ]);
+        let value = prop_oneof![
+            odd.prop_map(str::to_owned),
+            any::<f64>().prop_map(|v| v.to_string())
+        ];
+        let good = (name, value).prop_map(|(name, value)| format!("{name} {value}\n"));
+        prop_oneof![9 => good, 1 => "\\PC{0,9}\n"]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn data_is_readable_whatever_a_page_says(
+            texts in vec(vec(line(), 0..6), 1..12),
+        ) {
+            let scenario = Scenario::parse("pages.toml", SCENARIO).unwrap();
+            let place = Place::Metrics(Service::Api, METRICS.to_owned());
+            let mut seen = Seen::of(&scenario);
+            for (n, lines) in texts.iter().enumerate() {
+                let page = read(&lines.concat(), Format::Prometheus);
+                let page = page.map(|samples| Page::Metrics(vec![samples]));
+                let page = page.map_err(|error| Blank::Unreadable(error.to_string()));
+                let (pages, at) = (BTreeMap::from([(place.clone(), page)]), n as f64 * 0.2);
+                seen.take(at, at, Look { pages, ready: 1, desired: 1 });
+            }
+            let observation = seen.observation(&Settings::new());
+            let mut run = crate::report::sample::failing();
+            run.checks = score::checks(&Measured {
+                scenario: &scenario,
+                samples: &[],
+                series: &observation.series,
+                looks: &observation.looks,
+                books: &Books::default(),
+                settings: &Settings::new(),
+                disturbed: &[],
+            });
+            run.verdict = score::verdict(&run.checks, lab_record::Validity::Valid);
+            run.series = observation.series;
+            run.pauses = observation.standstills;
+            let folder = tempfile::tempdir().unwrap();
+            let reports = Reports::at(folder.path());
+            crate::report::write_data(&reports, &run).unwrap();
+            let again = reports.run(&run.scenario.name, &run.run_id).unwrap();
+            // Reading is quick rather than exact to the last bit.
+            let same = |a: f64, b: f64| (a - b).abs() <= a.abs() * 1e-15;
+            for (again, series) in again.series.iter().zip(&run.series) {
+                prop_assert_eq!(again.points.len(), series.points.len());
+                let mut pairs = again.points.iter().zip(&series.points[..]);
+                prop_assert!(pairs.all(|(a, b)| same(a.0, b.0) && same(a.1, b.1)));
+            }
+            prop_assert_eq!(again.checks[0].value.is_some(), run.checks[0].value.is_some());
+            prop_assert_eq!(again.pauses.len(), run.pauses.len());
+            crate::report::write_run(&reports, &again).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_could_not_be_seen_is_said_once() {
+        let scenario = Scenario::parse("pages.toml", SCENARIO).unwrap();
+        let place = Place::Metrics(Service::Api, METRICS.to_owned());
+        let said = |pages: Vec<Result<Page, Blank>>| {
+            let mut seen = Seen::of(&scenario);
+            for (n, page) in (0u32..).zip(pages) {
+                let pages = BTreeMap::from([(place.clone(), page)]);
+                let look = Look {
+                    pages,
+                    ready: 1,
+                    desired: 1,
+                };
+                seen.take(n.into(), n.into(), look);
+            }
+            seen.observation(&Settings::new()).complaints
+        };
+        let page = |text| Ok(Page::Metrics(vec![read(text, Format::Prometheus).unwrap()]));
+        let good = || page("a{b=\"c\"} 1\n");
+        let away = || Err(Blank::Away("the answer is 404 Not Found".to_owned()));
+        let torn = || Err(Blank::Unreadable("line 3".to_owned()));
+
+        // Away for a while, as in a crash.
+        assert!(said(vec![good(), away(), good()]).is_empty());
+        assert_eq!(
+            said(vec![away(), away()]),
+            [
+                "/metrics of api was never seen: the answer is 404 Not Found; a line `metrics = \"/path\"` at the top of \
+                 the scenario names another page"
+            ]
+        );
+        assert_eq!(
+            said(vec![torn(), good(), torn()]),
+            ["/metrics of api can't be read (2 of 3 looks): line 3"]
+        );
+        assert_eq!(
+            said(vec![good(), page("a 2\na{b=\"c\"} NaN\n")]),
+            [
+                "series `total` has gaps (1 of 2 looks): `a{b=\"c\"} NaN` is no number",
+                "series `rate` has gaps (1 of 2 looks): `a{b=\"c\"} NaN` is no number"
+            ]
+        );
+        assert_eq!(
+            said(vec![page("a{b=\"d\\n\"} 1\n")]),
+            ["series `rate`: `a{b=\"c\"}` is not on /metrics of api; the page has `a{b=\"d\\n\"}`"]
         );
     }
 

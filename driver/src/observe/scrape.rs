@@ -2,33 +2,60 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    fmt,
     time::Duration,
 };
 
+use lab_exposition::{Format, Sample, read};
 use lab_load::{Endpoint, Service, Targets};
-use prometheus_parse::{Sample, Scrape, Value};
+use reqwest::header::CONTENT_TYPE;
 
-use crate::scenario::{Scenario, Source};
+use super::select::{self, Unseen};
+use crate::scenario::{METRICS, Metric, Scenario, Source};
 
 /// A look that takes longer is given up: the chart shows a gap, and the next look is on time.
 const PATIENCE: Duration = Duration::from_millis(500);
 
+const DBSTATS: &str = "/debug/dbstats";
+
 /// What there is to look at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
-    /// `/metrics` of all replicas of a service.
-    Metrics(Service),
+    /// The page of metrics of all replicas of a service, at this path of each.
+    Metrics(Service, String),
     /// `/debug/dbstats` of the auditor.
     Dbstats,
 }
 
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Metrics(service, path) => write!(f, "{path} of {service}"),
+            Self::Dbstats => write!(f, "{DBSTATS} of {}", Service::Auditor),
+        }
+    }
+}
+
 /// What a place showed.
+#[derive(Debug)]
 pub(super) enum Page {
     /// The metrics of every replica.
-    Metrics(Vec<Sample>),
+    Metrics(Vec<Vec<Sample>>),
     /// A JSON document.
     Json(serde_json::Value),
 }
+
+/// Why a place showed nothing.
+#[derive(Debug)]
+pub(super) enum Blank {
+    /// There was no answer in time, or one that is no page.
+    Away(String),
+    /// What it answered can't be read.
+    Unreadable(String),
+}
+
+/// What became of one look at each place.
+pub(super) type Pages = BTreeMap<Place, Result<Page, Blank>>;
 
 /// Fetches what the series of a scenario need, and no more.
 pub(super) struct Scraper {
@@ -41,13 +68,7 @@ impl Scraper {
         let places = scenario
             .series
             .iter()
-            .filter_map(|series| match &series.source {
-                Source::Metric(metric) | Source::Rate(metric) => {
-                    Some(Place::Metrics(metric.service))
-                }
-                Source::Dbstats(_) => Some(Place::Dbstats),
-                Source::Replicas(_) => None,
-            });
+            .filter_map(|series| Place::of(scenario, &series.source));
         // The workshop's services say when they stood still.
         let (api, worker) = (&scenario.services.api, &scenario.services.worker);
         let ours = [
@@ -63,123 +84,143 @@ impl Scraper {
         Self {
             http: crate::http::client(),
             places: places
-                .chain(ours.map(|(_, service)| Place::Metrics(service)))
+                .chain(ours.map(|(_, service)| Place::Metrics(service, METRICS.to_owned())))
                 .collect(),
         }
     }
 
-    /// Whether every place has answered.
-    pub(super) fn saw_all(&self, pages: &BTreeMap<Place, Page>) -> bool {
-        self.places.iter().all(|place| pages.contains_key(place))
-    }
-
-    /// Looks at every place at the same time; what did not answer is missing.
-    pub(super) async fn look(&self, targets: &Targets) -> BTreeMap<Place, Page> {
+    /// Looks at every place at the same time.
+    pub(super) async fn look(&self, targets: &Targets) -> Pages {
         let mut looks = tokio::task::JoinSet::new();
-        for &place in &self.places {
-            let http = self.http.clone();
-            let targets = targets.clone();
-            looks.spawn(async move { Some((place, page(&http, place, &targets).await?)) });
+        for place in &self.places {
+            let (http, place, targets) = (self.http.clone(), place.clone(), targets.clone());
+            looks.spawn(async move {
+                let page = page(&http, &place, &targets).await;
+                (place, page)
+            });
         }
-        looks.join_all().await.into_iter().flatten().collect()
+        looks.join_all().await.into_iter().collect()
     }
 }
 
-async fn page(http: &reqwest::Client, place: Place, targets: &Targets) -> Option<Page> {
-    match place {
-        Place::Metrics(service) => {
-            let mut samples = Vec::new();
-            // One missing replica would look like a fall of the sum: all or nothing.
-            for endpoint in targets.of(service) {
-                samples.extend(metrics(http, endpoint).await?);
+impl Place {
+    /// Where the values of a series are; none where nobody need be asked.
+    pub(super) fn of(scenario: &Scenario, source: &Source) -> Option<Self> {
+        match source {
+            Source::Metric(metric) | Source::Rate(metric) => {
+                Some(Self::Metrics(metric.service, scenario.metrics.clone()))
             }
-            Some(Page::Metrics(samples))
+            Source::Dbstats(_) => Some(Self::Dbstats),
+            Source::Replicas(_) => None,
+        }
+    }
+}
+
+async fn page(http: &reqwest::Client, place: &Place, targets: &Targets) -> Result<Page, Blank> {
+    match place {
+        Place::Metrics(service, path) => {
+            let mut replicas = Vec::new();
+            // One missing replica would look like a fall of the sum: all or nothing.
+            for endpoint in targets.of(*service) {
+                replicas.push(metrics(http, endpoint, path).await?);
+            }
+            Ok(Page::Metrics(replicas))
         }
         Place::Dbstats => {
-            let endpoint = targets.of(Service::Auditor).first()?;
-            let text = get(http, endpoint, "/debug/dbstats").await?;
-            serde_json::from_str(&text).ok().map(Page::Json)
+            let none = || Blank::Away("there is no auditor".to_owned());
+            let endpoint = targets.of(Service::Auditor).first().ok_or_else(none)?;
+            let (_, text) = get(http, endpoint, DBSTATS).await?;
+            let json = serde_json::from_str(&text).map(Page::Json);
+            json.map_err(|error| Blank::Unreadable(error.to_string()))
         }
     }
 }
 
 /// The metrics of one process.
-async fn metrics(http: &reqwest::Client, endpoint: &Endpoint) -> Option<Vec<Sample>> {
-    read_metrics(&get(http, endpoint, "/metrics").await?)
-}
-
-/// The samples on a page in Prometheus' text format; none where it is not one.
-pub fn read_metrics(text: &str) -> Option<Vec<Sample>> {
-    let lines = text.lines().map(|line| Ok(line.to_owned()));
-    Some(Scrape::parse(lines).ok()?.samples)
+async fn metrics(
+    http: &reqwest::Client,
+    endpoint: &Endpoint,
+    path: &str,
+) -> Result<Vec<Sample>, Blank> {
+    let (format, text) = get(http, endpoint, path).await?;
+    read(&text, format).map_err(|error| Blank::Unreadable(error.to_string()))
 }
 
 /// CPU seconds that a replica of the api has used so far.
 pub(crate) async fn cpu_seconds(http: &reqwest::Client, endpoint: &Endpoint) -> Option<f64> {
-    sum(
-        &metrics(http, endpoint).await?,
-        "lab_cpu_usage_seconds_total",
-        &BTreeMap::new(),
-    )
+    let metric = Metric::named(Service::Api, "lab_cpu_usage_seconds_total");
+    let page = metrics(http, endpoint, METRICS).await.ok()?;
+    select::value(&[page], &metric).ok()
 }
 
-async fn get(http: &reqwest::Client, endpoint: &Endpoint, path: &str) -> Option<String> {
+/// The text behind a path, and what its `content-type` says of it.
+async fn get(
+    http: &reqwest::Client,
+    endpoint: &Endpoint,
+    path: &str,
+) -> Result<(Format, String), Blank> {
+    let away = |error: reqwest::Error| Blank::Away(lab_say::reason(&error.without_url()));
     let request = http.get(format!("{endpoint}{path}")).timeout(PATIENCE);
-    let response = request.send().await.ok()?.error_for_status().ok()?;
-    response.text().await.ok()
+    let response = request.send().await.map_err(away)?;
+    if !response.status().is_success() {
+        return Err(Blank::Away(format!("the answer is {}", response.status())));
+    }
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let format = Format::of(content_type.map_or("", |name| name.to_str().unwrap_or_default()));
+    let body = response.bytes().await.map_err(away)?;
+    match String::from_utf8(body.into()) {
+        Ok(text) => Ok((format, text)),
+        Err(error) => Err(Blank::Unreadable(format!(
+            "byte {} is no UTF-8",
+            error.utf8_error().valid_up_to()
+        ))),
+    }
 }
 
 impl Page {
-    /// The sum of a metric's values over the replicas and over the labels that are not asked for;
-    /// none where no replica has it.
-    pub(super) fn metric(&self, name: &str, labels: &BTreeMap<String, String>) -> Option<f64> {
-        let Self::Metrics(samples) = self else {
-            return None;
-        };
-        sum(samples, name, labels)
-    }
-
-    /// Length and end, in seconds and seconds ago, of the latest standstill of each replica that had one.
-    pub(super) fn standstills(&self) -> Vec<(f64, f64)> {
-        let Self::Metrics(samples) = self else {
+    /// Length and end, as a length of time ago, of the latest standstill of each replica that had one.
+    pub(super) fn standstills(&self) -> Vec<(Duration, Duration)> {
+        let Self::Metrics(replicas) = self else {
             return Vec::new();
         };
-        let values = |name: &'static str| {
-            let samples = samples.iter().filter(move |sample| sample.metric == name);
-            samples.filter_map(|sample| match sample.value {
-                Value::Gauge(value) | Value::Untyped(value) => Some(value),
-                _ => None,
-            })
+        let seconds = |page: &[Sample], name: &str| {
+            let value = page.iter().find(|sample| sample.name == name)?.value;
+            Duration::try_from_secs_f64(value).ok()
         };
-        // A process has both or neither, so they stand in the same order.
-        let lengths = values("lab_standstill_seconds");
-        lengths.zip(values("lab_standstill_ago_seconds")).collect()
+        let of = |page: &Vec<Sample>| {
+            let length = seconds(page, "lab_standstill_seconds")?;
+            Some((length, seconds(page, "lab_standstill_ago_seconds")?))
+        };
+        replicas.iter().filter_map(of).collect()
     }
 
-    /// A number in a JSON document, by its path with dots.
-    pub(super) fn field(&self, path: &str) -> Option<f64> {
-        let Self::Json(document) = self else {
-            return None;
-        };
-        path.split('.')
-            .try_fold(document, |value, key| value.get(key))?
-            .as_f64()
+    /// The value of a source.
+    pub(super) fn value(&self, source: &Source) -> Result<f64, Unseen> {
+        match (self, source) {
+            (Self::Metrics(pages), Source::Metric(metric) | Source::Rate(metric)) => {
+                select::value(pages, metric)
+            }
+            (Self::Json(document), Source::Dbstats(path)) => field(document, path),
+            _ => Err(Unseen::Absent),
+        }
+    }
+
+    /// What it has in place of a source that is not on it.
+    pub(super) fn instead_of(&self, source: &Source) -> String {
+        match (self, source) {
+            (Self::Metrics(pages), Source::Metric(metric) | Source::Rate(metric)) => {
+                select::near(pages, metric)
+            }
+            (Self::Json(document), _) => format!("it says {document}"),
+            _ => String::new(),
+        }
     }
 }
 
-/// The sum of the values of a metric whose labels include those given.
-fn sum(samples: &[Sample], name: &str, labels: &BTreeMap<String, String>) -> Option<f64> {
-    samples
-        .iter()
-        .filter(|sample| sample.metric == name)
-        .filter(|sample| {
-            labels
-                .iter()
-                .all(|(key, value)| sample.labels.get(key) == Some(value))
-        })
-        .filter_map(|sample| match sample.value {
-            Value::Counter(value) | Value::Gauge(value) | Value::Untyped(value) => Some(value),
-            Value::Histogram(_) | Value::Summary(_) => None,
-        })
-        .reduce(|sum, value| sum + value)
+/// A number in a JSON document, by its path with dots.
+fn field(document: &serde_json::Value, path: &str) -> Result<f64, Unseen> {
+    path.split('.')
+        .try_fold(document, |value, key| value.get(key))
+        .and_then(serde_json::Value::as_f64)
+        .ok_or(Unseen::Absent)
 }

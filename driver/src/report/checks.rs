@@ -18,7 +18,7 @@ pub(crate) const KINDS: [(CheckKind, &str, &str); 3] = [
 
 /// All checks of a run.
 pub(crate) fn table(run: &Run) -> Markup {
-    let weights: f64 = run.checks.iter().map(|check| check.weight).sum();
+    let weights: f64 = run.checks.iter().map(|check| check.weight.get()).sum();
     html! {
         div.scroll {
             table.checks {
@@ -60,8 +60,8 @@ fn row(check: &Check, weights: f64) -> Markup {
             td.n { (check.limit) }
             td.n { b { (check.seen) } }
             td { (result(check.passed)) }
-            td.n title=[(weights > 0.0).then(|| format!("{} of the score", share(check.weight / weights)))] {
-                (share(check.grade))
+            td.n title=[(weights > 0.0).then(|| format!("{} of the score", share(check.weight.get() / weights)))] {
+                (share(check.grade.get()))
             }
         }
     }

@@ -203,7 +203,7 @@ fn headline_checks(run: &Run) -> Vec<(String, String)> {
     .filter_map(|kind| {
         // Of equal weights the first.
         let of_kind = run.checks.iter().rev().filter(|check| check.kind == kind);
-        of_kind.max_by(|a, b| a.weight.total_cmp(&b.weight))
+        of_kind.max_by(|a, b| a.weight.get().total_cmp(&b.weight.get()))
     })
     .map(|check| (check.id.clone(), check.title.clone()))
     .collect()

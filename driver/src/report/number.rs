@@ -126,7 +126,9 @@ fn round_to_three(value: f64) -> f64 {
         // Too small for a float to divide by.
         return 0.0;
     }
-    (value / unit).round() * unit
+    let rounded = (value / unit).round() * unit;
+    // The largest of all would be rounded up to infinity.
+    if rounded.is_finite() { rounded } else { value }
 }
 
 /// The power of ten of the first digit; the little extra keeps 1000.0 from being read as 999.99….

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lab_record::{
-    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Finding, Host, Latency,
-    Outcome, Phase, PhaseStats, Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck, Series,
-    SourceFile, Totals, Validity, Verdict,
+    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Finding, Finite, Host,
+    Latency, Outcome, Phase, PhaseStats, Points, Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck,
+    Series, SourceFile, Totals, Validity, Verdict,
 };
 
 const LENGTH: f64 = 62.0;
@@ -257,10 +257,10 @@ fn checks(seen: [(&str, bool, f64); 5]) -> Vec<Check> {
                 .to_owned(),
             limit: limit.to_owned(),
             seen: seen.to_owned(),
-            value: Some(grade),
+            value: Finite::new(grade),
             passed,
-            grade,
-            weight: 1.0,
+            grade: Finite::new(grade).unwrap_or_default(),
+            weight: 1.into(),
         })
         .collect()
 }
@@ -429,17 +429,13 @@ fn series(suffers: bool) -> Vec<Series> {
             label: label.to_owned(),
             unit: unit.to_owned(),
             chart: chart.to_owned(),
-            limit: limit.map(|(name, value)| (name.to_owned(), value)),
+            limit: limit.and_then(|(name, value)| Some((name.to_owned(), Finite::new(value)?))),
             points: points(suffers, levels, &mut noise),
         })
         .into()
 }
 
-fn points(
-    suffers: bool,
-    [healthy, at_fault, spread]: [f64; 3],
-    noise: &mut Noise,
-) -> Vec<(f64, f64)> {
+fn points(suffers: bool, [healthy, at_fault, spread]: [f64; 3], noise: &mut Noise) -> Points {
     (0..124)
         .map(|n| {
             let t = f64::from(n) * 0.5;

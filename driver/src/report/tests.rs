@@ -277,7 +277,7 @@ fn hostile_text_stays_text() {
         series.label = hostile.to_owned();
         series.unit = hostile.to_owned();
         series.chart = hostile.to_owned();
-        series.limit = Some((hostile.to_owned(), 1.0));
+        series.limit = Some((hostile.to_owned(), 1.into()));
     }
     let folder = tempfile::tempdir().unwrap();
     let reports = Reports::at(folder.path());
@@ -309,10 +309,10 @@ fn strange_data_still_makes_a_page() {
     run.duration_s = 0.0;
     run.complete = false;
     run.series.truncate(4);
-    run.series[0].points = vec![];
-    run.series[1].points = vec![(0.0, 3.0)];
-    run.series[2].points = vec![(0.0, f64::NAN), (1.0, f64::INFINITY)];
-    run.series[3].points = vec![(0.0, 0.0), (1.0, 0.0)];
+    run.series[0].points = vec![].into();
+    run.series[1].points = vec![(0.0, 3.0)].into();
+    run.series[2].points = vec![(0.0, f64::MAX), (1.0, f64::MIN)].into();
+    run.series[3].points = vec![(0.0, 0.0), (1.0, 0.0)].into();
     let html = super::run::page(&run).into_string();
     for number in ["NaN", "inf", "-0\""] {
         assert!(

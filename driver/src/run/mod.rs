@@ -13,7 +13,7 @@ mod plan;
 mod sources;
 pub mod terminal;
 
-use std::path::Path;
+use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
@@ -202,6 +202,20 @@ fn watch<'a>(order: &Order<'a>, plan: &Plan, settings: &Settings) -> Option<Watc
     order.fail_fast.then(watch)
 }
 
+/// What could not be seen of the services, and why.
+fn tell_unseen(
+    observation: &Observation,
+    t0: Instant,
+    journal: &mut Journal,
+    terminal: &Terminal,
+) -> Result<()> {
+    for complaint in &observation.complaints {
+        terminal.note(complaint);
+        journal.event(t0.elapsed().as_secs_f64(), EventKind::Note, complaint)?;
+    }
+    Ok(())
+}
+
 async fn play(
     order: &Order<'_>,
     run_id: &RunId,
@@ -293,6 +307,7 @@ async fn play(
     let books = bookkeeping.await.context("the bookkeeper ended early")?;
     stop_observing.ask(broken.is_some() || interrupted || early.is_some());
     let observation = observer.await.context("the collector ended early")?;
+    tell_unseen(&observation, t0, &mut journal, terminal)?;
     scaling.await.context("the autoscaler ended early")?;
     // After the load the books were read through them.
     broken = broken.or_else(|| lines.iter().find_map(PodLine::broken));

@@ -6,7 +6,7 @@ use lab_load::{
     Sample,
     summary::{self, Span, Window, windows},
 };
-use lab_record::{Outcome, Phase, Run, RunId, SCHEMA, Series, Validity, Verdict};
+use lab_record::{Finite, Outcome, Phase, Run, RunId, SCHEMA, Series, Validity, Verdict};
 
 use super::{Order, Played, course::Early};
 use crate::{
@@ -206,10 +206,8 @@ fn load_series(scenario: &Scenario, samples: &[Sample], wall: Duration) -> Vec<S
             label: class.name.clone(),
             unit: "ms".to_owned(),
             chart: "Latency, p95 from the intended send".to_owned(),
-            limit: Some((
-                format!("SLO of {}", class.name),
-                class.slo.as_secs_f64() * 1e3,
-            )),
+            limit: Finite::new(class.slo.as_secs_f64() * 1e3)
+                .map(|slo| (format!("SLO of {}", class.name), slo)),
             points: windows
                 .iter()
                 .enumerate()

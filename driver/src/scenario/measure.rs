@@ -41,7 +41,7 @@ pub enum Measure {
     /// What the manifests of step 4 set.
     Manifest(Setting),
     /// A fixed number, to divide or subtract by.
-    Value(f64),
+    Value(#[serde(deserialize_with = "super::units::finite")] f64),
 }
 
 /// Requests of a class.

@@ -50,6 +50,9 @@ pub struct Scenario {
     /// A send later than this counts as late in the self-check.
     #[serde(default = "default_lateness", deserialize_with = "units::duration")]
     pub lateness_limit: Duration,
+    /// Path of the page of metrics of a service of one's own, below the target's.
+    #[serde(default = "default_metrics")]
+    pub metrics: String,
     /// Sizes of the services.
     #[serde(default)]
     pub services: Services,
@@ -74,6 +77,13 @@ pub struct Scenario {
 /// a late send can't decide a check by itself.
 fn default_lateness() -> Duration {
     Duration::from_millis(25)
+}
+
+/// Where services have their metrics, by custom.
+pub const METRICS: &str = "/metrics";
+
+fn default_metrics() -> String {
+    METRICS.to_owned()
 }
 
 /// Sizes of the services; what is missing has the service's own default.
@@ -312,9 +322,9 @@ pub struct Series {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum Source {
-    /// A gauge or a counter's total, summed over the replicas.
+    /// A gauge or a counter's total: the sum over the replicas and over all samples with these labels.
     Metric(Metric),
-    /// A counter's growth per second, summed over the replicas.
+    /// A counter's growth per second, of such a sum.
     Rate(Metric),
     /// A field of the auditor's `/debug/dbstats`, e.g. `activity.idle_in_transaction`.
     Dbstats(String),
@@ -331,12 +341,24 @@ pub struct Metric {
     pub service: Service,
     /// Its Prometheus name.
     pub name: String,
-    /// Labels that must match.
+    /// Labels that must match; one with an empty value must not be there.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
     /// Multiplied with each value, for a unit that people prefer.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "units::finite")]
     pub times: f64,
+}
+
+impl Metric {
+    /// All samples of that name, as they are.
+    pub(crate) fn named(service: Service, name: &str) -> Self {
+        Self {
+            service,
+            name: name.to_owned(),
+            labels: BTreeMap::new(),
+            times: one(),
+        }
+    }
 }
 
 fn one() -> f64 {
@@ -371,7 +393,7 @@ pub struct Bound {
 )]
 pub enum BoundValue {
     /// Where the scenario says.
-    Number(f64),
+    Number(#[serde(deserialize_with = "units::finite")] f64),
     /// Where the manifests of the run say.
     Manifest(Setting),
 }
@@ -418,7 +440,7 @@ pub struct Check {
     /// The value from which on a passing check earns all its points; without it, passing does.
     pub full: Option<Quantity>,
     /// Weight in the score.
-    #[serde(default = "one")]
+    #[serde(default = "one", deserialize_with = "units::finite")]
     pub weight: f64,
 }
 

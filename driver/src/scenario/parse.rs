@@ -145,6 +145,59 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_cannot_be_measured_with_and_series_that_no_page_can_have_are_refused() {
+        let name = "name = \"lab_http_requests_in_flight\"";
+        let top = "headline = \"bystander_p95\"";
+        for (from, to, says) in [
+            (
+                name,
+                "name = 'requests{a=\"b\"}'",
+                "labels are apart from it",
+            ),
+            (name, "name = \"requests-now\"", "not the name of a metric"),
+            (
+                name,
+                "name = \"requests\", labels = { \"a-b\" = \"c\" }",
+                "`a-b` is not the name of a label",
+            ),
+            (
+                name,
+                "name = \"requests\", times = nan",
+                "no number to measure with",
+            ),
+            ("value = 16", "value = inf", "a number, or \"max_replicas\""),
+            ("weight = 3", "weight = inf", "no number to measure with"),
+            ("weight = 3", "weight = 1e300", "1000 at most"),
+            ("full = \"78%\"", "full = \"1e300%\"", "not a quantity"),
+            (
+                "series = { id = \"slots\", stat = \"max\" }",
+                "value = nan",
+                "no number to measure with",
+            ),
+            (
+                top,
+                &format!("metrics = \"/m\"\n{top}"),
+                "the workshop's have theirs at /metrics",
+            ),
+            (
+                top,
+                &format!("metrics = \"m\"\n{top}"),
+                "`metrics` is the path of a page",
+            ),
+        ] {
+            let error = error(from, to);
+            assert!(
+                error.contains("my.toml") && error.contains(says),
+                "{to}: {error}"
+            );
+        }
+        // A service of one's own may have it elsewhere.
+        let own = include_str!("../../scenarios/own-service.toml").replace("# metrics", "metrics");
+        let own = Scenario::parse("my.toml", &own).unwrap();
+        assert_eq!(own.metrics, "/actuator/prometheus");
+    }
+
+    #[test]
     fn arrivals_are_even_random_or_in_bursts() {
         let with = |line: &str| {
             let text = GOOD.replacen(

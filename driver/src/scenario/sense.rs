@@ -7,9 +7,12 @@ use std::{
     path::{Component, Path},
 };
 
-use lab_load::{Template, is_path};
+use lab_load::{Service, Template, is_path};
 
-use super::{Check, Class, Dimension, Limit, Measure, Phase, Reference, Scenario};
+use super::{
+    Check, Class, Dimension, Limit, METRICS, Measure, Phase, Reference, Scenario, Series, Source,
+};
+use lab_exposition::{is_label_name, is_metric_name};
 
 /// Where in the file something is wrong, and what.
 type Complaint = (Place, String);
@@ -49,6 +52,10 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
     unique("series", scenario.series.iter().map(|series| &series.id))?;
     unique("checks", scenario.checks.iter().map(|check| &check.id))?;
     let names = Names::of(scenario);
+    for (index, series) in scenario.series.iter().enumerate() {
+        check_series(scenario, series)
+            .or_else(|message| complain(Place::Entry("series", index), message))?;
+    }
     for (index, class) in scenario.classes.iter().enumerate() {
         check_class(class)
             .and_then(|()| sends_something(scenario, class))
@@ -93,6 +100,7 @@ fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
             format!("edit point `{file}` is not a path inside the project"),
         );
     }
+    let has_own = scenario.services.api.is_some() || scenario.services.worker.is_some();
     let name = &scenario.name;
     let in_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let problem = if name.is_empty() || !name.bytes().all(in_name) {
@@ -101,6 +109,14 @@ fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
         "a scenario needs a phase that lasts".to_owned()
     } else if scenario.classes.is_empty() || scenario.checks.is_empty() {
         "a scenario needs at least one class and one check".to_owned()
+    } else if !is_path(&scenario.metrics) {
+        format!(
+            "`metrics` is the path of a page, like \"/actuator/prometheus\", not \"{}\"",
+            scenario.metrics
+        )
+    } else if scenario.metrics != METRICS && has_own {
+        "`metrics` names the page of a service of your own; the workshop's have theirs at /metrics"
+            .to_owned()
     } else if most_requests(scenario) > MOST_REQUESTS {
         "its rates and durations make more than 20 million requests, each of which the driver keeps in memory".to_owned()
     } else {
@@ -156,6 +172,36 @@ fn sends_something(scenario: &Scenario, class: &Class) -> Result<(), String> {
     }
 }
 
+/// Metrics and labels have names that can be on a page; all else would never be found there.
+fn check_series(scenario: &Scenario, series: &Series) -> Result<(), String> {
+    let (Source::Metric(metric) | Source::Rate(metric)) = &series.source else {
+        return Ok(());
+    };
+    let id = &series.id;
+    if !is_metric_name(&metric.name) {
+        return Err(format!(
+            "series `{id}`: `{}` is not the name of a metric, which has letters, digits, `_` and `:`; labels are apart from \
+             it, as labels = {{ route = \"/a\" }}",
+            metric.name
+        ));
+    }
+    if let Some(label) = metric.labels.keys().find(|label| !is_label_name(label)) {
+        return Err(format!(
+            "series `{id}`: `{label}` is not the name of a label, which has letters, digits and `_`"
+        ));
+    }
+    if scenario.metrics != METRICS && metric.service != Service::Api {
+        return Err(format!(
+            "series `{id}`: `metrics` names the page of a service of your own, and {} is none",
+            metric.service
+        ));
+    }
+    Ok(())
+}
+
+/// The most that one check can weigh beside the others.
+const HEAVIEST: f64 = 1000.0;
+
 fn check_limit(check: &Check) -> Result<(), String> {
     let id = &check.id;
     let dimension = check.measure.get_ref().dimension();
@@ -177,8 +223,10 @@ fn check_limit(check: &Check) -> Result<(), String> {
             "check `{id}`: `full` must lie on the good side of the limit"
         ));
     }
-    if !(check.weight.is_finite() && check.weight > 0.0) {
-        return Err(format!("check `{id}`: `weight` must be above 0"));
+    if !(check.weight > 0.0 && check.weight <= HEAVIEST) {
+        return Err(format!(
+            "check `{id}`: `weight` must be above 0, and {HEAVIEST} at most"
+        ));
     }
     Ok(())
 }

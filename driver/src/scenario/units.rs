@@ -68,6 +68,21 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         })
 }
 
+/// Reads a number that can be measured with: TOML has `nan` and `inf`, too.
+pub(crate) fn finite<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
+    let number = f64::deserialize(deserializer)?;
+    if number.is_finite() {
+        Ok(number)
+    } else {
+        Err(de::Error::custom(format!(
+            "`{number}` is no number to measure with"
+        )))
+    }
+}
+
+/// Beyond this differences of numbers lose all that was measured, or are infinite.
+const LARGEST: f64 = 1e18;
+
 /// Reads a share written as `"20%"` into 0 to 1.
 pub(crate) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
     let text = String::deserialize(deserializer)?;
@@ -103,7 +118,12 @@ pub enum Dimension {
 
 impl Quantity {
     fn parse(text: &str) -> Result<Self, String> {
-        let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| n.is_finite());
+        let number = |text: &str| {
+            text.trim()
+                .parse::<f64>()
+                .ok()
+                .filter(|n| n.abs() <= LARGEST)
+        };
         let of = |value, dimension| Some(Self { value, dimension });
         text.strip_suffix('%')
             .and_then(number)

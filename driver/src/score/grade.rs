@@ -1,5 +1,7 @@
 //! How many of its points a check earns.
 
+use lab_record::Finite;
+
 use crate::scenario::{Check, Limit};
 
 use super::PASSING;
@@ -8,7 +10,11 @@ use super::PASSING;
 ///
 /// Passed: 1 at the check's `full` value and beyond it, down to 0.8 at the limit; 1 where the check
 /// has no such value. Failed: below 0.8, in proportion to how near the limit was.
-pub(super) fn grade(check: &Check, value: f64, passed: bool) -> f64 {
+pub(super) fn grade(check: &Check, value: f64, passed: bool) -> Finite {
+    Finite::new(share(check, value, passed)).unwrap_or_default()
+}
+
+fn share(check: &Check, value: f64, passed: bool) -> f64 {
     let passing = PASSING / 100.0;
     let limit = check.limit.quantity().value;
     if passed {

@@ -39,8 +39,12 @@ impl Value {
     }
 }
 
-/// The value of a measure; none where there is nothing to measure.
+/// The value of a measure; none where there is nothing to measure, or what there is makes no number.
 pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
+    computed(measure, measured).filter(|value| value.value.is_finite())
+}
+
+fn computed(measure: &Measure, measured: &Measured) -> Option<Value> {
     match measure {
         Measure::GoodShare(requests) => share(measured, requests, is_good),
         Measure::OkShare(requests) => share(measured, requests, is_ok),
@@ -99,9 +103,8 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
         Measure::Series(observed) => statistic(measured, observed).map(Value::exact),
         Measure::Ratio(pair) => {
             let (of, over) = (value(&pair.of, measured)?, value(&pair.over, measured)?);
-            let ratio = of.value / over.value;
-            ratio.is_finite().then_some(Value {
-                value: ratio,
+            Some(Value {
+                value: of.value / over.value,
                 censored: of.censored,
             })
         }

@@ -12,7 +12,7 @@ mod seen;
 mod tests;
 
 use lab_load::Sample;
-use lab_record::{CheckKind, Outcome, Validity, Verdict};
+use lab_record::{CheckKind, Finite, Outcome, Validity, Verdict};
 
 use crate::{
     books::Books,
@@ -74,8 +74,9 @@ pub fn verdict(checks: &[lab_record::Check], validity: Validity) -> Verdict {
             .iter()
             .filter(|check| check.kind != CheckKind::Correctness)
     };
-    let weights: f64 = merits().map(|check| check.weight).sum();
-    let earned: f64 = merits().map(|check| check.weight * check.grade).sum();
+    let weights: f64 = merits().map(|check| check.weight.get()).sum();
+    let earned = merits().map(|check| check.weight.get() * check.grade.get());
+    let earned: f64 = earned.sum();
     let points = if weights > 0.0 {
         100.0 * earned / weights
     } else {
@@ -122,14 +123,14 @@ fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
         why: check.why.clone(),
         limit: check.limit.to_string(),
         seen,
-        value: value.map(|value| value.value),
+        value: value.and_then(|value| Finite::new(value.value)),
         passed: passed && unseen.is_none(),
         grade: match value {
             // What nobody saw may be anything.
             Some(value) if unseen.is_none() => grade::grade(check, value.value, passed),
-            _ => 0.0,
+            _ => Finite::default(),
         },
-        weight: check.weight,
+        weight: Finite::new(check.weight).unwrap_or_default(),
     }
 }
 

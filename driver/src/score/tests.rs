@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lab_load::{End, Sample};
-use lab_record::{Check, Outcome, Pause, Series, Validity};
+use lab_record::{Check, Finite, Outcome, Pause, Series, Validity};
 
 use super::{Doubts, Measured, checks, doubts, verdict};
 use crate::{
@@ -159,7 +159,7 @@ fn judge_by(
         unit: "jobs".to_owned(),
         chart: "Queue".to_owned(),
         limit: None,
-        points,
+        points: points.into(),
     }];
     let measured = Measured {
         scenario: &scenario,
@@ -227,8 +227,8 @@ fn errors_and_timeouts_stay_in_the_percentile_as_lower_bounds() {
 fn recovery_is_the_end_of_the_last_bad_window() {
     let slow_until = |end: u64| move |at: u64| if at < end { (4000, OK) } else { (20, OK) };
     let seen = |end| find(&judge(&requests(slow_until(end)), &QUEUE), "recovery").clone();
-    assert_eq!(seen(0).value, Some(0.0));
-    assert_eq!(seen(10_700).value, Some(1000.0));
+    assert_eq!(seen(0).value, Finite::new(0.0));
+    assert_eq!(seen(10_700).value, Finite::new(1000.0));
     assert!(!seen(12_000).passed);
     let never = seen(15_000);
     assert!(
@@ -244,7 +244,7 @@ fn a_series_counts_in_its_phases_only() {
         &requests(|_| (20, OK)),
         &[(0.0, 4.0), (9.9, 9.0), (10.0, 20.0), (15.5, 150.0)],
     );
-    assert_eq!(find(&checks, "queue").value, Some(9.0));
+    assert_eq!(find(&checks, "queue").value, Finite::new(9.0));
     assert!(!find(&checks, "queue").passed);
     assert!(find(&checks, "books").passed);
 }
@@ -256,7 +256,7 @@ fn what_is_done_in_one_part_does_not_make_up_for_another() {
         find(&checks, "steady").clone()
     };
     let less = points(&[(0.0, 4.0), (2.0, 3.0), (4.0, 4.0)]);
-    assert_eq!(steady(less).value, Some(3.0));
+    assert_eq!(steady(less).value, Finite::new(3.0));
     let idle = points(&[(0.0, 4.0), (6.0, 0.0), (8.0, 4.0)]);
     assert!(!steady(idle).passed);
     let mut unseen = points(&[(0.0, 4.0)]);
@@ -289,7 +289,7 @@ limit = { at_least = "2" }
         );
         find(&checks, "room").clone()
     };
-    assert_eq!(with(&[(Setting::MaxReplicas, 4.0)]).value, Some(2.0));
+    assert_eq!(with(&[(Setting::MaxReplicas, 4.0)]).value, Finite::new(2.0));
     let open = with(&[(Setting::SetPoint, 30.0)]);
     assert_eq!((open.passed, open.value), (false, None));
 }
@@ -470,7 +470,7 @@ fn seen_except(failed: impl Fn(f64) -> bool) -> Check {
 #[test]
 fn what_was_not_seen_does_not_hold() {
     let check = seen_except(|look| look > 0.1);
-    assert_eq!((check.passed, check.grade), (false, 0.0));
+    assert_eq!((check.passed, check.grade), (false, Finite::default()));
     assert_eq!(check.seen, "seen in 2 % of the time; 4");
     // A look can fail now and then, or for a while.
     assert!(seen_except(|look| look % 1.0 < 0.15).passed);

@@ -12,9 +12,19 @@ use std::{
     thread,
 };
 
+use lab_exposition::{Format, Sample};
+
 use crate::support::{PATIENCE, data, driver, root, scenario, text, turn};
 
-/// Answers 200 to requests below `/shop`, 404 to others, and has one metric.
+/// What the service shows of itself.
+const METRICS: &str = r#"# TYPE shop_open gauge
+shop_open 1
+shop_orders_total{route="/all"} 10
+shop_orders_total{ route="/orders/{id}", note="a=\"b\", c" } 20 # {trace_id="x"} 1
+shop_load{} NaN
+"#;
+
+/// Answers 200 to requests below `/shop`, 404 to others, and has metrics.
 pub(crate) fn serve() -> String {
     serve_metrics(usize::MAX)
 }
@@ -41,13 +51,14 @@ fn answer(mut connection: &TcpStream, left: &AtomicUsize) {
             .by_ref()
             .take_while(|line| !line.is_empty())
             .for_each(drop);
-        if path == "/shop/metrics" && left.fetch_sub(1, Ordering::Relaxed) == 0 {
+        let shows_metrics = ["/shop/metrics", "/shop/actuator/prometheus"].contains(&path.as_str());
+        if shows_metrics && left.fetch_sub(1, Ordering::Relaxed) == 0 {
             // Nobody gets an answer here any more.
             left.store(0, Ordering::Relaxed);
             return thread::sleep(PATIENCE);
         }
         let (status, body) = match path.as_str() {
-            "/shop/metrics" => ("200 OK", "# TYPE shop_open gauge\nshop_open 1\n"),
+            _ if shows_metrics => ("200 OK", METRICS),
             path if path.starts_with("/shop/") => ("200 OK", "hello"),
             _ => ("404 Not Found", ""),
         };
@@ -82,26 +93,69 @@ fn the_example_runs_against_any_service() {
     let short = example
         .replace("\"10s\"", "\"2s\"")
         .replace("duration = \"5s\"", "duration = \"1s\"");
-    let series = "[[series]]\nid = \"open\"\nlabel = \"open\"\nunit = \"doors\"\nchart = \"Shop\"\n\
-                  source = { metric = { name = \"shop_open\" } }\n\n[[checks]]";
+    let series = |id: &str, metric: &str| {
+        format!(
+            "[[series]]\nid = \"{id}\"\nlabel = \"{id}\"\nunit = \"things\"\nchart = \"Shop\"\n\
+             source = {{ metric = {{ name = {metric} }} }}\n\n"
+        )
+    };
+    let all = [
+        series("open", "\"shop_open\""),
+        series("orders", "\"shop_orders_total\""),
+        series(
+            "one",
+            "\"shop_orders_total\", labels = { route = \"/orders/{id}\" }",
+        ),
+        series("load", "\"shop_load\""),
+        series("typo", "\"shop_opne\""),
+    ];
     let file = folder.path().join("my.toml");
-    fs::write(&file, short.replacen("[[checks]]", series, 1)).unwrap();
+    let own = short
+        .replacen("\n[[checks]]", &format!("\n{}[[checks]]", all.concat()), 1)
+        .replacen("# metrics =", "metrics =", 1);
+    fs::write(&file, own).unwrap();
 
     let output = run(&file, &serve(), folder.path());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+    let said = text(&output);
+    for says in [
+        "series `load` has gaps",
+        "`shop_load NaN` is no number",
+        "series `typo`: `shop_opne` is not on /actuator/prometheus of api; the page has `shop_open`",
+    ] {
+        assert!(said.contains(says), "{says} is not in\n{said}");
+    }
     let data = data(folder.path(), "own-service");
     assert_eq!(data["platform"], "target");
     assert_eq!(data["verdict"]["outcome"], "pass", "{}", text(&output));
-    let open = data["series"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .find(|series| series["id"] == "open");
-    let points = open.unwrap()["points"].as_array().unwrap();
-    assert!(
-        points.len() > 5 && points.iter().all(|point| point[1] == 1.0),
-        "{points:?}"
-    );
+    let points = |id: &str| {
+        let mut series = data["series"].as_array().unwrap().iter();
+        let found = series.find(|series| series["id"] == id);
+        found.unwrap()["points"].as_array().unwrap().clone()
+    };
+    for (id, value) in [("open", 1.0), ("orders", 30.0), ("one", 20.0)] {
+        let points = points(id);
+        assert!(
+            points.len() > 5 && points.iter().all(|point| point[1] == value),
+            "{id}: {points:?}"
+        );
+    }
+    assert!(points("load").is_empty() && points("typo").is_empty());
+
+    // What was written is read again, by our own commands.
+    let again = |arguments: &[&str]| {
+        let mut command = driver(arguments);
+        let output = command.arg("--reports").arg(folder.path()).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        text(&output)
+    };
+    assert!(again(&["report"]).contains("1 reports made again, 0 unreadable"));
+    let id = data["run_id"].as_str().unwrap();
+    let exported = again(&["export", &id[id.len() - 4..], "--format", "openmetrics"]);
+    let samples = lab_exposition::read(&exported, Format::OpenMetrics).unwrap();
+    let one = |sample: &&Sample| sample.labels.get("series").is_some_and(|id| id == "one");
+    assert_eq!(samples.iter().filter(one).count(), points("one").len());
 }
 
 #[test]

@@ -77,14 +77,13 @@ fn add(panels: &mut Vec<Panel>, series: &Series, label: String, before: bool) {
         ink: ink(panel, series, before),
         label,
         before,
-        points: series.points.clone(),
+        points: series.points.to_vec(),
     });
-    if let Some(limit) = &series.limit
-        && limit.1.is_finite()
-        && !panel.limits.contains(limit)
-    {
-        panel.limits.push(limit.clone());
-    }
+    let limit = series.limit.as_ref();
+    let limit = limit.map(|(name, value)| (name.clone(), value.get()));
+    panel
+        .limits
+        .extend(limit.filter(|limit| !panel.limits.contains(limit)));
 }
 
 /// What every reader has a colour for gets that one; the rest take turns. Both runs of a comparison
@@ -116,8 +115,8 @@ mod tests {
             label: id.to_owned(),
             unit: unit.to_owned(),
             chart: chart.to_owned(),
-            limit: Some(("bound".to_owned(), 16.0)),
-            points: vec![(0.0, 1.0)],
+            limit: Some(("bound".to_owned(), 16.into())),
+            points: vec![(0.0, 1.0)].into(),
         }
     }
 

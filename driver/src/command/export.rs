@@ -1,0 +1,39 @@
+//! `driver export RUN`: a run for other tools.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::Args;
+use lab_say::say;
+
+use super::{Ended, Place, compare::find};
+use crate::{
+    export::{Format, export as text_of},
+    file,
+};
+
+/// Which run, and how.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// The run: its id, or the end of it that is unique
+    run: String,
+    /// What to make of it
+    #[arg(long)]
+    format: Format,
+    /// Where to; without it, standard output
+    #[arg(long, short)]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(super) fn export(root: &Path, options: &Options) -> Result<Ended> {
+    let run = find(&options.place.reports(root), &options.run)?;
+    let text = text_of(&run, options.format);
+    match &options.output {
+        Some(path) => file::replace(path, text.as_bytes())
+            .with_context(|| format!("can't write {}", path.display()))?,
+        None => say!("{}", text.trim_end()),
+    }
+    Ok(Ended::Well)
+}
