@@ -11,6 +11,7 @@ mod action;
 mod check;
 mod flaw;
 mod guide;
+mod html;
 pub mod input;
 mod marks;
 mod options;
