@@ -15,17 +15,20 @@ use mdbook_markdown::{
     pulldown_cmark::{CodeBlockKind, Event, Tag, TagEnd},
 };
 
+use percent_encoding::percent_decode_str;
+
 use crate::{
     action::Target,
     flaw::Flaw,
+    html,
     marks::{self, Ask},
-    options::{Options, Step},
-    project::Project,
+    options::{Options, Step, page},
+    project::{Makefile, Project},
 };
 
 /// Every mistake of a book that builds; `built` is where it was built to.
-pub(crate) fn check(book: &MDBook, options: &Options, built: &Path) -> Result<Vec<Flaw>, Flaw> {
-    let project = Project::at(&book.root).map_err(|text| Flaw::of("Makefile", text))?;
+pub(crate) fn check(book: &MDBook, options: &Options, built: &Path) -> Vec<Flaw> {
+    let project = Project::at(&book.root);
     let chapters: Vec<&Chapter> = book
         .iter()
         .filter_map(|item| match item {
@@ -40,11 +43,14 @@ pub(crate) fn check(book: &MDBook, options: &Options, built: &Path) -> Result<Ve
         chapters,
         built,
     };
-    let mut flaws = check.steps();
+    let mut flaws = Vec::new();
+    if !options.steps.is_empty() {
+        flaws.extend(check.steps());
+    }
     for chapter in &check.chapters {
         flaws.extend(check.page(chapter));
     }
-    Ok(flaws)
+    flaws
 }
 
 struct Check<'a> {
@@ -80,30 +86,38 @@ impl Check<'_> {
                 ),
             ));
         }
-        let made: BTreeSet<_> = self
-            .project
-            .targets
-            .keys()
-            .map(Target::as_str)
-            .filter(|name| {
-                name.strip_prefix("step")
-                    .is_some_and(|number| number.parse::<usize>().is_ok())
-            })
-            .map(str::to_owned)
-            .collect();
-        let told = (1..=self.options.steps.len()).map(target_of).collect();
-        for target in made.symmetric_difference(&told) {
-            let text = if made.contains(target) {
-                format!("`make {target}` has no step in book.toml")
-            } else {
-                format!("there is no `{target}`, which book.toml has a step for")
-            };
-            flaws.push(Flaw::of("Makefile", text));
+        match self.project.makefile() {
+            Ok(makefile) => flaws.extend(self.targets(makefile)),
+            Err(why) => flaws.push(Flaw::of("Makefile", format!("it has the steps: {why}"))),
         }
         for (number, step) in (1..).zip(&self.options.steps) {
             flaws.extend(self.step(number, step));
         }
         flaws
+    }
+
+    /// The targets `stepN` are the steps of book.toml.
+    fn targets(&self, makefile: &Makefile) -> Vec<Flaw> {
+        let made = makefile.targets.keys().filter(|target| {
+            let number = target.as_str().strip_prefix("step");
+            number.is_some_and(|number| number.parse::<usize>().is_ok())
+        });
+        let told: BTreeSet<Target> = (1..=self.options.steps.len())
+            .filter_map(|number| target_of(number).parse().ok())
+            .collect();
+        let more = made
+            .filter(|target| !told.contains(target))
+            .map(|target| format!("`make {}` has no step in book.toml", target.as_str()));
+        let missing = told
+            .iter()
+            .filter(|target| !makefile.may_have(target))
+            .map(|target| {
+                let target = target.as_str();
+                format!("there is no `{target}`, which book.toml has a step for")
+            });
+        more.chain(missing)
+            .map(|text| Flaw::of("Makefile", text))
+            .collect()
     }
 
     fn step(&self, number: usize, step: &Step) -> Vec<Flaw> {
@@ -112,7 +126,7 @@ impl Check<'_> {
         let recipe = target
             .parse()
             .ok()
-            .and_then(|target: Target| self.project.targets.get(&target));
+            .and_then(|target: Target| self.project.makefile().ok()?.targets.get(&target));
         let scenario = &step.scenario;
         if recipe.is_some_and(|recipe| !recipe.split_whitespace().any(|word| word == scenario)) {
             let text = format!("`{target}` does not run `{scenario}`, as book.toml says");
@@ -202,20 +216,10 @@ impl Check<'_> {
                         say(range.start, flaw);
                     }
                 }
-                Event::Html(html) | Event::InlineHtml(html) => {
-                    if html.contains("href=") || html.contains("src=") {
-                        say(
-                            range.start,
-                            "write links in Markdown, where they are checked".to_owned(),
-                        );
-                    }
-                    for _ in html.matches("<details") {
-                        open_details.push(range.start);
-                    }
-                    for _ in html.matches("</details") {
-                        if open_details.pop().is_none() {
-                            say(range.start, "</details> closes nothing".to_owned());
-                        }
+                // The lines of a block come as events of their own, and a comment may span some.
+                Event::Start(Tag::HtmlBlock) | Event::InlineHtml(_) => {
+                    for (at, flaw) in tags(&text[range.clone()], range.start, &mut open_details) {
+                        say(at, flaw);
                     }
                 }
                 _ => {}
@@ -240,20 +244,21 @@ impl Check<'_> {
             .filter(|word| !word.contains('=') && !word.starts_with('-'))
             .find(|word| {
                 let target = word.parse::<Target>();
-                target.is_ok_and(|target| !self.project.targets.contains_key(&target))
+                // Without a Makefile it is the command of some other project.
+                let makefile = self.project.makefile();
+                target
+                    .is_ok_and(|target| makefile.is_ok_and(|makefile| !makefile.may_have(&target)))
             })
             .map(|word| format!("the Makefile has no target `{word}`"))
     }
 
     /// What is wrong with a link, where it is one inside the book.
     fn link(&self, chapter: &Chapter, link: &str) -> Option<String> {
-        if ["https://", "http://", "mailto:"]
-            .iter()
-            .any(|scheme| link.starts_with(scheme))
-        {
+        if is_elsewhere(link) {
             return None;
         }
-        let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
+        let link = percent_decode_str(link).decode_utf8_lossy();
+        let (path, fragment) = link.split_once('#').unwrap_or((&link, ""));
         let here = chapter.path.as_deref().unwrap_or(Path::new(""));
         let target = if path.is_empty() {
             here.to_owned()
@@ -261,7 +266,7 @@ impl Check<'_> {
             flat(&here.parent().unwrap_or(Path::new("")).join(path))
         };
         let page = if target.extension().is_some_and(|end| end == "md") {
-            target.with_extension("html")
+            page(&target)
         } else {
             target
         };
@@ -301,6 +306,42 @@ impl Check<'_> {
         let path = chapter.source_path.as_deref().or(chapter.path.as_deref());
         self.src.join(path.unwrap_or(Path::new(&chapter.name)))
     }
+}
+
+/// Whether a link leads out of the book: with a scheme, as `https:` is, or to another host.
+fn is_elsewhere(link: &str) -> bool {
+    let is_scheme = |scheme: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+        scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(plain)
+    };
+    link.starts_with("//")
+        || link
+            .split_once(':')
+            .is_some_and(|(scheme, _)| is_scheme(scheme))
+}
+
+/// What is wrong in HTML that begins at `start` of a page; `open` are the `<details>` that are not closed yet.
+fn tags(html: &str, start: usize, open: &mut Vec<usize>) -> Vec<(usize, String)> {
+    let html = html::without_comments(html);
+    let mut flaws = Vec::new();
+    for (at, _) in html.match_indices('<') {
+        let tag = &html[at..];
+        let end = tag.find('>').unwrap_or(tag.len());
+        let at = start + at;
+        if tag[..end].contains("href=") || tag[..end].contains("src=") {
+            flaws.push((
+                at,
+                "write links in Markdown, where they are checked".to_owned(),
+            ));
+        }
+        if tag.starts_with("<details") {
+            open.push(at);
+        }
+        if tag.starts_with("</details") && open.pop().is_none() {
+            flaws.push((at, "</details> closes nothing".to_owned()));
+        }
+    }
+    flaws
 }
 
 fn target_of(number: usize) -> String {

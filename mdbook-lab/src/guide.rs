@@ -22,6 +22,7 @@ use crate::{
     options::Options,
     page,
     preprocessor::Lab,
+    project,
     status::{self, Latest, Ways},
 };
 
@@ -31,13 +32,16 @@ pub struct Guide {
     root: PathBuf,
     options: Options,
     reports: Reports,
+    sources: Vec<PathBuf>,
 }
 
-/// What a built book lets a reader do.
+/// What a built book says of itself to who serves it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Declared {
-    /// The commands on its pages.
+    /// The commands on its pages: what a reader can do.
     pub actions: BTreeSet<Action>,
+    /// Its page for what is not there, relative to the book; none where it wants none.
+    pub not_found: Option<String>,
 }
 
 /// Why there is no book.
@@ -71,12 +75,17 @@ impl Guide {
 
     /// The guide of the project at `root`.
     pub fn at(root: &Path) -> Result<Self, GuideError> {
-        let options = Options::of(&config(root)?)?;
+        let config = config(root)?;
+        let options = Options::of(&config)?;
         let reports = Reports::at(root.join(&options.reports));
+        let sources = sources(&config, &options)
+            .map(|path| root.join(path))
+            .collect();
         Ok(Self {
             root: root.to_owned(),
             options,
             reports,
+            sources,
         })
     }
 
@@ -90,6 +99,11 @@ impl Guide {
         self.reports.root()
     }
 
+    /// The files and folders that its pages are made of, whether or not they are there.
+    pub(crate) fn sources(&self) -> &[PathBuf] {
+        &self.sources
+    }
+
     /// The scenarios of the steps, in their order.
     pub fn scenarios(&self) -> impl Iterator<Item = &str> {
         self.options.steps.iter().map(|step| &*step.scenario)
@@ -99,9 +113,11 @@ impl Guide {
     /// [`fill`](Self::fill) puts it in.
     pub fn build(&self, destination: &Path) -> Result<Declared, GuideError> {
         let lab = Lab::served();
-        build(&self.root, destination, lab.clone())?;
+        let html = build(&self.root, destination, lab.clone())?;
+        let not_found = html.get_404_output_file();
         Ok(Declared {
             actions: lab.take_actions(),
+            not_found: (!not_found.is_empty()).then_some(not_found),
         })
     }
 
@@ -110,7 +126,7 @@ impl Guide {
         let built = tempfile::tempdir().map_err(|error| GuideError::Build(error.to_string()))?;
         build(&self.root, built.path(), Lab::new())?;
         let book = load(&self.root, config(&self.root)?)?;
-        let mut flaws = check::check(&book, &self.options, built.path())?;
+        let mut flaws = check::check(&book, &self.options, built.path());
         flaws.sort();
         if flaws.is_empty() {
             Ok(())
@@ -125,13 +141,15 @@ impl Guide {
             .step(scenario)
             .map_or_else(String::new, |step| {
                 let latest = Latest::of(&self.reports, scenario);
-                status::status(step, latest.as_ref(), &Ways::served()).into_string()
+                let ways = Ways::served(&self.options);
+                status::status(step, latest.as_ref(), &ways).into_string()
             })
     }
 
     /// What goes into `.lab-progress`, with links as the server has them.
     pub fn progress_html(&self) -> String {
-        status::progress(&self.options, &self.reports, &Ways::served()).into_string()
+        let ways = Ways::served(&self.options);
+        status::progress(&self.options, &self.reports, &ways).into_string()
     }
 
     /// A built page with what the runs say now, so that it is true without JavaScript, too.
@@ -161,18 +179,56 @@ fn config(root: &Path) -> Result<Config, GuideError> {
         .parse()
         .map_err(|error| Flaw::of("book.toml", format!("{error:#}")))?;
     // mdBook would log the mistake, drop the whole table and go on.
-    config
-        .get::<HtmlConfig>("output.html")
-        .map_err(|error| Flaw::of("book.toml", format!("[output.html]: {error:#}")))?;
+    html(&config)?;
     Ok(config)
+}
+
+fn html(config: &Config) -> Result<HtmlConfig, Flaw> {
+    config
+        .get("output.html")
+        .map(Option::unwrap_or_default)
+        .map_err(|error| Flaw::of("book.toml", format!("[output.html]: {error:#}")))
+}
+
+/// The same book as a server at the root of its address has it, in a browser and in nothing else. `mdbook serve`
+/// overrides the site's address, too: the page for what is not there finds its style by it.
+fn for_browsers(mut config: Config) -> Result<Config, GuideError> {
+    let failed = |error| GuideError::Build(format!("{error:#}"));
+    let html: Option<toml::Table> = config.get("output.html").map_err(failed)?;
+    let mut html = html.unwrap_or_default();
+    html.insert("site-url".to_owned(), "/".into());
+    html.remove("live-reload-endpoint");
+    let outputs = toml::Table::from_iter([("html".to_owned(), html.into())]);
+    config.set("output", outputs).map_err(failed)?;
+    Ok(config)
+}
+
+/// What pages are made of and quote, relative to the project: what `mdbook serve` watches, and what is ours.
+fn sources(config: &Config, options: &Options) -> impl Iterator<Item = PathBuf> {
+    let html = html(config).unwrap_or_default();
+    let edited = options.steps.iter().flat_map(|step| &step.edit);
+    // With the starters beside them; at the root there is all else, too.
+    let edited = edited.map(|file| match file.parent() {
+        Some(folder) if folder != Path::new("") => folder.to_owned(),
+        _ => file.clone(),
+    });
+    let named = ["book.toml", project::EXAMPLES].into_iter();
+    [config.book.src.clone(), html.theme_dir(Path::new(""))]
+        .into_iter()
+        .chain(html.additional_css)
+        .chain(html.additional_js)
+        .chain(config.build.extra_watch_dirs.clone())
+        .chain(edited)
+        .chain(named.chain(project::MAKEFILES).map(PathBuf::from))
 }
 
 fn load(root: &Path, config: Config) -> Result<MDBook, GuideError> {
     MDBook::load_with_config(root, config).map_err(|error| GuideError::Build(format!("{error:#}")))
 }
 
-fn build(root: &Path, destination: &Path, lab: Lab) -> Result<(), GuideError> {
-    let mut config = config(root)?;
+fn build(root: &Path, destination: &Path, lab: Lab) -> Result<HtmlConfig, GuideError> {
+    let mut config = for_browsers(config(root)?)?;
+    let html = html(&config)?;
     destination.clone_into(&mut config.build.build_dir);
     let complaints = Complaints::default();
     let built = tracing::subscriber::with_default(complaints.subscriber(), || {
@@ -185,7 +241,8 @@ fn build(root: &Path, destination: &Path, lab: Lab) -> Result<(), GuideError> {
             })
     });
     built?;
-    complaints.none().map_err(GuideError::Build)
+    complaints.none().map_err(GuideError::Build)?;
+    Ok(html)
 }
 
 /// What mdBook logs as an error. It goes on after some: a missing `{{#include}}` stays in the page.

@@ -6,11 +6,11 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use lab_say::{note, say};
-use mdbook_lab::{Guide, Lab, serve};
-use mdbook_preprocessor::{MDBOOK_VERSION, Preprocessor, parse_input};
+use mdbook_lab::{Guide, InputError, Lab, input, serve};
+use mdbook_preprocessor::{MDBOOK_VERSION, Preprocessor};
 
 /// The live guide of the workshop. Without a command it is a preprocessor: mdBook starts it as such.
 #[derive(Parser)]
@@ -69,10 +69,10 @@ fn supports(renderer: &str) -> ExitCode {
 /// The book from standard input, with the live parts in it, to standard output.
 fn preprocess() -> Result<()> {
     if io::stdin().is_terminal() {
-        bail!("mdBook starts this by itself; to read the guide run `make book`, or see --help");
+        return Err(InputError::Empty.into());
     }
-    let (context, book) = parse_input(io::stdin().lock())?;
-    if !is_same_series(&context.mdbook_version, MDBOOK_VERSION) {
+    let (context, book) = input::read(io::stdin().lock())?;
+    if !input::is_our_series(&context.mdbook_version) {
         note!(
             "mdbook-lab is made for mdBook {MDBOOK_VERSION} and was called by {}; \
              if the book comes out wrong, install that version",
@@ -86,17 +86,6 @@ fn preprocess() -> Result<()> {
         .lock()
         .write_all(&book)
         .context("can't give the book back to mdBook")
-}
-
-/// Whether two versions promise to understand each other: before 1.0 those of one minor version.
-fn is_same_series(one: &str, other: &str) -> bool {
-    let series = |version: &str| -> Option<(u64, u64)> {
-        let mut numbers = version.split('.').map(|number| number.parse().ok());
-        let major = numbers.next()??;
-        let minor = numbers.next()??;
-        Some((major, if major == 0 { minor } else { 0 }))
-    };
-    series(one).is_some() && series(one) == series(other)
 }
 
 fn guide() -> Result<Guide> {
@@ -115,17 +104,4 @@ fn live(options: serve::Options) -> Result<()> {
     let root = guide.root().to_owned();
     serve::serve(guide, Path::new(&root), options)?;
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn versions_of_one_series_understand_each_other() {
-        assert!(is_same_series("0.5.4", "0.5.0"));
-        assert!(!is_same_series("0.4.52", "0.5.4"));
-        assert!(is_same_series("1.2.0", "1.9.1"));
-        assert!(!is_same_series("", "0.5.4"));
-    }
 }

@@ -1,5 +1,9 @@
 //! Finds the guide's own marks in a page: directives like `{{#lab status tx}}` and code blocks
-//! like ` ```sh,lab-run `. Everything else, above all other code blocks, is none of its business.
+//! like ` ```sh,lab-run `. Everything else is none of its business: code, comments, what a backslash
+//! makes plain, and directives of others, of which there are some that resemble ours.
+//!
+//! mdBook itself replaces `{{#include a.md}}` wherever it stands, in code and comments as well. A
+//! reader who finds ours there is being told about it, or it was taken out.
 
 use std::{ops::Range, path::PathBuf};
 
@@ -8,9 +12,15 @@ use mdbook_markdown::{
     pulldown_cmark::{CodeBlockKind, Event, Tag},
 };
 
-use crate::action::{ExampleName, Target};
+use crate::{
+    action::{ExampleName, Target},
+    html,
+};
 
-const OPENING: &str = "{{#lab";
+/// The word of our directives.
+const WORD: &str = "#lab";
+/// What the marks of code blocks begin with.
+const MARK: &str = "lab-";
 
 /// A marked place of a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,36 +64,50 @@ pub(crate) struct Slip {
 
 /// The marks of a page in their order, and every mistake in it.
 pub(crate) fn find(page: &str) -> (Vec<Mark>, Vec<Slip>) {
+    let openings = openings(page);
+    if openings.is_empty() && !page.contains(MARK) {
+        return Default::default();
+    }
     let mut marks = Vec::new();
     let mut slips = Vec::new();
+    let mut read = Read::default();
     let mut done = 0;
     for (event, range) in new_cmark_parser(page, &MarkdownOptions::default()).into_offset_iter() {
         if range.start < done {
             continue;
         }
         let text = &page[range.clone()];
-        let found = match event {
-            Event::Start(Tag::Paragraph) if text.starts_with(OPENING) => directive(text.trim_end()),
+        let found = match &event {
+            Event::Start(Tag::Paragraph) if openings.contains(&range.start) => {
+                directive(text.trim_end())
+            }
             Event::Start(Tag::CodeBlock(kind)) => {
                 done = range.end;
-                match marker(&kind) {
+                match marker(kind) {
                     Some(marker) => block(&marker, text),
                     None => continue,
                 }
             }
-            // Inside anything that is no paragraph of its own. A backslash makes it plain text.
-            Event::Text(_) | Event::Html(_) | Event::InlineHtml(_) => {
-                if let Some(at) = text.find(OPENING)
-                    && !page[..range.start + at].ends_with('\\')
-                {
-                    slips.push(Slip {
-                        at: range.start + at,
-                        text: ALONE.to_owned(),
-                    });
+            _ => {
+                if matches!(event, Event::Start(Tag::HtmlBlock)) {
+                    done = range.end;
                 }
+                // Inside anything that is no paragraph of its own.
+                let Some(literals) = read.literals(&event, text) else {
+                    continue;
+                };
+                let is_read = |at: &usize| {
+                    range.contains(at)
+                        && !literals
+                            .iter()
+                            .any(|part| part.contains(&(at - range.start)))
+                };
+                slips.extend(openings.iter().copied().filter(is_read).map(|at| Slip {
+                    at,
+                    text: ALONE.to_owned(),
+                }));
                 continue;
             }
-            _ => continue,
         };
         done = range.end;
         let line_start = page[..range.start].rfind('\n').map_or(0, |end| end + 1);
@@ -103,12 +127,62 @@ pub(crate) fn find(page: &str) -> (Vec<Mark>, Vec<Slip>) {
     (marks, slips)
 }
 
+/// Follows what of a page is read as text, and what is shown or left out as it is.
+#[derive(Default)]
+struct Read {
+    /// The element of code that a line is in.
+    code: Option<html::Ends>,
+}
+
+impl Read {
+    /// The parts of `text` that are not read; none where nothing of it is, or its parts come as events of their own.
+    fn literals(&mut self, event: &Event<'_>, text: &str) -> Option<Vec<Range<usize>>> {
+        match event {
+            Event::Start(Tag::HtmlBlock) => return Some(html::literals(text)),
+            Event::Start(Tag::Paragraph | Tag::Heading { .. } | Tag::Item | Tag::TableCell) => {
+                self.code = None;
+            }
+            Event::InlineHtml(_) => match self.code {
+                Some((_, closing)) if html::begins(text, closing) => self.code = None,
+                Some(_) => {}
+                None => match html::literal(text) {
+                    Some(html::COMMENT) => {}
+                    Some(code) => self.code = Some(code),
+                    None => return Some(Vec::new()),
+                },
+            },
+            Event::Text(_) if self.code.is_none() => return Some(Vec::new()),
+            _ => {}
+        }
+        None
+    }
+}
+
+/// Where our directives begin in a page: at `{{#lab` or, as mdBook's own may, at `{{ #lab`, as a word of its own.
+/// `{{#label a}}` is somebody else's, and a backslash makes it plain text.
+fn openings(page: &str) -> Vec<usize> {
+    page.match_indices(WORD)
+        .filter(|(at, _)| is_word(&page[at + WORD.len()..]))
+        .filter_map(|(at, _)| page[..at].trim_end_matches([' ', '\t']).strip_suffix("{{"))
+        .filter(|before| !before.ends_with('\\'))
+        .map(str::len)
+        .collect()
+}
+
+/// Whether a word ends before this.
+fn is_word(rest: &str) -> bool {
+    let next = rest.chars().next();
+    next.is_none_or(|next| next.is_whitespace() || next == '}')
+}
+
 const ALONE: &str =
     "a directive must stand alone in its paragraph, on one line, with blank lines around it";
 
 fn directive(text: &str) -> Result<Ask, String> {
     let inside = text
-        .strip_prefix(OPENING)
+        .trim_start_matches('{')
+        .trim_start()
+        .strip_prefix(WORD)
         .ok_or("not a directive")?
         .strip_suffix("}}")
         .ok_or_else(|| {
@@ -145,14 +219,20 @@ fn source(place: &str) -> Ask {
     }
 }
 
-/// The `lab-…` words of a code block's info string; none where it has none.
+/// The `lab-…` words of a code block's info string; none where it has none. A language may be called like that, too.
 fn marker(kind: &CodeBlockKind<'_>) -> Option<String> {
     let CodeBlockKind::Fenced(info) = kind else {
         return None;
     };
+    let is_known = |word: &str| {
+        let (name, _) = word.split_once('=').unwrap_or((word, ""));
+        matches!(name, "lab-run" | "lab-example" | "lab-prompt")
+    };
     let words: Vec<_> = info
         .split([',', ' ', '\t'])
-        .filter(|word| word.starts_with("lab-"))
+        .enumerate()
+        .filter(|(place, word)| word.starts_with(MARK) && (*place > 0 || is_known(word)))
+        .map(|(_, word)| word)
         .collect();
     (!words.is_empty()).then(|| words.join(","))
 }
@@ -227,6 +307,7 @@ mod tests {
                 },
             ]
         );
+        assert_eq!(asks("{{ #lab progress }}\r\n"), [Ask::Progress]);
         let mark = &find(page).0[0];
         assert_eq!(page[mark.range.clone()].trim_end(), "{{#lab status tx}}");
     }
@@ -254,6 +335,15 @@ mod tests {
             "\\{{#lab status tx}}\n",
             "{{#include a.md}}\n",
             "```rust,ignore\nlab-run\n```\n",
+            "```lab-notebook\nx\n```\n",
+            "{{#label x}}\n\n{{#labs}}\n\nsee {{#lab-run}} and {{#lab_x y}}\n",
+            "<!-- {{#lab status tx}} -->\n",
+            "<!--\n{{#lab nonsense}}\n\n{{#lab progress\n\n-->\n",
+            "text <!-- {{#lab status tx}} --> text\n",
+            "<div>\n<!-- {{#lab progress}} -->\n</div>\n",
+            "<pre>\n{{#lab progress}}\n\n{{#lab progress}}\n</pre>\n",
+            "a <code>{{#lab progress}}</code> and <CODE>*{{#lab x}}*</CODE>\n",
+            "<p><code>{{#lab progress}}</code></p>\n",
         ] {
             assert_eq!(asks(page), [], "{page}");
         }
@@ -274,6 +364,11 @@ mod tests {
             ("<p>\n{{#lab progress}}\n</p>\n", 4, "alone"),
             ("# {{#lab progress}}\n", 2, "alone"),
             ("> {{#lab progress}}\n", 2, "list or a quote"),
+            ("`<!--` {{#lab progress}}\n", 7, "alone"),
+            ("<code>a</code> {{#lab progress}}\n", 15, "alone"),
+            ("<!-- a -->\n<p>{{#lab progress}}\n", 14, "alone"),
+            ("{{#lab}}\n", 0, "unknown directive ``"),
+            ("{{ #lab nonsense }}\n", 0, "unknown directive `nonsense`"),
             ("```sh,lab-run\nmake step1\n", 0, "not closed"),
             ("```sh,lab-run\nls\n```\n", 0, "one line, `make TARGET`"),
             ("```sh,lab-run\nmake a;b\n```\n", 0, "no name of a command"),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use mdbook_preprocessor::config::Config;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::flaw::Flaw;
@@ -14,7 +15,8 @@ pub(crate) struct Options {
     /// Where runs are, relative to the project.
     #[serde(default = "reports")]
     pub(crate) reports: PathBuf,
-    /// The steps in their order: the first is step 1.
+    /// The steps in their order: the first is step 1. A book may have none.
+    #[serde(default)]
     pub(crate) steps: Vec<Step>,
 
     // mdBook's own keys of the table, so that any other is a mistake.
@@ -41,8 +43,23 @@ pub(crate) struct Step {
     /// Its chapter, relative to the book's sources.
     pub(crate) chapter: PathBuf,
     /// The files that a participant edits, relative to the project.
+    #[serde(default)]
     pub(crate) edit: Vec<PathBuf>,
 }
+
+/// What means something else in a URL than in a path (the path percent-encode set of the URL standard, and `%`).
+const UNLIKE_PATHS: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'%')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 fn reports() -> PathBuf {
     PathBuf::from("reports")
@@ -55,7 +72,9 @@ impl Options {
         let options: Self = config
             .get("preprocessor.lab")
             .map_err(|error| flaw(format!("[preprocessor.lab]: {error:#}")))?
-            .ok_or_else(|| flaw("there is no [preprocessor.lab] with the steps".to_owned()))?;
+            .ok_or_else(|| {
+                flaw("there is no [preprocessor.lab], the table of mdbook-lab".to_owned())
+            })?;
         for step in &options.steps {
             if !is_folder_name(&step.scenario) {
                 let name = &step.scenario;
@@ -82,9 +101,20 @@ impl Options {
 }
 
 impl Step {
-    /// The chapter's page, relative to the book.
-    pub(crate) fn page(&self) -> PathBuf {
-        self.chapter.with_extension("html")
+    /// The chapter's page as a link from the book's root has it.
+    pub(crate) fn page(&self) -> String {
+        let page = page(&self.chapter);
+        utf8_percent_encode(&page.to_string_lossy(), UNLIKE_PATHS).to_string()
+    }
+}
+
+/// The page that mdBook makes of a chapter: that of a README is its folder's index.
+pub(crate) fn page(chapter: &Path) -> PathBuf {
+    let name = chapter.file_stem().unwrap_or_default();
+    if name.eq_ignore_ascii_case("readme") {
+        chapter.with_file_name("index.html")
+    } else {
+        chapter.with_extension("html")
     }
 }
 
@@ -121,15 +151,28 @@ mod tests {
         .unwrap();
         assert_eq!(options.reports, Path::new("reports"));
         let (number, step) = options.step("tx").unwrap();
-        assert_eq!((number, step.page()), (2, PathBuf::from("two.html")));
+        assert_eq!((number, &*step.page()), (2, "two.html"));
         assert_eq!(options.step("none"), None);
+        assert_eq!(read("").unwrap().steps, []);
+    }
+
+    #[test]
+    fn pages_are_linked_as_mdbook_names_them() {
+        for (chapter, page) in [
+            ("a/README.md", "a/index.html"),
+            ("what is #1?.md", "what%20is%20%231%3F.html"),
+            ("größe.md", "gr%C3%B6%C3%9Fe.html"),
+        ] {
+            let table =
+                format!("steps = [{{ scenario = 'a', title = 'A', chapter = '{chapter}' }}]");
+            assert_eq!(read(&table).unwrap().steps[0].page(), page);
+        }
     }
 
     #[test]
     fn mistakes_are_named() {
         for (table, said) in [
             ("steps = []\nreport = 'x'", "unknown field `report`"),
-            ("", "missing field `steps`"),
             ("steps = []\nreports = '../x'", "inside the project"),
             ("steps = []\nreports = '/tmp'", "inside the project"),
             (
@@ -142,6 +185,6 @@ mod tests {
             assert!(error.contains(said), "{error}");
         }
         let none = Options::of(&"".parse().unwrap()).unwrap_err();
-        assert!(none.text.contains("no [preprocessor.lab]"));
+        assert!(none.text.contains("no [preprocessor.lab]"), "{none}");
     }
 }

@@ -25,7 +25,19 @@ pub(crate) enum Form {
     /// HTML for `mdbook-lab serve`, which fills in what runs say each time it serves a page.
     Served,
     /// Any other renderer.
-    Plain,
+    Plain {
+        /// It compiles Rust, as `mdbook test` does: what we quote is a part of a program of somebody else.
+        is_tested: bool,
+    },
+}
+
+impl Form {
+    fn language(&self, language: &'static str) -> &'static str {
+        match self {
+            Self::Plain { is_tested: true } if language == "rust" => "rust,ignore",
+            _ => language,
+        }
+    }
 }
 
 /// All that a page can quote.
@@ -38,14 +50,18 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The page with its marks replaced; what it lets a reader run goes into `actions`.
+    /// The page with its marks replaced, but for those that `is_plain` says are meant as text; what it lets a reader
+    /// run goes into `actions`.
     pub(crate) fn write(
         &self,
         page: &str,
         form: &Form,
+        is_plain: impl Fn(usize) -> bool,
         actions: &mut BTreeSet<Action>,
     ) -> Result<String, Vec<Slip>> {
-        let (marks, mut slips) = marks::find(page);
+        let (mut marks, mut slips) = marks::find(page);
+        marks.retain(|mark| !is_plain(mark.range.start));
+        slips.retain(|slip| !is_plain(slip.at));
         let mut written = String::with_capacity(page.len());
         let mut from = 0;
         for Mark { range, ask } in marks {
@@ -75,20 +91,21 @@ impl Writer<'_> {
     fn block(&self, ask: &Ask, form: &Form) -> Result<String, String> {
         match ask {
             Ask::Status(scenario) => self.status(scenario, form),
+            Ask::Progress if self.options.steps.is_empty() => Err(NO_STEPS.to_owned()),
             Ask::Progress => Ok(match form {
                 Form::Served => slot_of_progress(),
                 Form::Baked(ways) => {
                     let html = status::progress(self.options, self.reports, ways).into_string();
                     slot_of_progress().replacen("><", &format!(">{html}<"), 1)
                 }
-                Form::Plain => status::progress_text(self.options, self.reports),
+                Form::Plain { .. } => status::progress_text(self.options, self.reports),
             }),
             Ask::Source { path, anchor } => {
                 let text = self.project.source(path, anchor.as_deref())?;
-                let code = fenced(language(path), &text);
+                let code = fenced(form.language(language(path)), &text);
                 let shown = path.display();
                 Ok(match form {
-                    Form::Plain => format!("`{shown}`:\n\n{code}"),
+                    Form::Plain { .. } => format!("`{shown}`:\n\n{code}"),
                     _ => format!(
                         "<figure class=\"lab-source\">\n<figcaption>{}</figcaption>\n\n{code}\n</figure>",
                         maud::html! { (shown) }.into_string()
@@ -96,15 +113,13 @@ impl Writer<'_> {
                 })
             }
             Ask::Command(target) => {
-                if !self.project.targets.contains_key(target) {
-                    return Err(format!("the Makefile has no target `{}`", target.as_str()));
-                }
+                self.project.check_target(target)?;
                 let code = fenced("sh", &format!("make {}\n", target.as_str()));
                 let action = Action::Make(target.clone());
                 Ok(framed("lab-command", Some(&action), &code, form))
             }
             Ask::Example(name) => {
-                let code = fenced("rust", &self.project.example(name)?);
+                let code = fenced(form.language("rust"), &self.project.example(name)?);
                 let action = Action::Example(name.clone());
                 Ok(framed("lab-example", Some(&action), &code, form))
             }
@@ -127,6 +142,9 @@ impl Writer<'_> {
                 .iter()
                 .map(|step| &*step.scenario)
                 .collect();
+            if known.is_empty() {
+                return NO_STEPS.to_owned();
+            }
             format!(
                 "no step of book.toml has the scenario `{scenario}`; there are {}",
                 known.join(", ")
@@ -139,10 +157,13 @@ impl Writer<'_> {
                 let html = status::status(step, latest().as_deref(), ways).into_string();
                 slot_of_status(scenario).replacen("><", &format!(">{html}<"), 1)
             }
-            Form::Plain => status::status_text(step, latest().as_deref()),
+            Form::Plain { .. } => status::status_text(step, latest().as_deref(), self.options),
         })
     }
 }
+
+const NO_STEPS: &str =
+    "this tells of steps, and book.toml names none: they are [[preprocessor.lab.steps]]";
 
 /// The element that holds a status, empty.
 pub(crate) fn slot_of_status(scenario: &str) -> String {
@@ -164,7 +185,7 @@ fn action(ask: Ask) -> Option<Action> {
 
 /// A block of code in the frame that the page's script looks for.
 fn framed(class: &str, action: Option<&Action>, code: &str, form: &Form) -> String {
-    if matches!(form, Form::Plain) {
+    if matches!(form, Form::Plain { .. }) {
         return match action {
             Some(Action::Example(name)) => format!(
                 "{code}\nTo run it: `cargo run --profile lab --bin {}`",

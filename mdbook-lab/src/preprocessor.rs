@@ -1,7 +1,8 @@
 //! The preprocessor, as mdBook calls it: by itself as a command, or inside [`Guide`](crate::Guide).
 
 use std::{
-    cell::RefCell,
+    borrow::Cow,
+    cell::{LazyCell, RefCell},
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
@@ -53,7 +54,9 @@ impl Lab {
 
     fn form(&self, context: &PreprocessorContext, options: &Options, chapter: &Path) -> Form {
         if context.renderer != "html" {
-            Form::Plain
+            Form::Plain {
+                is_tested: context.renderer == "test",
+            }
         } else if self.served {
             Form::Served
         } else {
@@ -70,8 +73,7 @@ impl Preprocessor for Lab {
     fn run(&self, context: &PreprocessorContext, mut book: Book) -> anyhow::Result<Book> {
         let flaws = |flaw| Flaws(vec![flaw]);
         let options = Options::of(&context.config).map_err(flaws)?;
-        let project =
-            Project::at(&context.root).map_err(|text| flaws(Flaw::of("Makefile", text)))?;
+        let project = Project::at(&context.root);
         let reports = Reports::at(context.root.join(&options.reports));
         let writer = Writer {
             options: &options,
@@ -84,16 +86,9 @@ impl Preprocessor for Lab {
         book.for_each_chapter_mut(|chapter| {
             let path = chapter.path.clone().unwrap_or_default();
             let form = self.form(context, &options, &path);
-            match writer.write(&chapter.content, &form, &mut actions) {
+            match page(&writer, context, chapter, &form, &mut actions) {
                 Ok(written) => chapter.content = written,
-                Err(slips) => {
-                    let source = Original::of(context, chapter);
-                    found.extend(
-                        slips
-                            .into_iter()
-                            .map(|slip| source.flaw(&chapter.content, slip)),
-                    );
-                }
+                Err(flaws) => found.extend(flaws),
             }
         });
         if !found.is_empty() {
@@ -105,6 +100,25 @@ impl Preprocessor for Lab {
             .extend(actions);
         Ok(book)
     }
+}
+
+/// The page of a chapter, or every mistake in it.
+fn page(
+    writer: &Writer<'_>,
+    context: &PreprocessorContext,
+    chapter: &Chapter,
+    form: &Form,
+    actions: &mut BTreeSet<Action>,
+) -> Result<String, Vec<Flaw>> {
+    let text = &chapter.content;
+    // Read where something is marked: most pages of most books have no mark.
+    let source = LazyCell::new(|| Original::of(context, chapter));
+    writer
+        .write(text, form, |at| source.is_escaped(text, at), actions)
+        .map_err(|slips| {
+            let flaws = slips.into_iter().map(|slip| source.flaw(text, slip));
+            flaws.collect()
+        })
 }
 
 /// How the page of a chapter reaches the others, where it is read as a file.
@@ -128,6 +142,7 @@ fn ways(config: &Config, options: &Options, chapter: &Path) -> Ways {
     });
     Ways {
         reports,
+        folder: options.reports.clone(),
         pages: to_root,
     }
 }
@@ -154,25 +169,45 @@ impl Original {
         Flaw::at(&self.file, self.line(content, slip.at), slip.text)
     }
 
-    /// The line in the file of what stands at `at` in `content`: the same one among equal lines.
+    /// The line in the file of what stands at `at` in `content`.
     fn line(&self, content: &str, at: usize) -> usize {
         let number = content[..at].matches('\n').count();
-        let lines: Vec<_> = content.lines().collect();
-        let Some(line) = lines.get(number) else {
-            return number + 1;
-        };
-        let before = lines[..number]
-            .iter()
-            .filter(|other| *other == line)
-            .count();
-        self.text
-            .as_deref()
-            .and_then(|text| {
-                let mut same = text.lines().enumerate().filter(|(_, other)| other == line);
-                same.nth(before)
-            })
+        self.found(content, number)
             .map_or(number, |(number, _)| number)
             + 1
+    }
+
+    /// Whether a backslash is before what stands at `at`: mdBook takes it away before we see the page, and it means us
+    /// as well. Where other files are included only their own text could tell.
+    fn is_escaped(&self, content: &str, at: usize) -> bool {
+        let number = content[..at].matches('\n').count();
+        self.found(content, number).is_some_and(|(_, is)| is)
+    }
+
+    /// Where a line of `content` is in the file, the same one among equal lines, and whether it lost a backslash.
+    fn found(&self, content: &str, number: usize) -> Option<(usize, bool)> {
+        let line = content.lines().nth(number)?;
+        let is_it = |other: &str| other == line || unescaped(other) == line;
+        let before = content
+            .lines()
+            .take(number)
+            .filter(|other| is_it(other))
+            .count();
+        let lines = self.text.as_deref()?.lines().enumerate();
+        let (number, other) = lines.filter(|(_, other)| is_it(other)).nth(before)?;
+        Some((number, other != line))
+    }
+}
+
+/// A line as mdBook's own preprocessor leaves it, which takes the backslash from `\{{#include a.md}}` and from all
+/// that looks like it.
+fn unescaped(line: &str) -> Cow<'_, str> {
+    const ESCAPED: &str = r"\{{#";
+    match line.split_once(ESCAPED) {
+        Some((before, after)) if after.contains("}}") => {
+            Cow::Owned(format!("{before}{}{after}", &ESCAPED[1..]))
+        }
+        _ => Cow::Borrowed(line),
     }
 }
 
@@ -191,6 +226,32 @@ mod tests {
         assert_eq!(original.line(content, content.rfind('x').unwrap()), 5);
         // Of included text there is only the place in the whole.
         assert_eq!(original.line(content, content.find('2').unwrap()), 3);
+    }
+
+    #[test]
+    fn a_backslash_is_remembered() {
+        let line = "{{#lab progress}}";
+        let original = Original {
+            file: PathBuf::from("book/a.md"),
+            text: Some(format!("{line}\n\\{line}\n\n{line}\n")),
+        };
+        let content = format!("{line}\n{line}\n\n{line}\n");
+        let escaped: Vec<_> = content
+            .match_indices(line)
+            .map(|(at, _)| {
+                (
+                    original.is_escaped(&content, at),
+                    original.line(&content, at),
+                )
+            })
+            .collect();
+        assert_eq!(escaped, [(false, 1), (true, 2), (false, 4)]);
+        // As it comes where ours is called before mdBook's own.
+        let raw = original.text.clone().unwrap();
+        assert!(
+            raw.match_indices(line)
+                .all(|(at, _)| !original.is_escaped(&raw, at))
+        );
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! What the pages speak of: the Makefile's targets, source files and examples, as they are now.
 
 use std::{
+    borrow::Cow,
+    cell::OnceCell,
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
@@ -14,24 +16,57 @@ use crate::{
 /// The project that the guide belongs to.
 pub(crate) struct Project {
     root: PathBuf,
-    /// What each target of the Makefile does: the lines of its recipe.
-    pub(crate) targets: BTreeMap<Target, String>,
+    makefile: OnceCell<Result<Makefile, String>>,
 }
 
+/// The rules of a Makefile.
+#[derive(Debug, Default)]
+pub(crate) struct Makefile {
+    /// What each target does: the lines of its recipe.
+    pub(crate) targets: BTreeMap<Target, String>,
+    /// There may be more targets, which only make can tell: of included files, patterns and expansions.
+    is_open: bool,
+}
+
+/// Where make looks for its rules, in this order (GNU make's manual, "What Name to Give Your Makefile").
+pub(crate) const MAKEFILES: [&str; 3] = ["GNUmakefile", "makefile", "Makefile"];
 /// Where examples are, relative to the project.
-const EXAMPLES: &str = "lab-services/examples";
+pub(crate) const EXAMPLES: &str = "lab-services/examples";
 /// The part of an example that pages show.
 const SHOWN: &str = "show";
 
 impl Project {
     /// The project at `root`.
-    pub(crate) fn at(root: &Path) -> Result<Self, String> {
-        let makefile = fs::read_to_string(root.join("Makefile"))
-            .map_err(|error| format!("Makefile can't be read: {error}"))?;
-        Ok(Self {
+    pub(crate) fn at(root: &Path) -> Self {
+        Self {
             root: root.to_owned(),
-            targets: targets(&makefile),
-        })
+            makefile: OnceCell::new(),
+        }
+    }
+
+    /// The rules of its Makefile, or why there are none. It is read when it is first asked for: a book that runs
+    /// nothing needs none.
+    pub(crate) fn makefile(&self) -> Result<&Makefile, &str> {
+        let read = self.makefile.get_or_init(|| {
+            let name = MAKEFILES
+                .into_iter()
+                .find(|name| self.root.join(name).is_file())
+                .ok_or("there is none beside book.toml")?;
+            let text = fs::read(self.root.join(name))
+                .map_err(|error| format!("{name} can't be read: {error}"))?;
+            Ok(Makefile::of(&String::from_utf8_lossy(&text)))
+        });
+        read.as_ref().map_err(String::as_str)
+    }
+
+    /// What is wrong with running `make TARGET`.
+    pub(crate) fn check_target(&self, target: &Target) -> Result<(), String> {
+        let name = target.as_str();
+        match self.makefile() {
+            Ok(makefile) if makefile.may_have(target) => Ok(()),
+            Ok(_) => Err(format!("the Makefile has no target `{name}`")),
+            Err(why) => Err(format!("`make {name}` needs a Makefile: {why}")),
+        }
     }
 
     /// The text of a file, or of a part of it, without the lines that mark parts.
@@ -62,30 +97,80 @@ impl Project {
     }
 }
 
-/// The rules of a Makefile whose targets have plain names, with their recipes.
-fn targets(makefile: &str) -> BTreeMap<Target, String> {
-    let mut found: BTreeMap<Target, String> = BTreeMap::new();
-    let mut current: Vec<Target> = Vec::new();
-    for line in makefile.lines() {
-        if let Some(step) = line.strip_prefix('\t') {
-            for target in &current {
-                let recipe = found.entry(target.clone()).or_default();
+impl Makefile {
+    /// The rules whose targets have plain names, with their recipes.
+    fn of(text: &str) -> Self {
+        let mut makefile = Self::default();
+        let mut current: Vec<Target> = Vec::new();
+        for line in whole_lines(text) {
+            if let Some(step) = line.strip_prefix('\t') {
+                makefile.add(&current, step);
+            } else {
+                makefile.read(&line, &mut current);
+            }
+        }
+        makefile
+    }
+
+    /// Reads a line that is no part of a recipe; `current` are the targets that the next ones belong to.
+    fn read(&mut self, line: &str, current: &mut Vec<Target>) {
+        let line = line.split('#').next().unwrap_or_default();
+        let first = line.split_whitespace().next().unwrap_or_default();
+        if matches!(first, "include" | "-include" | "sinclude") || first.starts_with('$') {
+            self.is_open = true;
+        }
+        let Some((names, rest)) = line.split_once(':') else {
+            return;
+        };
+        current.clear();
+        // `NAME := value` and `NAME = a:b` set a variable.
+        if names.contains('=') || rest.trim_start_matches(':').starts_with('=') {
+            return;
+        }
+        // `a b &: c` makes both at once.
+        for name in names.trim_end_matches('&').split_whitespace() {
+            match name.parse() {
+                Ok(target) => current.push(target),
+                Err(_) => self.is_open |= name.contains('$') || is_pattern(name),
+            }
+        }
+        self.add(current, "");
+        if let Some((_, step)) = rest.split_once(';') {
+            self.add(current, step);
+        }
+    }
+
+    fn add(&mut self, targets: &[Target], step: &str) {
+        for target in targets {
+            let recipe = self.targets.entry(target.clone()).or_default();
+            if !step.is_empty() {
                 recipe.push_str(step);
                 recipe.push('\n');
             }
-        } else if let Some((names, rest)) = line.split_once(':') {
-            let names: Option<Vec<Target>> = names
-                .split_whitespace()
-                .map(|name| name.parse().ok())
-                .collect();
-            // `NAME := value` sets a variable.
-            current = names.filter(|_| !rest.starts_with('=')).unwrap_or_default();
-            for target in &current {
-                found.entry(target.clone()).or_default();
-            }
         }
     }
-    found
+
+    /// Whether `make TARGET` may find a rule: false where it is sure that it won't.
+    pub(crate) fn may_have(&self, target: &Target) -> bool {
+        self.is_open || self.targets.contains_key(target)
+    }
+}
+
+/// Whether a rule's name stands for others that are plain: `step%` does, `%.o` does not.
+fn is_pattern(name: &str) -> bool {
+    name.contains('%') && name.replace('%', "0").parse::<Target>().is_ok()
+}
+
+/// Lines, each with those that a backslash at its end continues it in.
+fn whole_lines(text: &str) -> impl Iterator<Item = Cow<'_, str>> {
+    let mut lines = text.lines();
+    std::iter::from_fn(move || {
+        let mut whole = Cow::Borrowed(lines.next()?);
+        while let Some(begun) = whole.strip_suffix('\\') {
+            whole = Cow::Owned(format!("{begun} {}", lines.next().unwrap_or_default()));
+        }
+        Some(whole)
+    })
 }
 
 fn is_marker(line: &str) -> bool {
@@ -140,19 +225,42 @@ mod tests {
     #[test]
     fn targets_are_those_of_the_rules() {
         let makefile = "A ?= b\nfirst = $(if x,,y:z)\n.PHONY: help\nhelp: ## text: more\n\t@echo a\n\
-                        solve1 solve2: dep\n\t@one $@\n\t@two\nlist := a\n%.o: x\n";
-        let found: Vec<_> = targets(makefile)
-            .into_iter()
+                        solve1 solve2: dep\n\t@one $@\n\t@two\nlist := a\nother ::= a\n%.o: x\n\
+                        out/x pack:: x; @pack\r\na b &: c \\\r\n  d:\r\n\t@c \\\r\n\t  d\r\n";
+        let makefile = Makefile::of(makefile);
+        let found: Vec<_> = makefile
+            .targets
+            .iter()
             .map(|(target, recipe)| format!("{} {recipe:?}", target.as_str()))
             .collect();
         assert_eq!(
             found,
             [
+                r#"a "@c  \t  d\n""#,
+                r#"b "@c  \t  d\n""#,
                 r#"help "@echo a\n""#,
+                r#"pack " @pack\n""#,
                 r#"solve1 "@one $@\n@two\n""#,
                 r#"solve2 "@one $@\n@two\n""#,
             ]
         );
+        let (help, tea) = ("help".parse().unwrap(), "tea".parse().unwrap());
+        assert!(makefile.may_have(&help) && !makefile.may_have(&tea));
+    }
+
+    #[test]
+    fn what_only_make_can_tell_is_not_denied() {
+        let tea = "tea".parse().unwrap();
+        for open in [
+            "include common.mk",
+            "-include $(FILES)",
+            "$(eval $(call rules,tea))",
+            "$(ALL): x",
+            "t%: x",
+            "%:\n\t@x",
+        ] {
+            assert!(Makefile::of(open).may_have(&tea), "{open}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! What the runs say, as it stands in the pages: the latest run of a step, and all steps.
 
+use std::path::PathBuf;
+
 use lab_record::{Brief, Outcome, Reports, Run, baseline};
 use maud::{Markup, html};
 
@@ -18,15 +20,18 @@ fn is_told(brief: &Brief) -> bool {
 pub(crate) struct Ways {
     /// In front of a path in the reports folder; none where no link could lead there.
     pub(crate) reports: Option<String>,
+    /// The reports folder, relative to the project, for who looks there.
+    pub(crate) folder: PathBuf,
     /// In front of a page of the book.
     pub(crate) pages: String,
 }
 
 impl Ways {
     /// As `mdbook-lab serve` has it.
-    pub(crate) fn served() -> Self {
+    pub(crate) fn served(options: &Options) -> Self {
         Self {
             reports: Some("/reports/".to_owned()),
+            folder: options.reports.clone(),
             pages: "/".to_owned(),
         }
     }
@@ -125,7 +130,7 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
 fn link(ways: &Ways, text: &str, path: &str) -> Markup {
     html! {
         @if let Some(base) = &ways.reports { a href={ (base) (path) } { (text) } }
-        @else { (text) ": " code { "reports/" (path) } }
+        @else { (text) ": " code { (ways.folder.join(path).display()) } }
     }
 }
 
@@ -199,7 +204,7 @@ pub(crate) fn progress(options: &Options, reports: &Reports, ways: &Ways) -> Mar
         ol {
             @for (index, (step, state)) in states.iter().enumerate() {
                 li class={ "lab-step lab-" (state.class()) } {
-                    a href={ (ways.pages) (step.page().display()) } { (step.title) }
+                    a href={ (ways.pages) (step.page()) } { (step.title) }
                     ": " (state.words())
                     @if Some(index) == next { strong { " ← next" } }
                 }
@@ -209,7 +214,11 @@ pub(crate) fn progress(options: &Options, reports: &Reports, ways: &Ways) -> Mar
 }
 
 /// The status as plain text, for other renderers than HTML.
-pub(crate) fn status_text(step: (usize, &Step), latest: Option<&Latest>) -> String {
+pub(crate) fn status_text(
+    step: (usize, &Step),
+    latest: Option<&Latest>,
+    options: &Options,
+) -> String {
     let Some(latest) = latest else {
         return format!("No run of your code yet: `make step{}` makes one.", step.0);
     };
@@ -223,10 +232,10 @@ pub(crate) fn status_text(step: (usize, &Step), latest: Option<&Latest>) -> Stri
             format!(" {title}: {seen}, limit {limit}.")
         });
     format!(
-        "**{}**{score}, {}.{headline} Report: `reports/{}`",
+        "**{}**{score}, {}.{headline} Report: `{}`",
         latest.run.verdict_words(),
         latest.when(),
-        latest.report()
+        options.reports.join(latest.report()).display()
     )
 }
 

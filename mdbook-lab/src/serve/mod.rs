@@ -75,23 +75,23 @@ pub enum ServeError {
     Build(#[from] BuildError),
     /// The port is taken, or not allowed.
     #[error(
-        "can't listen on 127.0.0.1:{port}: {source}; is another guide open? \
+        "can't listen on 127.0.0.1:{port}: {reason}; is another guide open? \
          `--port {next}` takes another port", next = port.saturating_add(1)
     )]
     Bind {
         /// The port.
         port: u16,
-        /// What the system says.
-        source: io::Error,
+        /// What the system says; in the middle of what we say, so that it is no source.
+        reason: io::Error,
     },
     /// The folders of the book can't be watched.
-    #[error("can't watch the book for changes: {0}")]
+    #[error("can't watch the book for changes")]
     Watch(#[from] notify::Error),
     /// The operating system gives no random numbers.
-    #[error("the operating system gives no random numbers: {0}")]
+    #[error("the operating system gives no random numbers")]
     Random(#[from] getrandom::Error),
     /// Anything else that the system refuses.
-    #[error("can't start the server: {0}")]
+    #[error("can't start the server")]
     System(#[from] io::Error),
 }
 
@@ -114,7 +114,12 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
     let listener = bind(options.port).await?;
     let mut signals = Signals::new()?;
     let news = Arc::new(Newsroom::new());
-    let shelf = build(Arc::clone(&guide), &news, Changes::below(&root)?).await?;
+    let shelf = build(
+        Arc::clone(&guide),
+        &news,
+        Changes::of(guide.sources(), guide.reports())?,
+    )
+    .await?;
     follow(Arc::clone(&guide), &news);
 
     let desk = Arc::new(Desk::new(root.clone(), Arc::clone(&news)));
@@ -150,7 +155,7 @@ async fn bind(port: u16) -> Result<TcpListener, ServeError> {
     };
     bound
         .await
-        .map_err(|source| ServeError::Bind { port, source })
+        .map_err(|reason| ServeError::Bind { port, reason })
 }
 
 /// Builds the book, and again at every change.
@@ -191,11 +196,12 @@ fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
                 error: None,
             },
             Err(error) => {
+                let error = lab_say::reason(&error);
                 note!("{error}");
                 Message::Reload {
                     book: None,
                     pages: Vec::new(),
-                    error: Some(error.to_string()),
+                    error: Some(error),
                 }
             }
         });
@@ -277,6 +283,32 @@ impl Signals {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
             _ = hangup.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{error::Error, iter::successors};
+
+    use super::*;
+
+    #[test]
+    fn a_cause_is_told_once() {
+        let full = || io::Error::other("disk full");
+        for error in [
+            ServeError::Build(BuildError::Folder(full())),
+            ServeError::Bind {
+                port: 80,
+                reason: full(),
+            },
+            ServeError::System(full()),
+        ] {
+            let first: &(dyn Error + 'static) = &error;
+            let chain = successors(Some(first), |error| error.source());
+            let told: Vec<_> = chain.map(ToString::to_string).collect();
+            let told = told.join(": ");
+            assert_eq!(told.matches("disk full").count(), 1, "{told}");
         }
     }
 }

@@ -117,7 +117,11 @@ async fn page(State(parts): Shared, request: Request) -> Response {
     if let Some(response) = show(folder.clone(), path, guide.clone()).await {
         return response;
     }
-    match show(folder, "/404.html".to_owned(), guide).await {
+    let lost = match &site.declared.not_found {
+        Some(lost) => show(folder, format!("/{lost}"), guide).await,
+        None => None,
+    };
+    match lost {
         Some(mut response) => {
             *response.status_mut() = StatusCode::NOT_FOUND;
             response
@@ -131,10 +135,15 @@ async fn report(State(parts): Shared, uri: Uri) -> Response {
     if path.is_empty() {
         return redirect("/reports/", StatusCode::PERMANENT_REDIRECT);
     }
-    show(parts.guide.reports().to_owned(), path.to_owned(), None)
+    if let Some(report) = show(parts.guide.reports().to_owned(), path.to_owned(), None).await {
+        return report;
+    }
+    // A book may have chapters in a folder of that name.
+    let book = parts.shelf.site().folder().to_owned();
+    show(book, uri.path().to_owned(), Some(Arc::clone(&parts.guide)))
         .await
         .unwrap_or_else(|| {
-            let text = "There is no such report. `make step1` makes the first.\n";
+            let text = "There is no such report. A run makes one.\n";
             (StatusCode::NOT_FOUND, text).into_response()
         })
 }

@@ -35,7 +35,7 @@ pub enum BuildError {
     #[error(transparent)]
     Guide(#[from] GuideError),
     /// The temporary folder can't be used.
-    #[error("can't build the book into the system's temporary folder: {0}")]
+    #[error("can't build the book into the system's temporary folder")]
     Folder(#[from] io::Error),
 }
 

@@ -1,7 +1,8 @@
 //! Sees what the book is made of change.
 
 use std::{
-    path::Path,
+    collections::BTreeSet,
+    path::{Path, PathBuf},
     sync::mpsc::{self, Receiver, RecvTimeoutError},
     time::{Duration, Instant},
 };
@@ -11,46 +12,46 @@ use notify::{
     event::{AccessKind, AccessMode},
 };
 
-/// Folders that pages are made of or quote, with all below them.
-const FOLDERS: &[&str] = &[
-    "book",
-    "lab-services/src/cases",
-    "lab-services/examples",
-    "driver/scenarios",
-    "deploy/k8s",
-    "mdbook-lab/assets",
-];
-/// Files at the root that pages are made of or name.
-const FILES: &[&str] = &["book.toml", "Makefile"];
 /// Editors write a file in several steps; a change is over when it was quiet for so long.
 const QUIET: Duration = Duration::from_millis(100);
 /// Who writes without a pause does not put the build off for longer.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// Changes below the watched folders, as long as this is held.
+/// Changes of what is watched, as long as this is held.
 pub(crate) struct Changes {
     events: Receiver<()>,
     _watcher: RecommendedWatcher,
 }
 
 impl Changes {
-    /// Watches below `root`. Folders that do not exist are left out.
-    pub(crate) fn below(root: &Path) -> notify::Result<Self> {
+    /// Watches files, and folders with all below them. A file is watched in its folder, since an editor may put another
+    /// in its place; what is not there is seen when it comes, but a folder's files are not. What is in `reports` is no
+    /// part of a book, even of one that is made of all that is around it.
+    pub(crate) fn of(sources: &[PathBuf], reports: &Path) -> notify::Result<Self> {
+        // As the system reports them.
+        let sources: Vec<_> = sources.iter().map(|source| resolved(source)).collect();
+        let folders: BTreeSet<_> = sources.iter().filter(|source| source.is_dir()).collect();
+        let around: BTreeSet<_> = sources
+            .iter()
+            .filter_map(|source| source.parent())
+            .filter(|around| around.is_dir())
+            .filter(|around| !folders.iter().any(|folder| around.starts_with(folder)))
+            .collect();
+
         let (changed, events) = mpsc::channel();
-        let home = root.to_owned();
+        let (meant, reports) = (sources.clone(), resolved(reports));
         let mut watcher = notify::recommended_watcher(move |event: notify::Result<Event>| {
             // An error means that notices were lost: better build once too often.
-            if event.map_or(true, |event| matters(&home, &event)) {
+            if event.map_or(true, |event| matters(&meant, &reports, &event)) {
                 let _ = changed.send(());
             }
         })?;
-        for folder in FOLDERS {
-            let folder = root.join(folder);
-            if folder.is_dir() {
-                watcher.watch(&folder, RecursiveMode::Recursive)?;
-            }
+        for folder in &folders {
+            watcher.watch(folder, RecursiveMode::Recursive)?;
         }
-        watcher.watch(root, RecursiveMode::NonRecursive)?;
+        for folder in around {
+            watcher.watch(folder, RecursiveMode::NonRecursive)?;
+        }
         Ok(Self {
             events,
             _watcher: watcher,
@@ -74,20 +75,24 @@ impl Changes {
     }
 }
 
+/// A path without links, as far as it leads to something.
+fn resolved(path: &Path) -> PathBuf {
+    let whole = path.canonicalize().ok();
+    let in_folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+    whole.or_else(in_folder).unwrap_or_else(|| path.to_owned())
+}
+
 /// Whether a notice is of something that pages show. Building reads these files: reading must not
 /// count as a change.
-fn matters(root: &Path, event: &Event) -> bool {
+fn matters(sources: &[PathBuf], reports: &Path, event: &Event) -> bool {
     let written = match event.kind {
         EventKind::Access(kind) => kind == AccessKind::Close(AccessMode::Write),
         _ => true,
     };
-    written
-        && event.paths.iter().any(|path| {
-            path.strip_prefix(root).is_ok_and(|inside| {
-                FOLDERS.iter().any(|folder| inside.starts_with(folder))
-                    || FILES.iter().any(|file| inside == Path::new(file))
-            })
-        })
+    let is_source = |path: &PathBuf| {
+        !path.starts_with(reports) && sources.iter().any(|source| path.starts_with(source))
+    };
+    written && event.paths.iter().any(is_source)
 }
 
 #[cfg(test)]
@@ -98,24 +103,33 @@ mod tests {
 
     #[test]
     fn changes_of_the_book_count_and_others_do_not() {
-        let home = Path::new("/lab");
-        let event = |kind, path: &str| Event::new(kind).add_path(home.join(path));
+        let sources = ["/lab/book", "/lab/Makefile"].map(PathBuf::from);
+        let reports = Path::new("/lab/book/reports");
+        let matters = |event: Event| matters(&sources, reports, &event);
+        let event = |kind, path: &str| Event::new(kind).add_path(Path::new("/lab").join(path));
         let written = EventKind::Access(AccessKind::Close(AccessMode::Write));
         let read = EventKind::Access(AccessKind::Open(AccessMode::Any));
-        assert!(matters(home, &event(written, "book/step1.md")));
-        assert!(matters(home, &event(EventKind::Any, "Makefile")));
-        assert!(!matters(home, &event(read, "book/step1.md")));
-        assert!(!matters(home, &event(written, "Cargo.lock")));
-        assert!(!matters(home, &event(written, "reports/tx/data.json")));
+        assert!(matters(event(written, "book/step1.md")));
+        assert!(matters(event(EventKind::Any, "Makefile")));
+        assert!(!matters(event(read, "book/step1.md")));
+        assert!(!matters(event(written, "Cargo.lock")));
+        assert!(!matters(event(written, "bookmark")));
+        assert!(!matters(event(written, "book/reports/tx/data.json")));
     }
 
     #[test]
-    fn a_saved_page_is_seen() {
+    fn a_saved_page_and_a_new_file_are_seen() {
         let root = tempfile::tempdir().unwrap();
-        let root = root.path().canonicalize().unwrap();
-        fs::create_dir(root.join("book")).unwrap();
-        let changes = Changes::below(&root).unwrap();
-        fs::write(root.join("book/step1.md"), "hello").unwrap();
-        assert!(changes.wait());
+        let [book, makefile] = ["src", "Makefile"].map(|name| root.path().join(name));
+        fs::create_dir(&book).unwrap();
+        for file in [book.join("page.md"), makefile.clone()] {
+            let changes = Changes::of(
+                &[book.clone(), makefile.clone()],
+                &root.path().join("reports"),
+            )
+            .unwrap();
+            fs::write(file, "hello").unwrap();
+            assert!(changes.wait());
+        }
     }
 }

@@ -127,6 +127,14 @@ fn what_is_opened_is_closed() {
 }
 
 #[test]
+fn what_is_commented_out_names_nothing() {
+    let comment = "\n<!--\n<details>\n\n{{#lab nonsense}} <a href=\"none.html\">f</a>\n-->\n";
+    let said = Project::new().append("book/index.md", comment);
+    let said = said.run(&["check"], "");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+}
+
+#[test]
 fn outside_a_project_it_says_where_to_be() {
     let project = Project::new().remove("book.toml");
     let flaw = flaws(&project);

@@ -1,6 +1,7 @@
 //! The preprocessor as mdBook calls it, and `mdbook-lab check`, on a small project of their own.
 
 mod check;
+mod elsewhere;
 mod mistakes;
 mod pages;
 mod project;

@@ -21,6 +21,12 @@ fn for_other_renderers_they_are_plain_markdown() {
 }
 
 #[test]
+fn quoted_code_is_no_test_of_the_book() {
+    let written = pages(&Project::new().preprocess("test"));
+    assert_eq!(written.matches("```rust,ignore\n").count(), 2, "{written}");
+}
+
+#[test]
 fn without_runs_a_page_says_how_to_make_one() {
     let project = Project::new();
     fs::remove_dir_all(project.root().join("reports")).expect("reports");

@@ -1,5 +1,10 @@
 //! What mdBook asks of a preprocessor besides its work.
 
+use std::path::Path;
+
+use mdbook_preprocessor::MDBOOK_VERSION;
+use serde_json::{Value, json};
+
 use crate::project::{Project, empty_book};
 
 #[test]
@@ -12,9 +17,9 @@ fn every_renderer_is_supported() {
 }
 
 #[test]
-fn another_series_of_mdbook_is_warned_of_and_served() {
+fn another_series_of_mdbook_that_sends_the_same_is_warned_of_and_served() {
     let project = Project::new();
-    for (version, warns) in [("0.4.52", true), ("0.5.99", false), ("1.0.0", true)] {
+    for (version, warns) in [("0.6.0", true), ("0.5.99", false), ("1.0.0", true)] {
         let said = project.run(&[], &empty_book(project.root(), version).to_string());
         assert_eq!(said.code, Some(0), "{version}: {}", said.err);
         assert_eq!(said.out, r#"{"items":[]}"#);
@@ -22,16 +27,90 @@ fn another_series_of_mdbook_is_warned_of_and_served() {
     }
 }
 
+fn refused(input: &str) -> String {
+    let said = Project::new().run(&[], input);
+    assert_eq!(
+        (said.code, said.out.as_str()),
+        (Some(2), ""),
+        "{input:?}: {}",
+        said.err
+    );
+    said.err
+}
+
+/// What mdBook 0.4.52 writes for a book of a chapter, a line and a part: its types are in `src/book/book.rs`,
+/// `src/preprocess/mod.rs` and `src/config.rs` of that version.
+fn book_of_0_4() -> Value {
+    json!([
+        {
+            "root": "/a/book",
+            "config": {
+                "book": {"authors": [], "language": "en", "src": "src", "title": "A book"},
+                "output": {"html": {"multilingual": false}},
+                "preprocessor": {"lab": {"command": "mdbook-lab"}},
+            },
+            "renderer": "html",
+            "mdbook_version": "0.4.52",
+        },
+        {
+            "sections": [
+                {"Chapter": {
+                    "name": "A chapter",
+                    "content": "# A chapter\n",
+                    "number": [1],
+                    "sub_items": [],
+                    "path": "a.md",
+                    "source_path": "a.md",
+                    "parent_names": [],
+                }},
+                "Separator",
+                {"PartTitle": "A part"},
+            ],
+            "__non_exhaustive": null,
+        },
+    ])
+}
+
+#[test]
+fn a_series_that_sends_something_else_is_told_which_is_wanted() {
+    let wanted = |version: &str| {
+        format!(
+            "mdbook-lab needs mdBook 0.5; this is {version}: \
+             cargo install mdbook --version {MDBOOK_VERSION} --locked\n"
+        )
+    };
+    assert_eq!(refused(&book_of_0_4().to_string()), wanted("0.4.52"));
+    let mut later = empty_book(Path::new("/a/book"), "0.6.0");
+    later[1] = json!({"chapters": []});
+    assert_eq!(refused(&later.to_string()), wanted("0.6.0"));
+}
+
+#[test]
+fn what_our_series_has_new_is_named() {
+    let mut new = empty_book(Path::new("/a/book"), "0.5.99");
+    new[0]["config"]["book"] = json!({"subtitle": "and more"});
+    let err = refused(&new.to_string());
+    assert!(
+        err.starts_with("can't read what mdBook 0.5.99 sends"),
+        "{err}"
+    );
+    assert_eq!(err.matches("unknown field `subtitle`").count(), 1, "{err}");
+}
+
 #[test]
 fn what_is_no_book_is_refused() {
-    let project = Project::new();
-    for input in ["", "{", "[]", "[{}, {}]", "hello"] {
-        let said = project.run(&[], input);
-        assert_eq!((said.code, said.out.as_str()), (Some(2), ""), "{input:?}");
+    for nothing in ["", " \r\n"] {
+        let err = refused(nothing);
         assert!(
-            said.err.contains("Unable to parse the input"),
-            "{}",
-            said.err
+            err.starts_with("there is no book on standard input"),
+            "{err}"
+        );
+    }
+    for other in ["{", "[]", "[{}, {}]", "hello", "\u{feff}[]"] {
+        let err = refused(other);
+        assert!(
+            err.starts_with("standard input is not what mdBook sends"),
+            "{other:?}: {err}"
         );
     }
 }

@@ -64,7 +64,7 @@ fn pieces(more: &'static [&'static str]) -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn unmarked_text_is_unchanged(text in pieces(&[])) {
-        prop_assume!(!text.contains("{{#lab"));
+        prop_assume!(!text.replace([' ', '\t'], "").contains("{{#lab"));
         let project = Project::new();
         prop_assert_eq!(page(&project, &text), Ok(text));
     }

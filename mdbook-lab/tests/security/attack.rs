@@ -83,7 +83,8 @@ impl Guide {
         })
     }
 
-    fn project() -> TempDir {
+    /// The fixture, to be changed before it is served.
+    pub(crate) fn project() -> TempDir {
         let project = tempfile::tempdir().expect("a temporary folder");
         let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
         copy(&ours.join("tests/fixtures/served"), project.path());
