@@ -222,12 +222,11 @@ impl Manifests<'_> {
                 pod["labels"][&key] = value.into();
             }
         }
-        if let Some(container) = container(object)
+        if let Some(image) = self.image
+            && let Some(container) = container(object)
             && (container["args"].is_array() || container["command"].is_array())
         {
-            if let Some(image) = self.image {
-                container["image"] = image.into();
-            }
+            container["image"] = image.into();
         }
     }
 }
