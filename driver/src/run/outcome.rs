@@ -6,7 +6,9 @@ use lab_load::{
     Sample,
     summary::{self, Span, Window, windows},
 };
-use lab_record::{Finite, Outcome, Phase, Run, RunId, SCHEMA, Series, Validity, Verdict};
+use lab_record::{
+    Finite, Outcome, Phase, Run, RunId, SCHEMA, SelfCheck, Series, Validity, Verdict,
+};
 
 use super::{Order, Played, course::Early};
 use crate::{
@@ -66,22 +68,13 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         &limits,
     );
     if recording.connects.starved > 0 && order.platform.is_sent_from_here() {
-        let mut findings = self_check.findings.iter_mut();
-        if let Some(finding) = findings.find(|finding| finding.name == "connections") {
-            finding.text.push_str(&limits::of_connections());
-        }
+        name_the_limit(&mut self_check);
     }
     let verdict = if played.interrupted {
-        Verdict {
-            outcome: Outcome::Cancelled,
-            score: None,
-        }
+        without_score(Outcome::Cancelled)
     } else if ended_early.is_some() && self_check.validity != Validity::Invalid {
         // A score is of all checks.
-        Verdict {
-            outcome: Outcome::Fail,
-            score: None,
-        }
+        without_score(Outcome::Fail)
     } else {
         score::verdict(&checks, self_check.validity)
     };
@@ -123,6 +116,21 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         verdict,
         checks,
         self_check,
+    }
+}
+
+fn without_score(outcome: Outcome) -> Verdict {
+    Verdict {
+        outcome,
+        score: None,
+    }
+}
+
+/// Says which limit of this machine kept connections from being opened.
+fn name_the_limit(self_check: &mut SelfCheck) {
+    let mut findings = self_check.findings.iter_mut();
+    if let Some(finding) = findings.find(|finding| finding.name == "connections") {
+        finding.text.push_str(&limits::of_connections());
     }
 }
 
