@@ -9,7 +9,7 @@ mod left;
 mod live;
 mod load;
 mod outcome;
-mod plan;
+pub(crate) mod plan;
 mod sources;
 pub mod terminal;
 

@@ -5,7 +5,8 @@ use std::{path::Path, time::Duration};
 use anyhow::{Context, Result};
 use lab_load::{
     Again, ClassPlan, Plan, Repeat, Template,
-    schedule::{self, Shape, Spacing, Stretch},
+    schedule::{Schedule, Shape, Spacing, Stretch},
+    summary::Span,
 };
 use lab_record::RunId;
 
@@ -13,6 +14,7 @@ use crate::{
     code::Code,
     platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec},
     scenario::{Arrivals, Class, Phase, Scenario},
+    score,
 };
 
 use super::{Order, autoscaler::Manifests};
@@ -68,7 +70,7 @@ pub(super) fn stack(order: &Order<'_>, manifests: Option<&Manifests>, folder: &P
 }
 
 /// The load of a scenario, with every arrival fixed.
-pub(super) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
+pub(crate) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
     let patience = scenario.classes.iter().map(|class| class.timeout).max();
     let classes = scenario.classes.iter().enumerate();
     Ok(Plan {
@@ -79,7 +81,17 @@ pub(super) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
         connections_per_target: CONNECTIONS,
         // Longer than any request can last: nothing is cut off.
         drain: patience.unwrap_or_default() + Duration::from_secs(1),
+        phases: scenario.spans().map(span).collect(),
+        lateness: scenario.lateness_limit,
     })
+}
+
+fn span((phase, from, to): (&Phase, Duration, Duration)) -> Span {
+    Span {
+        name: phase.name.clone(),
+        from,
+        to,
+    }
 }
 
 fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassPlan> {
@@ -117,7 +129,9 @@ fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassP
             statuses: again.statuses.clone(),
         }),
         keeps_answers: class.receipts,
-        arrivals: schedule::arrivals(&stretches, spacing),
+        keeps_keys: score::needs_keys(scenario, class),
+        expectation: class.expectation(),
+        schedule: Schedule { stretches, spacing },
     })
 }
 
