@@ -79,7 +79,7 @@ verify: ## starter fails, reference passes, each cheat fails; ROUNDS=10 BUSY=1 t
 attacks: ## attacks on the guide and the services, tried and counted: see SECURITY.md
 	@sh scripts/attacks.sh
 
-bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LONG=1 adds a quarter of an hour
+bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LONG=1 adds half an hour
 	@$(driver) bench $(if $(LONG),--long)
 
 chaos: ## faults with the real programs, on a copy of the project: tried, survived, lost; LONG=1 SEED=n ONLY=group

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lab_load::{HICCUP_CELL, Recording, Sample};
+use lab_load::{HICCUP_CELL, Recording};
 use lab_record::{Finding, SelfCheck, Validity};
 use lab_remote::PodRecord;
 
@@ -21,7 +21,7 @@ pub use standstills::Standstills;
 /// only suspect.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// How late a send may leave, and how long the machine may pause.
+    /// How late a send may leave, as in the plan of the load, and how long the machine may pause.
     ///
     /// 25 ms is above what a busy machine makes of a wake-up (of 262 runs on two shared cores half had a p99 of
     /// lateness below 5 ms, nine in ten below 14 ms) and a quarter of what the scenarios tell apart, which
@@ -101,27 +101,18 @@ pub fn judge(
 }
 
 fn send_lateness(recording: &Recording, standstills: &Standstills, limits: &Limits) -> Finding {
-    let mut lateness: Vec<Duration> = recording
-        .samples
-        .iter()
-        .filter_map(Sample::lateness)
-        .collect();
-    lateness.sort_unstable();
-    let Some(worst) = lateness.last() else {
+    let lateness = recording.cells.lateness();
+    if lateness.sent() == 0 {
         return finding("send lateness", Validity::Suspect, "Nothing was sent.");
-    };
-    let late = lateness.iter().filter(|of| **of > limits.lateness).count();
-    let share = late as f64 / lateness.len() as f64;
-    let apart = recording
-        .samples
-        .iter()
-        .filter(|sample| !standstills.cover(sample.intended))
-        .filter_map(Sample::lateness);
-    let (late_apart, sent_apart) = apart.fold((0, 0), |(late, sent), of| {
-        (late + usize::from(of > limits.lateness), sent + 1)
+    }
+    let share = lateness.late_share();
+    // A pause of the driver begins and ends with a cell.
+    let apart = recording.cells.all();
+    let apart = apart.filter(|(of, _)| !standstills.cover(of.start));
+    let (late_apart, sent_apart) = apart.fold((0, 0), |(late, sent), (_, cell)| {
+        (late + cell.late, sent + cell.left)
     });
-    let share_apart = f64::from(late_apart as u32) / f64::from(sent_apart.max(1));
-    let p99 = lateness[(lateness.len() * 99).div_ceil(100) - 1];
+    let share_apart = late_apart as f64 / sent_apart.max(1) as f64;
     finding(
         "send lateness",
         standstills.forgive(
@@ -131,10 +122,10 @@ fn send_lateness(recording: &Recording, standstills: &Standstills, limits: &Limi
         format!(
             "{} of {} sends left more than {} late; p99 {}, worst {}. {}",
             percent(share),
-            lateness.len(),
+            lateness.sent(),
             ms(limits.lateness),
-            ms(p99),
-            ms(*worst),
+            ms(lateness.p99()),
+            ms(lateness.worst()),
             allowed(limits.late_sends),
         ),
     )
@@ -145,23 +136,21 @@ fn lateness_per_second(
     standstills: &Standstills,
     limits: &Limits,
 ) -> Finding {
-    let mut seconds: Vec<(u32, u32)> = Vec::new();
-    for sample in &recording.samples {
-        let Some(lateness) = sample.lateness() else {
-            continue;
-        };
-        let second = sample.intended.as_secs() as usize;
+    let mut seconds: Vec<(u64, u64)> = Vec::new();
+    let cells = recording.cells.all();
+    for (of, cell) in cells.filter(|(_, cell)| cell.left > 0) {
+        let second = of.start.as_secs() as usize;
         if seconds.len() <= second {
             seconds.resize(second + 1, (0, 0));
         }
         let (sent, late) = &mut seconds[second];
-        *sent += 1;
-        *late += u32::from(lateness > limits.lateness);
+        *sent += cell.left;
+        *late += cell.late;
     }
     let disturbed: Vec<usize> = seconds
         .iter()
         .enumerate()
-        .filter(|(_, (sent, late))| f64::from(*late) > limits.late_in_a_second * f64::from(*sent))
+        .filter(|(_, (sent, late))| *late as f64 > limits.late_in_a_second * *sent as f64)
         .map(|(second, _)| second)
         .collect();
     let apart = disturbed
@@ -191,7 +180,7 @@ fn balance(recording: &Recording, books: &Result<(), String>) -> Finding {
             Validity::Valid,
             format!(
                 "All {} requests are accounted for.",
-                recording.samples.len()
+                recording.cells.requests()
             ),
         ),
         Err(text) => finding(
@@ -365,7 +354,11 @@ fn ms(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lab_load::{Connects, End};
+    use lab_load::{
+        Cells, ClassPlan, Connects, End, Plan, Sample, Service, Template,
+        schedule::{Schedule, Spacing},
+        summary::Expectation,
+    };
     use lab_record::Pause;
 
     use super::*;
@@ -514,6 +507,36 @@ mod tests {
         assert_eq!(of(&check, "send lateness"), Validity::Invalid);
     }
 
+    /// Of a class, as far as lateness goes.
+    fn plan() -> Plan {
+        let class = ClassPlan {
+            name: "quote".to_owned(),
+            service: Service::Api,
+            method: "GET".parse().unwrap(),
+            path: Template::new("/"),
+            body: None,
+            timeout: Duration::from_secs(10),
+            max_in_flight: 1,
+            repeat: None,
+            again: None,
+            keeps_answers: false,
+            keeps_keys: false,
+            expectation: Expectation::default(),
+            schedule: Schedule {
+                stretches: Vec::new(),
+                spacing: Spacing::Even,
+            },
+        };
+        Plan {
+            run: "run".to_owned(),
+            classes: vec![class],
+            connections_per_target: 0,
+            drain: Duration::ZERO,
+            phases: Vec::new(),
+            lateness: Limits::default().lateness,
+        }
+    }
+
     /// 100 sends a second for 10 seconds, late by what `lateness` says of each.
     fn recording(lateness: impl Fn(u64) -> u64) -> Recording {
         let sample = |n: u64| {
@@ -530,8 +553,12 @@ mod tests {
                 attempt: 0,
             }
         };
+        let mut cells = Cells::new(&plan());
+        for n in 0..1000 {
+            cells.add(&sample(n));
+        }
         Recording {
-            samples: (0..1000).map(sample).collect(),
+            cells: cells.into(),
             wall: Duration::from_secs(10),
             hiccups: vec![Duration::from_millis(1); 100],
             ..Recording::default()

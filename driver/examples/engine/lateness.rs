@@ -6,7 +6,7 @@ use std::{
 };
 
 use driver::report::Row;
-use lab_load::{Sample, summary::Distribution};
+use lab_load::summary::Distribution;
 use lab_say::note;
 
 use crate::{load, median, server::Server, spread};
@@ -24,9 +24,9 @@ pub(crate) fn against_the_floor() -> anyhow::Result<Vec<Row>> {
         let plan = load::plan(rate, LENGTH, 1)?;
         let (mut floors, mut ratios) = (Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            let floor = p99(floor(&plan.classes[0].arrivals).into_iter());
+            let floor = p99(floor(plan.classes[0].schedule.arrivals()));
             let recording = load::run(&plan, &server.address)?;
-            let engine = p99(recording.samples.iter().filter_map(Sample::lateness));
+            let engine = recording.cells.lateness().p99().as_secs_f64() * 1e6;
             floors.push(floor);
             ratios.push(engine / floor);
         }
@@ -55,11 +55,10 @@ fn p99(times: impl Iterator<Item = Duration>) -> f64 {
 
 /// How late a thread wakes that sleeps to each arrival and does nothing else; the standard library sleeps
 /// with `clock_nanosleep` on Linux.
-fn floor(arrivals: &[Duration]) -> Vec<Duration> {
+fn floor(arrivals: impl Iterator<Item = Duration>) -> impl Iterator<Item = Duration> {
     let t0 = Instant::now();
-    let wake = |at: &Duration| {
-        thread::sleep((t0 + *at).saturating_duration_since(Instant::now()));
-        t0.elapsed().saturating_sub(*at)
-    };
-    arrivals.iter().map(wake).collect()
+    arrivals.map(move |at| {
+        thread::sleep((t0 + at).saturating_duration_since(Instant::now()));
+        t0.elapsed().saturating_sub(at)
+    })
 }

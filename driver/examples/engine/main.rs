@@ -1,9 +1,9 @@
 //! The load engine beside its peers, on the same server and machine, in one run: CPU per request, lateness of
-//! sends, and what a stall looks like. `make bench` runs it and makes a table of the rows that it prints, one
+//! sends, what a stall looks like, and the memory of a million requests. `make bench` runs it and makes a table of the rows that it prints, one
 //! JSON object a line; progress goes to standard error.
 //!
 //! Peers are `wrk` (Debian and Homebrew have it) and `oha` (`cargo install oha`); one that is not there gets a
-//! row that says so. `--long` adds a run of ten minutes.
+//! row that says so. `--long` adds a run of ten million requests, which takes a quarter of an hour.
 
 mod lateness;
 mod load;
@@ -38,8 +38,9 @@ fn bench(long: bool) -> anyhow::Result<()> {
     peers::cpu_per_request()?.into_iter().for_each(print);
     lateness::against_the_floor()?.into_iter().for_each(print);
     stall::as_each_tells_it()?.into_iter().for_each(print);
+    print(load::memory(1)?);
     if long {
-        print(load::ten_minutes()?);
+        print(load::memory(10)?);
     }
     Ok(())
 }

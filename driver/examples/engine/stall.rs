@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use driver::report::Row;
-use lab_load::{Sample, summary::Distribution};
+use lab_load::summary::Distribution;
 use lab_say::note;
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -101,8 +101,7 @@ fn engine_p90(server: &Server) -> anyhow::Result<Option<f64>> {
     // Theory knows no cost of a thousand new connections at the end of the stall.
     plan.connections_per_target = 1_100;
     let recording = load::run(&plan, &server.address)?;
-    let latencies = recording.samples.iter().map(Sample::latency);
-    let latencies: Distribution = latencies.map(|latency| (latency, false)).collect();
+    let latencies: Distribution = recording.cells.of(0).map(|(_, cell)| cell).collect();
     let p90 = latencies.percentile(90).context("nothing was sent")?;
     Ok(Some(p90.ms))
 }

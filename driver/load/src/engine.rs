@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    iter::Peekable,
     net::SocketAddr,
     pin::pin,
     rc::Rc,
@@ -18,12 +19,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Cause, End, Endpoint, LoadError, Plan, Recording, Sample, Service, Share, Targets, Told,
-    flight::{Arrival, Desk},
+    flight::{Arrival, ClassDesk, Desk},
     machine,
     meter::Meter,
     pacer::Pacer,
     pool::{Errand, Pool},
     request::Requests,
+    upcoming::Upcoming,
 };
 
 /// A target that doesn't take connections for this long isn't ready.
@@ -86,7 +88,7 @@ async fn heartbeat() {
 /// All that can be done before the start is known.
 struct Prepared {
     orders: Orders,
-    arrivals: Vec<Arrival>,
+    books: Vec<ClassDesk>,
     rotation: Rotation,
     pool: Rc<Pool>,
     pacer: Pacer,
@@ -107,7 +109,7 @@ impl Prepared {
                 .map_err(|source| LoadError::Connect { target, source })?;
         }
         Ok(Self {
-            arrivals: arrivals(plan, *share),
+            books: ClassDesk::all(plan, *share),
             rotation,
             pool,
             pacer: Pacer::new()?,
@@ -132,9 +134,9 @@ impl Prepared {
             .map(|class| Requests::new(class, plan.key_prefix(class)));
         Engine {
             requests: requests.collect(),
-            desk: Rc::new(Desk::new(t0, &plan.classes, &self.arrivals, live, told)),
+            upcoming: Upcoming::new(&plan, share).peekable(),
+            desk: Rc::new(Desk::new(t0, &plan, self.books, live, told)),
             plan,
-            arrivals: self.arrivals,
             rotation: self.rotation,
             pool: self.pool,
             pacer: self.pacer,
@@ -144,7 +146,7 @@ impl Prepared {
 
 struct Engine {
     plan: Plan,
-    arrivals: Vec<Arrival>,
+    upcoming: Peekable<Upcoming>,
     requests: Vec<Requests>,
     rotation: Rotation,
     pool: Rc<Pool>,
@@ -157,10 +159,9 @@ impl Engine {
     async fn dispatch_all(mut self, stop: CancellationToken) -> io::Result<(Self, bool)> {
         let mut stopped = pin!(stop.cancelled());
         let mut now = Instant::now();
-        let mut planned = std::mem::take(&mut self.arrivals).into_iter().peekable();
         loop {
             let again = self.desk.next_again();
-            let is_again = match (planned.peek(), &again) {
+            let is_again = match (self.upcoming.peek(), &again) {
                 (None, None) => break,
                 (Some(planned), Some(again)) => again.intended < planned.intended,
                 (planned, _) => planned.is_none(),
@@ -168,7 +169,7 @@ impl Engine {
             let next = if is_again {
                 again
             } else {
-                planned.peek().copied()
+                self.upcoming.peek().copied()
             };
             let Some(arrival) = next else { break };
             let due = self.desk.t0() + arrival.intended;
@@ -185,7 +186,7 @@ impl Engine {
             if is_again {
                 self.desk.take_again();
             } else {
-                planned.next();
+                self.upcoming.next();
             }
             self.dispatch(arrival, now);
             // With many arrivals overdue at once, let the sends of the first ones through.
@@ -222,33 +223,13 @@ impl Engine {
     fn finish(self, complete: bool, meter: Meter) -> Recording {
         let meter = meter.read();
         Recording {
-            samples: self.desk.take_samples(),
+            cells: Box::new(self.desk.take_cells()),
             ledger: self.desk.ledger(),
             complete,
             connects: self.pool.connects(),
             ..meter
         }
     }
-}
-
-/// The arrivals of all classes that belong to a share, in order of time.
-fn arrivals(plan: &Plan, share: Share) -> Vec<Arrival> {
-    let mut arrivals: Vec<Arrival> = (0u16..)
-        .zip(&plan.classes)
-        .flat_map(|(class, of)| {
-            (0u64..)
-                .zip(&of.arrivals)
-                .filter(move |(n, _)| share.has(*n))
-                .map(move |(n, intended)| Arrival {
-                    intended: *intended,
-                    class,
-                    key: of.key_of(n),
-                    attempt: 0,
-                })
-        })
-        .collect();
-    arrivals.sort_by_key(|arrival| arrival.intended);
-    arrivals
 }
 
 /// Goes round the targets that are ready.

@@ -1,5 +1,5 @@
-//! Requests in flight. Each is a guard that puts exactly one sample on record, whatever happens to
-//! the task that carries it: no request can vanish.
+//! Requests in flight. Each is a guard that counts in exactly one sample, whatever happens to the task that carries it:
+//! no request can vanish.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,7 +10,7 @@ use std::{
 
 use tokio::sync::{Notify, mpsc};
 
-use super::{Again, ClassPlan, End, Ledger, Sample, Told};
+use super::{Again, Cells, ClassPlan, End, Ledger, Plan, Sample, Share, Told};
 
 /// What the dispatcher and the requests in flight share.
 pub(super) struct Desk {
@@ -18,7 +18,7 @@ pub(super) struct Desk {
     classes: RefCell<Vec<ClassDesk>>,
     in_flight: Cell<usize>,
     landed: Notify,
-    samples: RefCell<Vec<Sample>>,
+    cells: RefCell<Cells>,
     live: mpsc::UnboundedSender<Sample>,
     told: mpsc::UnboundedSender<Told>,
     /// Clients that will ask again, and a word when there is one more.
@@ -26,7 +26,8 @@ pub(super) struct Desk {
     pub(super) one_waits: Notify,
 }
 
-struct ClassDesk {
+/// The dispatcher's view of one class.
+pub(super) struct ClassDesk {
     ledger: Ledger,
     in_flight: usize,
     again: Option<Again>,
@@ -66,25 +67,20 @@ pub(super) struct Stamps {
 }
 
 impl Desk {
-    /// A desk for the `arrivals` of a plan's classes.
+    /// A desk for the classes of a plan.
     pub(super) fn new(
         t0: Instant,
-        classes: &[ClassPlan],
-        arrivals: &[Arrival],
+        plan: &Plan,
+        classes: Vec<ClassDesk>,
         live: mpsc::UnboundedSender<Sample>,
         told: mpsc::UnboundedSender<Told>,
     ) -> Self {
-        let mut classes: Vec<_> = classes.iter().map(ClassDesk::new).collect();
-        for arrival in arrivals {
-            classes[usize::from(arrival.class)].ledger.planned += 1;
-        }
         Self {
             t0,
             classes: RefCell::new(classes),
             in_flight: Cell::new(0),
             landed: Notify::new(),
-            // Room for all, so that no reallocation delays a send.
-            samples: RefCell::new(Vec::with_capacity(arrivals.len())),
+            cells: RefCell::new(Cells::new(plan)),
             live,
             told,
             waiting: RefCell::default(),
@@ -145,9 +141,9 @@ impl Desk {
         classes.iter().map(|class| class.ledger).collect()
     }
 
-    /// Hands over everything on record.
-    pub(super) fn take_samples(&self) -> Vec<Sample> {
-        self.samples.take()
+    /// Hands over what became of the requests.
+    pub(super) fn take_cells(&self) -> Cells {
+        self.cells.take()
     }
 
     /// When the next client asks again, and its request.
@@ -169,7 +165,7 @@ impl Desk {
     }
 
     fn record(&self, sample: Sample) {
-        self.samples.borrow_mut().push(sample);
+        self.cells.borrow_mut().add(&sample);
         // Nobody has to watch.
         let _ = self.live.send(sample);
     }
@@ -215,12 +211,22 @@ impl Flight {
 }
 
 impl ClassDesk {
-    fn new(class: &ClassPlan) -> Self {
+    /// Those of a plan, for a share of it. It takes some time, since each arrival is counted.
+    pub(super) fn all(plan: &Plan, share: Share) -> Vec<Self> {
+        let classes = plan.classes.iter();
+        classes.map(|class| Self::new(class, share)).collect()
+    }
+
+    fn new(class: &ClassPlan, share: Share) -> Self {
+        let (arrivals, last_arrival) = class.schedule.extent();
         Self {
-            ledger: Ledger::default(),
+            ledger: Ledger {
+                planned: share.count(arrivals),
+                ..Ledger::default()
+            },
             in_flight: 0,
             again: class.again.clone(),
-            last_arrival: class.arrivals.last().copied().unwrap_or_default(),
+            last_arrival: last_arrival.unwrap_or_default(),
             keeps_answers: class.keeps_answers,
         }
     }

@@ -1,8 +1,9 @@
 //! The load engine. It is open: requests leave when the schedule says, however slow the service,
 //! and latency counts from that moment. It measures; what the figures mean is judged elsewhere.
 //!
-//! [`schedule`] and [`Plan`] say what will be sent; [`start`] sends it and ends in a [`Recording`];
-//! [`summary`] makes counts and percentiles of that.
+//! [`schedule`] and [`Plan`] say what will be sent; [`start`] sends it and ends in a [`Recording`], whose [`Cells`] hold
+//! what became of the requests in memory that does not grow with their number; [`summary`] makes counts and percentiles
+//! of that.
 
 use std::{
     io,
@@ -18,12 +19,14 @@ mod answer;
 mod ask;
 mod berth;
 mod cause;
+mod cells;
 mod connection;
 mod engine;
 mod find;
 mod flight;
 mod floor;
 mod hiccup;
+mod lateness;
 mod machine;
 mod meter;
 mod pacer;
@@ -35,12 +38,15 @@ pub mod schedule;
 mod service;
 pub mod summary;
 mod template;
+mod upcoming;
 
 pub use ask::{Ask, Asker, Reply};
+pub use cells::{Cell, Cells, Ended};
 pub use find::find;
 pub use floor::{Floor, floor};
 pub use hiccup::HICCUP_CELL;
 pub use lab_record::Cause;
+pub use lateness::Lateness;
 pub use machine::raise_open_files;
 pub use plan::{Again, ClassPlan, Plan, PlanError, Repeat, Share, is_path};
 pub use sample::{Connects, End, Ledger, Recording, Sample, Told};

@@ -5,7 +5,11 @@ use std::time::Duration;
 use http::{Method, uri::PathAndQuery};
 use serde::{Deserialize, Serialize};
 
-use super::{Service, Template};
+use super::{
+    Service, Template,
+    schedule::Schedule,
+    summary::{Expectation, Span},
+};
 
 /// Everything that a run sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +24,10 @@ pub struct Plan {
     /// How long to wait, after the last arrival, for requests in flight. Each has its own timeout,
     /// so only a limit below the longest of these cuts anything off.
     pub drain: Duration,
+    /// The phases, for which the requests are counted apart by their intended send, in order.
+    pub phases: Vec<Span>,
+    /// Sends that leave later than this are counted as late.
+    pub lateness: Duration,
 }
 
 /// One class of requests.
@@ -47,8 +55,12 @@ pub struct ClassPlan {
     pub again: Option<Again>,
     /// Whether what the answers say is wanted, as [`Told`](super::Told).
     pub keeps_answers: bool,
-    /// When requests arrive, in order, from the start of the run.
-    pub arrivals: Vec<Duration>,
+    /// Whether it is wanted which keys were asked for and which were answered as wished, for a bit or two a request.
+    pub keeps_keys: bool,
+    /// By what its answers are counted.
+    pub expectation: Expectation,
+    /// When requests arrive.
+    pub schedule: Schedule,
 }
 
 /// A client that retries: every `every`th request is the one `lag` before it over again, with the
@@ -102,6 +114,11 @@ impl Share {
         n % u64::from(self.of) == u64::from(self.index)
     }
 
+    /// How many of the first `total` arrivals of a class belong to it.
+    pub fn count(self, total: u64) -> u64 {
+        (total + u64::from(self.of - 1 - self.index)) / u64::from(self.of)
+    }
+
     /// Its part of a bound on all engines; together they are no less.
     pub fn part(self, bound: usize) -> usize {
         bound.div_ceil(self.of as usize)
@@ -134,9 +151,6 @@ pub enum PlanError {
         /// The path, filled in.
         path: String,
     },
-    /// Arrivals out of order.
-    #[error("class `{0}`: arrivals must be in order of time")]
-    Order(String),
     /// A retry of itself, or one every zero requests.
     #[error("class `{0}`: `every` and `lag` of a repeat must be 1 or more")]
     Repeat(String),
@@ -156,9 +170,6 @@ impl Plan {
             {
                 return Err(PlanError::Name(name()));
             }
-            if !class.arrivals.is_sorted() {
-                return Err(PlanError::Order(name()));
-            }
             if class
                 .repeat
                 .is_some_and(|repeat| repeat.every == 0 || repeat.lag == 0)
@@ -175,14 +186,6 @@ impl Plan {
             }
         }
         Ok(())
-    }
-
-    /// The last arrival of any class.
-    pub fn last_arrival(&self) -> Option<Duration> {
-        self.classes
-            .iter()
-            .filter_map(|class| class.arrivals.last().copied())
-            .max()
     }
 
     /// What every key of a class begins with; `-` and the key's number follow.
@@ -223,6 +226,7 @@ impl ClassPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schedule::Spacing;
 
     fn class(path: &str) -> ClassPlan {
         ClassPlan {
@@ -236,7 +240,12 @@ mod tests {
             repeat: None,
             again: None,
             keeps_answers: false,
-            arrivals: Vec::new(),
+            keeps_keys: false,
+            expectation: Expectation::default(),
+            schedule: Schedule {
+                stretches: Vec::new(),
+                spacing: Spacing::Even,
+            },
         }
     }
 
@@ -246,6 +255,8 @@ mod tests {
             classes,
             connections_per_target: 0,
             drain: Duration::ZERO,
+            phases: Vec::new(),
+            lateness: Duration::ZERO,
         }
     }
 
@@ -257,6 +268,17 @@ mod tests {
         assert_eq!((keys[19], keys[39], keys[59]), (12, 32, 52));
         let own = (0..60).filter(|n| keys[*n as usize] == *n).count();
         assert_eq!(own, 57);
+    }
+
+    #[test]
+    fn shares_count_what_they_have() {
+        for total in 0..20 {
+            for index in 0..3 {
+                let share = Share { index, of: 3 };
+                let has = (0..total).filter(|n| share.has(*n)).count() as u64;
+                assert_eq!(share.count(total), has, "{share:?} of {total}");
+            }
+        }
     }
 
     #[test]
@@ -275,9 +297,6 @@ mod tests {
         assert!(refusal(class("no-slash")).contains("`no-slash` is not a path"));
         assert!(refusal(class("/a b")).contains("`/a b`"));
         assert!(refusal(class("/a#b")).contains("`/a#b`"));
-        let mut disorder = class("/");
-        disorder.arrivals = vec![Duration::from_secs(2), Duration::from_secs(1)];
-        assert!(refusal(disorder).contains("order"));
         let mut itself = class("/");
         itself.repeat = Some(Repeat { every: 1, lag: 0 });
         assert!(refusal(itself).contains("1 or more"));

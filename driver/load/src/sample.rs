@@ -1,9 +1,11 @@
-//! What became of the requests, one by one, and what was noted about the driver meanwhile.
+//! What becomes of a request, and what a run leaves on record.
 
 use std::time::Duration;
 
 use lab_record::Cause;
 use serde::{Deserialize, Serialize};
+
+use super::Cells;
 
 /// One arrival of the schedule and what became of it. Times are offsets from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,11 +76,13 @@ impl Sample {
 }
 
 /// Everything that the load engine noted during a run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
-    /// Every request that was due, in order of its end.
-    pub samples: Vec<Sample>,
-    /// The dispatcher's own counts by class, kept apart from the samples so that each can be
+    /// What became of the requests that were due. It isn't sent: who gets samples one by one counts them himself, and
+    /// has what there was where the sender is lost.
+    #[serde(skip)]
+    pub cells: Box<Cells>,
+    /// The dispatcher's own counts by class, kept apart from the cells so that each can be
     /// checked against the other.
     pub ledger: Vec<Ledger>,
     /// False where the run was stopped or the wait at its end was cut off.

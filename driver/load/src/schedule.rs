@@ -1,4 +1,5 @@
-//! When requests arrive: absolute offsets from the start, all fixed before the run.
+//! When requests arrive: absolute offsets from the start, all fixed before the run and made one by one as they are
+//! needed, so that a schedule takes no memory for its requests.
 //!
 //! Every schedule is one idea. The rate over time is a chain of straight lines, and a request
 //! arrives whenever the expected count, which is the area under those lines, passes a mark. Marks
@@ -49,7 +50,7 @@ impl From<RatePerSecond> for f64 {
 }
 
 /// How the rate of a class goes during one stretch of the run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Shape {
     /// The same throughout.
     Constant(RatePerSecond),
@@ -72,7 +73,7 @@ pub enum Shape {
 }
 
 /// One stretch of a class's schedule, usually a phase of the run.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Stretch {
     /// How long it lasts.
     pub length: Duration,
@@ -81,7 +82,7 @@ pub struct Stretch {
 }
 
 /// How arrivals are spaced at a given rate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Spacing {
     /// Evenly, like a metronome.
     Even,
@@ -98,25 +99,71 @@ pub enum Spacing {
     },
 }
 
-/// The arrivals of consecutive stretches, in order, as offsets from the start of the first.
-///
-/// An arrival lies inside the stretch whose rate caused it: at or after its start, before its end.
-pub fn arrivals(stretches: &[Stretch], spacing: Spacing) -> Vec<Duration> {
-    let mut marks = Marks::new(spacing);
-    let mut arrivals = Vec::new();
-    let mut start = Duration::ZERO;
-    let mut passed = 0.0;
-    for line in stretches.iter().flat_map(Stretch::lines) {
-        let reached = passed + line.area();
-        while marks.next < reached {
-            let moment = start + line.moment(marks.next - passed);
-            arrivals.extend(std::iter::repeat_n(moment, marks.together));
-            marks.advance();
+/// When the requests of a class arrive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// Stretches that follow each other from the start.
+    pub stretches: Vec<Stretch>,
+    /// How arrivals are spaced in them.
+    pub spacing: Spacing,
+}
+
+impl Schedule {
+    /// The arrivals in order, as offsets from the start; the same each time.
+    ///
+    /// An arrival lies inside the stretch whose rate caused it: at or after its start, before its end.
+    pub fn arrivals(&self) -> Arrivals {
+        let lines: Vec<Line> = self.stretches.iter().flat_map(Stretch::lines).collect();
+        Arrivals {
+            lines: lines.into_iter(),
+            marks: Marks::new(self.spacing),
+            line: Line::default(),
+            start: Duration::ZERO,
+            passed: 0.0,
+            reached: 0.0,
+            together: (Duration::ZERO, 0),
         }
-        passed = reached;
-        start += line.length;
     }
-    arrivals
+
+    /// How many arrivals there are, and the last of them. It takes their time: each is made for it.
+    pub fn extent(&self) -> (u64, Option<Duration>) {
+        self.arrivals()
+            .fold((0, None), |(count, _), at| (count + 1, Some(at)))
+    }
+}
+
+/// The arrivals of a [`Schedule`].
+#[derive(Clone, Debug)]
+pub struct Arrivals {
+    lines: std::vec::IntoIter<Line>,
+    marks: Marks,
+    /// The line under way, its start, and the counts expected before it and until its end.
+    line: Line,
+    start: Duration,
+    passed: f64,
+    reached: f64,
+    /// The moment of the last mark, and how many have yet to arrive at it.
+    together: (Duration, usize),
+}
+
+impl Iterator for Arrivals {
+    type Item = Duration;
+
+    fn next(&mut self) -> Option<Duration> {
+        if self.together.1 == 0 {
+            while self.marks.next >= self.reached {
+                self.start += self.line.length;
+                self.passed = self.reached;
+                self.line = self.lines.next()?;
+                self.reached = self.passed + self.line.area();
+            }
+            let moment = self.start + self.line.moment(self.marks.next - self.passed);
+            self.together = (moment, self.marks.together);
+            self.marks.advance();
+        }
+        self.together.1 -= 1;
+        Some(self.together.0)
+    }
 }
 
 impl Stretch {
@@ -139,6 +186,7 @@ impl Stretch {
 }
 
 /// A rate that goes in a straight line.
+#[derive(Clone, Debug, Default)]
 struct Line {
     length: Duration,
     from: f64,
@@ -174,6 +222,7 @@ impl Line {
 }
 
 /// The expected counts at which requests arrive.
+#[derive(Clone, Debug)]
 struct Marks {
     next: f64,
     /// How many arrive at each.
@@ -235,6 +284,30 @@ mod tests {
             length: seconds(length),
             shape: Shape::Constant(rate(per_second)),
         }
+    }
+
+    fn arrivals(stretches: &[Stretch], spacing: Spacing) -> Vec<Duration> {
+        let stretches = stretches.to_vec();
+        Schedule { stretches, spacing }.arrivals().collect()
+    }
+
+    /// All at once, as they were made before they were made one by one.
+    fn all_at_once(stretches: &[Stretch], spacing: Spacing) -> Vec<Duration> {
+        let mut marks = Marks::new(spacing);
+        let mut arrivals = Vec::new();
+        let mut start = Duration::ZERO;
+        let mut passed = 0.0;
+        for line in stretches.iter().flat_map(Stretch::lines) {
+            let reached = passed + line.area();
+            while marks.next < reached {
+                let moment = start + line.moment(marks.next - passed);
+                arrivals.extend(std::iter::repeat_n(moment, marks.together));
+                marks.advance();
+            }
+            passed = reached;
+            start += line.length;
+        }
+        arrivals
     }
 
     fn between(arrivals: &[Duration], from: u64, to: u64) -> usize {
@@ -369,6 +442,7 @@ mod tests {
             spacing in any_spacing(),
         ) {
             let arrivals = arrivals(&stretches, spacing);
+            prop_assert_eq!(&arrivals, &all_at_once(&stretches, spacing));
             prop_assert!(arrivals.is_sorted());
             let end: Duration = stretches.iter().map(|stretch| stretch.length).sum();
             prop_assert!(arrivals.iter().all(|at| *at < end));

@@ -1,4 +1,4 @@
-//! Makes counts and percentiles of samples. Pure: the same samples give the same figures.
+//! Makes counts and percentiles of what became of the requests. Pure: the same cells give the same figures.
 //!
 //! Who failed, timed out or was dropped is in every percentile, as a censored value: slower than
 //! what is known. Percentiles of a longer stretch come from all of its requests, never from
@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use lab_record::{Class, Ends, PhaseStats, Totals};
+use serde::{Deserialize, Serialize};
 
 mod distribution;
 mod windows;
@@ -14,10 +15,10 @@ mod windows;
 pub use distribution::Distribution;
 pub use windows::{Window, windows};
 
-use super::{ClassPlan, End, Plan, Recording, Sample};
+use super::{Cell, Cells, ClassPlan, End, Plan, Recording, cells::InPhase};
 
 /// What a scenario wishes of a class.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Expectation {
     /// Statuses of an answer as wished.
     pub ok: Vec<u16>,
@@ -30,7 +31,7 @@ pub struct Expectation {
 }
 
 /// A named stretch of the run, `from` included, `to` not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// Name of the phase.
     pub name: String,
@@ -86,82 +87,92 @@ pub fn observed(time: Duration, fate: Fate, timeout: Duration) -> Option<(Durati
     }
 }
 
-/// What became of every class, over the run and by phase of the intended send. `expectations` go
-/// with the classes of the plan, in their order.
-pub fn classes(
-    plan: &Plan,
-    expectations: &[Expectation],
-    phases: &[Span],
-    samples: &[Sample],
-) -> Vec<Class> {
-    (0u16..)
-        .zip(plan.classes.iter().zip(expectations))
-        .map(|(index, (class, expectation))| {
-            let of_class = || samples.iter().filter(move |sample| sample.class == index);
-            let stats = |name: &str, from: Duration, to: Duration| {
-                let inside =
-                    move |sample: &&Sample| from <= sample.intended && sample.intended < to;
-                phase_stats(name, class.timeout, expectation, of_class().filter(inside))
-            };
-            Class {
-                name: class.name.clone(),
-                request: class.request(),
-                bystander: expectation.bystander,
-                slo_ms: milliseconds(expectation.slo),
-                timeout_ms: milliseconds(class.timeout),
-                ok: expectation.ok.clone(),
-                expected: expectation.expected.clone(),
-                total: stats("all", Duration::ZERO, Duration::MAX),
-                by_phase: phases
-                    .iter()
-                    .map(|phase| stats(&phase.name, phase.from, phase.to))
-                    .collect(),
-            }
-        })
-        .collect()
+/// What became of every class of a plan, over the run and by phase of the intended send.
+pub fn classes(plan: &Plan, cells: &Cells) -> Vec<Class> {
+    let classes = plan.classes.iter().enumerate();
+    let class = |(index, class): (usize, &ClassPlan)| {
+        let in_phases = cells.in_phases(index);
+        let by_phase = plan.phases.iter().zip(in_phases).map(|(phase, in_phase)| {
+            let span = phase.from..phase.to;
+            let inside = cells
+                .of(index)
+                .filter(move |(of, _)| span.contains(&of.start));
+            phase_stats(&phase.name, inside.map(|(_, cell)| cell), [in_phase])
+        });
+        let all = cells.of(index).map(|(_, cell)| cell);
+        Class {
+            name: class.name.clone(),
+            request: class.request(),
+            bystander: class.expectation.bystander,
+            slo_ms: milliseconds(class.expectation.slo),
+            timeout_ms: milliseconds(class.timeout),
+            ok: class.expectation.ok.clone(),
+            expected: class.expectation.expected.clone(),
+            total: phase_stats("all", all, in_phases),
+            by_phase: by_phase.collect(),
+        }
+    };
+    classes.map(class).collect()
 }
 
 fn phase_stats<'a>(
     phase: &str,
-    timeout: Duration,
-    expectation: &Expectation,
-    samples: impl Iterator<Item = &'a Sample>,
+    cells: impl Iterator<Item = &'a Cell> + Clone,
+    in_phases: impl IntoIterator<Item = &'a InPhase>,
 ) -> PhaseStats {
     let mut counts = Totals::default();
-    let mut ends = Ends::default();
-    let mut good = 0u64;
-    let mut latency = Distribution::default();
-    let mut refusals = Distribution::default();
-    let mut service_time = Distribution::default();
-    for sample in samples {
-        let fate = count(&mut counts, &mut ends, expectation, sample.end);
-        if fate == Fate::Ok && sample.latency() <= expectation.slo {
-            good += 1;
-        }
-        match observed(sample.latency(), fate, timeout) {
-            Some(time) => latency.record(time),
-            None => refusals.record((sample.latency(), false)),
-        }
-        if let Some(time) = sample.service_time()
-            && let Some(time) = observed(time, fate, timeout)
-        {
-            service_time.record(time);
-        }
+    cells.clone().for_each(|cell| add(&mut counts, &cell.due));
+    let good: u64 = cells.clone().map(|cell| cell.good).sum();
+    let mut all = InPhase::default();
+    for in_phase in in_phases {
+        add_ends(&mut all.ends, &in_phase.ends);
+        all.refusals.merge(&in_phase.refusals);
+        all.service_time.merge(&in_phase.service_time);
     }
     PhaseStats {
         phase: phase.to_owned(),
         good_share: good as f64 / counts.offered.max(1) as f64,
         counts,
-        ends,
-        latency: latency.quantiles(),
-        refusals: refusals.quantiles(),
-        service_time: service_time.quantiles(),
+        ends: all.ends,
+        latency: cells.collect::<Distribution>().quantiles(),
+        refusals: all.refusals.quantiles(),
+        service_time: all.service_time.quantiles(),
     }
 }
 
-/// Counts a request's end, by what it means and by what it was.
-fn count(counts: &mut Totals, ends: &mut Ends, expectation: &Expectation, end: End) -> Fate {
-    let fate = expectation.fate(end);
+fn add(all: &mut Totals, part: &Totals) {
+    let Totals {
+        offered,
+        dropped,
+        sent,
+        ok,
+        expected,
+        failed,
+        timed_out,
+        unfinished,
+    } = part;
+    all.offered += offered;
+    all.dropped += dropped;
+    all.sent += sent;
+    all.ok += ok;
+    all.expected += expected;
+    all.failed += failed;
+    all.timed_out += timed_out;
+    all.unfinished += unfinished;
+}
+
+fn add_ends(all: &mut Ends, part: &Ends) {
+    let Ends { statuses, errors } = part;
+    for (status, count) in statuses {
+        *all.statuses.entry(*status).or_default() += count;
+    }
+    for (cause, count) in errors {
+        *all.errors.entry(*cause).or_default() += count;
+    }
+}
+
+/// Counts a request with its fate.
+pub(super) fn count(counts: &mut Totals, fate: Fate) {
     counts.offered += 1;
     if fate != Fate::Dropped {
         counts.sent += 1;
@@ -174,16 +185,19 @@ fn count(counts: &mut Totals, ends: &mut Ends, expectation: &Expectation, end: E
         Fate::Dropped => &mut counts.dropped,
         Fate::Unfinished => &mut counts.unfinished,
     } += 1;
+}
+
+/// Counts the end of a request, where it has a status or a cause.
+pub(super) fn count_end(ends: &mut Ends, end: End) {
     match end {
         End::Answered(status) => *ends.statuses.entry(status).or_default() += 1,
         End::Broken(cause) => *ends.errors.entry(cause).or_default() += 1,
         End::TimedOut | End::Dropped | End::Unfinished => {}
     }
-    fate
 }
 
 /// Checks that no request is missing and none counted twice: the counts of `classes`, made from
-/// samples, against the dispatcher's own. The error says where they part.
+/// cells, against the dispatcher's own. The error says where they part.
 pub fn verify_books(plan: &Plan, recording: &Recording, classes: &[Class]) -> Result<(), String> {
     if recording.ledger.len() != plan.classes.len() || classes.len() != plan.classes.len() {
         return Err(format!(
@@ -267,5 +281,7 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1000.0
 }
 
+#[cfg(test)]
+mod oracle;
 #[cfg(test)]
 mod tests;

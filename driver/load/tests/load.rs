@@ -16,7 +16,7 @@ use hyper_util::rt::TokioIo;
 use lab_load::{
     Again, Cause, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service,
     Targets, Template, Told,
-    schedule::{Shape, Spacing, Stretch, arrivals},
+    schedule::{Schedule, Shape, Spacing, Stretch},
     summary::{self, Distribution, Expectation, Span},
 };
 use tokio::{
@@ -49,7 +49,16 @@ fn class(name: &str, path: &str, rate: f64, length: Duration) -> ClassPlan {
         repeat: None,
         again: None,
         keeps_answers: false,
-        arrivals: arrivals(&[stretch], Spacing::Even),
+        keeps_keys: false,
+        expectation: Expectation {
+            ok: vec![200],
+            slo: ms(500),
+            ..Expectation::default()
+        },
+        schedule: Schedule {
+            stretches: vec![stretch],
+            spacing: Spacing::Even,
+        },
     }
 }
 
@@ -59,6 +68,12 @@ fn plan(class: ClassPlan) -> Plan {
         classes: vec![class],
         connections_per_target: 2,
         drain: ms(20_000),
+        phases: vec![Span {
+            name: "all".into(),
+            from: Duration::ZERO,
+            to: Duration::MAX,
+        }],
+        lateness: ms(25),
     }
 }
 
@@ -94,40 +109,44 @@ async fn start(plan: &Plan, address: SocketAddr) -> Result<(Running, Controls), 
     ))
 }
 
-/// Runs a plan to its end and checks its books.
-async fn run(plan: Plan, address: SocketAddr) -> Recording {
-    let (running, _controls) = start(&plan, address).await.unwrap();
-    let recording = running.finish().await.unwrap();
-    check_books(&plan, &recording);
-    assert!(recording.complete);
-    recording
+/// What came of a plan: what is on record, and every request.
+struct Ran {
+    recording: Recording,
+    samples: Vec<Sample>,
 }
 
-fn check_books(plan: &Plan, recording: &Recording) {
-    let whole = Span {
-        name: "all".into(),
-        from: Duration::ZERO,
-        to: Duration::MAX,
-    };
-    let classes = summary::classes(plan, &[expectation()], &[whole], &recording.samples);
-    summary::verify_books(plan, recording, &classes).unwrap();
-}
+impl std::ops::Deref for Ran {
+    type Target = Recording;
 
-fn expectation() -> Expectation {
-    Expectation {
-        ok: vec![200],
-        slo: ms(500),
-        ..Expectation::default()
+    fn deref(&self) -> &Recording {
+        &self.recording
     }
 }
 
-fn ended(recording: &Recording, end: End) -> usize {
-    let samples = recording.samples.iter();
+/// Runs a plan to its end and checks its books.
+async fn run(plan: Plan, address: SocketAddr) -> Ran {
+    let (running, mut controls) = start(&plan, address).await.unwrap();
+    let ran = finish(&plan, running, &mut controls).await;
+    assert!(ran.complete);
+    ran
+}
+
+/// Waits for the end and checks the books; the samples are those that were not yet taken.
+async fn finish(plan: &Plan, running: Running, controls: &mut Controls) -> Ran {
+    let recording = running.finish().await.unwrap();
+    let classes = summary::classes(plan, &recording.cells);
+    summary::verify_books(plan, &recording, &classes).unwrap();
+    let samples = std::iter::from_fn(|| controls.seen.try_recv().ok()).collect();
+    Ran { recording, samples }
+}
+
+fn ended(ran: &Ran, end: End) -> usize {
+    let samples = ran.samples.iter();
     samples.filter(|sample| sample.end == end).count()
 }
 
-fn broken(recording: &Recording) -> usize {
-    let samples = recording.samples.iter();
+fn broken(ran: &Ran) -> usize {
+    let samples = ran.samples.iter();
     let broken = samples.filter(|sample| matches!(sample.end, End::Broken(_)));
     broken.count()
 }
@@ -188,12 +207,20 @@ async fn nothing_leaves_before_its_time() {
         async { "ok".into() }
     });
     let mut plan = plan(class("quote", "/", 100.0, ms(200)));
-    plan.classes[0].arrivals[0] = Duration::ZERO;
+    // The first at once.
+    let schedule = &mut plan.classes[0].schedule;
+    let at_once = Stretch {
+        length: Duration::from_micros(1),
+        shape: Shape::Constant(1e6.try_into().unwrap()),
+    };
+    schedule.stretches.insert(0, at_once);
     let (running, _controls) = start(&plan, address).await.unwrap();
     let t0 = running.t0();
     running.finish().await.unwrap();
-    for intended in &plan.classes[0].arrivals {
-        assert!(arrivals.recv().await.unwrap() >= t0 + *intended);
+    let schedule = &plan.classes[0].schedule;
+    assert!(schedule.arrivals().next().unwrap() < Duration::from_micros(1));
+    for intended in schedule.arrivals() {
+        assert!(arrivals.recv().await.unwrap() >= t0 + intended);
     }
 }
 
@@ -331,16 +358,14 @@ async fn what_exceeds_the_bound_is_dropped_and_counted() {
     let mut plan = plan(class);
     plan.drain = ms(100);
     let (running, mut controls) = start(&plan, address).await.unwrap();
-    let recording = running.finish().await.unwrap();
+    let recording = finish(&plan, running, &mut controls).await;
 
-    check_books(&plan, &recording);
     assert_eq!(ended(&recording, End::Dropped), 43);
     assert_eq!(recording.ledger[0].dropped, 43);
     // The limit of the wait cut the others off.
     assert_eq!(ended(&recording, End::Unfinished), 7);
     assert!(!recording.complete);
-    let seen: Vec<Sample> = std::iter::from_fn(|| controls.seen.try_recv().ok()).collect();
-    assert_eq!(seen, recording.samples);
+    assert_eq!(recording.cells.requests(), 50);
 }
 
 #[tokio::test]
@@ -352,14 +377,12 @@ async fn a_run_that_is_stopped_keeps_its_books() {
     let plan = plan(class("quote", "/", 100.0, ms(60_000)));
     let (running, mut controls) = start(&plan, address).await.unwrap();
     for _ in 0..20 {
-        controls.seen.recv().await.unwrap();
+        assert_eq!(controls.seen.recv().await.unwrap().end, OK);
     }
     controls.stop.cancel();
-    let recording = running.finish().await.unwrap();
+    let recording = finish(&plan, running, &mut controls).await;
 
-    check_books(&plan, &recording);
     assert!(!recording.complete);
-    assert!(ended(&recording, OK) >= 20);
     assert!(ended(&recording, End::Unfinished) >= 1);
     assert_eq!(recording.ledger[0].planned, 6000);
     assert!(recording.ledger[0].offered < 3000);
@@ -420,16 +443,16 @@ async fn load_follows_the_replicas_that_are_ready() {
     let (first, second) = (replica("first"), replica("second"));
     let plan = plan(class("quote", "/", 100.0, ms(1000)));
     let (running, mut controls) = start(&plan, first).await.unwrap();
+    let mut broken = 0;
     for targets in [vec![first, second], vec![second], vec![]] {
         for _ in 0..20 {
-            controls.seen.recv().await.unwrap();
+            let sample = controls.seen.recv().await.unwrap();
+            broken += usize::from(sample.end == End::Broken(Cause::NoTarget));
         }
         let api = targets.into_iter().map(Into::into).collect();
         controls.targets.send_modify(|targets| targets.api = api);
     }
-    let recording = running.finish().await.unwrap();
-
-    check_books(&plan, &recording);
+    let recording = finish(&plan, running, &mut controls).await;
     let mut count = |name| {
         let answers: Vec<_> = std::iter::from_fn(|| answered.try_recv().ok()).collect();
         answers.iter().filter(|answer| **answer == name).count()
@@ -438,7 +461,7 @@ async fn load_follows_the_replicas_that_are_ready() {
     let by_first = count("first");
     assert!((22..=40).contains(&by_first), "{by_first} by the first");
     // With nobody left to ask, a request fails; it doesn't vanish.
-    let broken = ended(&recording, End::Broken(Cause::NoTarget));
+    broken += ended(&recording, End::Broken(Cause::NoTarget));
     assert!((20..=41).contains(&broken), "{broken} to nobody");
     // The second replica's connections were opened during the run.
     assert_eq!(recording.connects.before, 2);
@@ -595,8 +618,7 @@ async fn a_client_without_an_answer_asks_again_until_it_has_one() {
     class.keeps_answers = true;
     let plan = plan(class);
     let (running, mut controls) = start(&plan, address).await.unwrap();
-    let recording = running.finish().await.unwrap();
-    check_books(&plan, &recording);
+    let recording = finish(&plan, running, &mut controls).await;
 
     let again: Vec<&Sample> = recording.samples.iter().filter(|s| s.attempt > 0).collect();
     // 20 keys of 100 are cut off, and those of the last 150 to 300 ms have no time left to ask again.
@@ -636,7 +658,7 @@ async fn nobody_asks_more_often_than_the_plan_says_nor_after_its_end() {
         times: 2,
         statuses: vec![200],
     });
-    let last = *class.arrivals.last().unwrap();
+    let last = class.schedule.extent().1.unwrap();
     let recording = run(plan(class), address).await;
     let attempts = |attempt| {
         recording

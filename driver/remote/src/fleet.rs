@@ -1,8 +1,14 @@
 //! Load pods that send one plan together: each its share, all from the same moment on.
 
-use std::time::{Duration, Instant};
+use std::{
+    mem,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
+};
 
-use lab_load::{End, Floor, Ledger, Plan, Recording, Sample, Share, Targets, Told};
+use lab_load::{
+    Cells, End, Floor, Lateness, Ledger, Plan, Recording, Sample, Share, Targets, Told,
+};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -51,21 +57,21 @@ pub struct Sent {
 }
 
 /// One pod's part in a load.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct PodRecord {
     /// The pod's number, from 0.
     pub index: u32,
     /// How late it woke up while it was idle, before the load; none where it did not say.
     pub floor: Option<Floor>,
-    /// How late its sends left, in order of size.
-    pub lateness: Vec<Duration>,
+    /// How late its sends left.
+    pub lateness: Lateness,
     /// Its clock is known to within this.
     pub clock_error: Duration,
     /// By how much its clock has gone wrong during the load, as far as that can be told.
     pub clock_drift: Duration,
     /// The quickest exchange with the driver.
     pub round_trip: Duration,
-    /// All that it recorded but the samples.
+    /// All that it recorded but the cells.
     pub recording: Recording,
 }
 
@@ -74,6 +80,16 @@ pub struct PodRecord {
 struct Hearers {
     live: mpsc::UnboundedSender<Sample>,
     told: mpsc::UnboundedSender<Told>,
+    /// Those of all pods together.
+    cells: Arc<Mutex<Cells>>,
+}
+
+/// What the samples of one pod come to.
+struct Heard {
+    lateness: Lateness,
+    /// Of those that came, by class.
+    ledger: Vec<Ledger>,
+    last: Duration,
 }
 
 impl Fleet {
@@ -121,7 +137,8 @@ impl Fleet {
         let t0 = begin(&pods)?;
         let stop = stop.child_token();
         let stopping = stop.clone();
-        let hearers = Hearers { live, told };
+        let cells = Arc::new(Mutex::new(Cells::new(&plan)));
+        let hearers = Hearers { live, told, cells };
         let (done, outcome) = oneshot::channel();
         tokio::spawn(async move {
             // Nobody may be waiting any more.
@@ -202,8 +219,9 @@ async fn follow(
         let share = Share { index, of };
         let plan = plan.clone();
         parts.spawn(async move {
-            let (samples, rest) = listen(&line, news, &hearers, &given_up).await;
-            part(&line, &plan, share, samples, rest)
+            let mut heard = Heard::new(&plan);
+            let rest = listen(&line, news, &hearers, &given_up, &mut heard).await;
+            part(&line, &plan, share, heard, rest)
         });
     }
     let mut ended = Vec::new();
@@ -238,6 +256,7 @@ async fn follow(
     ended.sort_by_key(|(record, _)| record.index);
     let (pods, recordings): (Vec<_>, Vec<_>) = ended.into_iter().unzip();
     let mut recording = merge(recordings);
+    recording.cells = Box::new(hearers.take_cells());
     recording.complete &= broken.is_none();
     Sent {
         recording,
@@ -264,20 +283,74 @@ async fn pass_on(lines: Vec<Line>, mut targets: watch::Receiver<Targets>, stop: 
     }
 }
 
-/// What one pod says, until it has said all: its samples, and the rest or why there is none.
+impl Hearers {
+    /// Passes on what a pod tells of its requests.
+    fn hear(&self, samples: &[Sample], heard: &mut Heard) {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        for sample in samples {
+            cells.add(sample);
+            heard.note(sample);
+            // Nobody has to listen.
+            let _ = self.live.send(*sample);
+        }
+    }
+
+    fn take_cells(&self) -> Cells {
+        mem::take(&mut self.cells.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Heard {
+    fn new(plan: &Plan) -> Self {
+        Self {
+            lateness: Lateness::new(plan.lateness),
+            ledger: vec![Ledger::default(); plan.classes.len()],
+            last: Duration::ZERO,
+        }
+    }
+
+    fn note(&mut self, sample: &Sample) {
+        if let Some(lateness) = sample.lateness() {
+            self.lateness.note(lateness);
+        }
+        self.last = self.last.max(sample.done);
+        let Some(ledger) = self.ledger.get_mut(usize::from(sample.class)) else {
+            return;
+        };
+        ledger.offered += 1;
+        ledger.dropped += u64::from(sample.end == End::Dropped);
+        ledger.again += u64::from(sample.attempt > 0);
+    }
+
+    /// The recording of a pod that broke off: its counts are those of what came.
+    fn broken_off(&self, plan: &Plan, share: Share) -> Recording {
+        let classes = plan.classes.iter().zip(&self.ledger);
+        let ledger = classes.map(|(class, ledger)| Ledger {
+            planned: share.count(class.schedule.extent().0),
+            ..*ledger
+        });
+        Recording {
+            ledger: ledger.collect(),
+            wall: self.last,
+            ..Recording::default()
+        }
+    }
+}
+
+/// What one pod says, until it has said all: what it recorded besides its requests, or why there is nothing.
 async fn listen(
     line: &Line,
     mut news: mpsc::UnboundedReceiver<News>,
     hearers: &Hearers,
     given_up: &CancellationToken,
-) -> (Vec<Sample>, Result<Recording, String>) {
-    let mut all = Vec::new();
+    heard: &mut Heard,
+) -> Result<Recording, String> {
     loop {
         let next = tokio::select! {
             biased;
             next = news.recv() => next,
             () = given_up.cancelled() => {
-                return (all, Err("a load pod did not stop when it was told to".to_owned()));
+                return Err("a load pod did not stop when it was told to".to_owned());
             }
         };
         match next {
@@ -287,39 +360,32 @@ async fn listen(
                     let _ = hearers.told.send(one);
                 }
             }
-            Some(News::Samples(some)) => {
-                for sample in &some {
-                    let _ = hearers.live.send(*sample);
-                }
-                all.extend(some);
-            }
-            Some(News::Rest(rest)) => return (all, Ok(rest)),
-            Some(News::Failed(text)) => return (all, Err(text)),
+            Some(News::Samples(some)) => hearers.hear(&some, heard),
+            Some(News::Rest(rest)) => return Ok(rest),
+            Some(News::Failed(text)) => return Err(text),
             Some(News::Ready) => {}
-            None => return (all, Err(line.why_broken())),
+            None => return Err(line.why_broken()),
         }
     }
 }
 
-/// Puts together what is known of a pod's part. Of one that broke off there are the samples, and the counts are theirs.
+/// Puts together what is known of a pod's part.
 fn part(
     line: &Line,
     plan: &Plan,
     share: Share,
-    samples: Vec<Sample>,
+    heard: Heard,
     rest: Result<Recording, String>,
 ) -> (PodRecord, Recording, Option<String>) {
-    let (rest, why) = match rest {
+    let (recording, why) = match rest {
         Ok(rest) => (rest, None),
-        Err(why) => (broken_off(plan, share, &samples), Some(why)),
+        Err(why) => (heard.broken_off(plan, share), Some(why)),
     };
-    let mut lateness: Vec<Duration> = samples.iter().filter_map(Sample::lateness).collect();
-    lateness.sort_unstable();
     let mut record = PodRecord {
         index: share.index,
         floor: line.floor(),
-        lateness,
-        recording: rest.clone(),
+        lateness: heard.lateness,
+        recording: recording.clone(),
         ..PodRecord::default()
     };
     if let Some((before, now)) = line.clocks() {
@@ -327,29 +393,5 @@ fn part(
         record.clock_drift = now.drift_since(before);
         record.round_trip = before.round_trip();
     }
-    (record, Recording { samples, ..rest }, why)
-}
-
-fn broken_off(plan: &Plan, share: Share, samples: &[Sample]) -> Recording {
-    let planned = plan.classes.iter().map(|class| Ledger {
-        planned: (0..class.arrivals.len() as u64)
-            .filter(|n| share.has(*n))
-            .count() as u64,
-        ..Ledger::default()
-    });
-    let mut ledger: Vec<Ledger> = planned.collect();
-    for sample in samples {
-        let Some(ledger) = ledger.get_mut(usize::from(sample.class)) else {
-            continue;
-        };
-        ledger.offered += 1;
-        ledger.dropped += u64::from(sample.end == End::Dropped);
-        ledger.again += u64::from(sample.attempt > 0);
-    }
-    let last = samples.iter().map(|sample| sample.done).max();
-    Recording {
-        ledger,
-        wall: last.unwrap_or_default(),
-        ..Recording::default()
-    }
+    (record, recording, why)
 }

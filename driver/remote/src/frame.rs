@@ -5,7 +5,7 @@ use std::io;
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// More than a plan of some million arrivals, and far less than what four bytes of a text would make of a length: a
+/// More than the longest answer of a service, and far less than what four bytes of a text would make of a length: a
 /// stream that is none of ours is told at once.
 const LONGEST: usize = 64 << 20;
 

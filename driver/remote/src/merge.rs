@@ -1,4 +1,5 @@
-//! One recording from those of several pods: samples side by side, counts summed, nothing averaged.
+//! One recording from those of several pods: counts summed, nothing averaged. Their cells are not here: the driver fills
+//! one set of them with what all pods tell.
 
 use std::time::Duration;
 
@@ -7,7 +8,6 @@ use lab_load::{Connects, Ledger, Recording};
 /// All that the engines of one plan have recorded; nothing of none.
 pub(crate) fn merge(parts: impl IntoIterator<Item = Recording>) -> Recording {
     let merged = parts.into_iter().reduce(|mut all, part| {
-        all.samples.extend(part.samples);
         all.complete &= part.complete;
         all.wall = all.wall.max(part.wall);
         // Of one core each: the busiest is what limits the load.
@@ -20,9 +20,7 @@ pub(crate) fn merge(parts: impl IntoIterator<Item = Recording>) -> Recording {
         keep_worst(&mut all.hiccups, &part.hiccups);
         all
     });
-    let mut merged = merged.unwrap_or_default();
-    merged.samples.sort_by_key(|sample| sample.done);
-    merged
+    merged.unwrap_or_default()
 }
 
 fn add_ledgers(all: &mut Vec<Ledger>, part: &[Ledger]) {
@@ -52,28 +50,14 @@ fn keep_worst(all: &mut Vec<Duration>, part: &[Duration]) {
 
 #[cfg(test)]
 mod tests {
-    use lab_load::{End, Sample};
-
     use super::*;
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
     }
 
-    fn part(done: &[u64], complete: bool) -> Recording {
-        let sample = |done: &u64| Sample {
-            intended: ms(1),
-            written: Some(ms(1)),
-            first_byte: None,
-            done: ms(*done),
-            key: *done,
-            class: 0,
-            end: End::TimedOut,
-            attempt: 0,
-        };
-        let count = done.len() as u64;
+    fn part(count: u64, complete: bool) -> Recording {
         Recording {
-            samples: done.iter().map(sample).collect(),
             ledger: vec![Ledger {
                 planned: count,
                 offered: count,
@@ -90,16 +74,15 @@ mod tests {
                 refused: 3,
                 starved: 4,
             },
-            hiccups: vec![ms(count); done.len()],
+            hiccups: vec![ms(count); count as usize],
             syn_retransmits: Some(count),
+            ..Recording::default()
         }
     }
 
     #[test]
     fn counts_are_summed_and_the_worst_is_kept() {
-        let merged = merge([part(&[5, 9], true), part(&[2, 7, 8], true)]);
-        let done: Vec<u64> = merged.samples.iter().map(|sample| sample.key).collect();
-        assert_eq!(done, [2, 5, 7, 8, 9]);
+        let merged = merge([part(2, true), part(3, true)]);
         let ledger = merged.ledger[0];
         assert_eq!(
             (ledger.planned, ledger.offered, ledger.dropped, ledger.again),
@@ -117,8 +100,8 @@ mod tests {
 
     #[test]
     fn one_that_is_not_whole_makes_all_not_whole() {
-        assert!(!merge([part(&[1], true), part(&[2], false)]).complete);
-        assert_eq!(merge([part(&[1], true)]), part(&[1], true));
+        assert!(!merge([part(1, true), part(1, false)]).complete);
+        assert_eq!(merge([part(1, true)]), part(1, true));
         assert_eq!(merge([]), Recording::default());
     }
 }

@@ -58,7 +58,7 @@ pub(crate) enum ToDriver {
     Told(Vec<Told>),
     /// Requests that have ended.
     Samples(Vec<Sample>),
-    /// The load has ended; all of the recording but its samples.
+    /// The load has ended; all of the recording but its cells.
     Rest(Recording),
     /// The answer of a service, or why there is none.
     Reply {

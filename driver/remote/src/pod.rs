@@ -222,7 +222,7 @@ impl Pod {
     }
 }
 
-/// Sends a share of a plan; all of the recording but the samples, which are told as they come.
+/// Sends a share of a plan; the recording, which is sent without its cells, since samples are told as they come.
 async fn load(
     plan: Plan,
     share: Share,
@@ -262,10 +262,7 @@ async fn load(
         }
     };
     pass_on();
-    Ok(Recording {
-        samples: Vec::new(),
-        ..ended?
-    })
+    ended
 }
 
 fn take<T>(from: &mut mpsc::UnboundedReceiver<T>) -> Vec<T> {

@@ -10,7 +10,7 @@ use std::{
 
 use lab_load::{
     Ask, ClassPlan, End, Plan, Repeat, Sample, Service, Targets, Template,
-    schedule::{Shape, Spacing, Stretch, arrivals},
+    schedule::{Schedule, Shape, Spacing, Stretch},
     summary::{self, Expectation, Span},
 };
 use lab_remote::{Fleet, Sent, Stream};
@@ -96,7 +96,15 @@ fn plan(seconds: u64) -> Plan {
             repeat: None,
             again: None,
             keeps_answers: true,
-            arrivals: arrivals(&[stretch], spacing),
+            keeps_keys: false,
+            expectation: Expectation {
+                ok: vec![200],
+                ..Expectation::default()
+            },
+            schedule: Schedule {
+                stretches: vec![stretch],
+                spacing,
+            },
         }
     };
     let mut even = class("even", 101.0, Spacing::Even);
@@ -106,6 +114,12 @@ fn plan(seconds: u64) -> Plan {
         classes: vec![even, class("random", 53.0, Spacing::Poisson { seed: 7 })],
         connections_per_target: 4,
         drain: PATIENCE,
+        phases: vec![Span {
+            name: "all".into(),
+            from: Duration::ZERO,
+            to: Duration::MAX,
+        }],
+        lateness: Duration::from_millis(25),
     }
 }
 
@@ -135,17 +149,7 @@ async fn send(fleet: Fleet, plan: &Plan, address: SocketAddr) -> (Sent, Vec<Samp
 
 /// Checks that the counts are those of the plan.
 fn balanced(plan: &Plan, sent: &Sent) {
-    let expectation = Expectation {
-        ok: vec![200],
-        ..Expectation::default()
-    };
-    let expectations = vec![expectation; plan.classes.len()];
-    let all = Span {
-        name: "all".into(),
-        from: Duration::ZERO,
-        to: Duration::MAX,
-    };
-    let classes = summary::classes(plan, &expectations, &[all], &sent.recording.samples);
+    let classes = summary::classes(plan, &sent.recording.cells);
     summary::verify_books(plan, &sent.recording, &classes).unwrap();
 }
 
@@ -158,23 +162,20 @@ async fn several_pods_send_one_plan() {
     for line in &lines {
         line.look_at_floor();
     }
-    let (sent, live, told) = send(fleet, &plan, address).await;
+    let (sent, samples, told) = send(fleet, &plan, address).await;
 
     assert_eq!(sent.broken, None);
     assert!(sent.recording.complete);
     balanced(&plan, &sent);
-    let samples = &sent.recording.samples;
-    let planned: usize = plan.classes.iter().map(|class| class.arrivals.len()).sum();
-    assert_eq!(
-        (samples.len(), live.len(), told),
-        (planned, planned, planned)
-    );
+    let arrivals = |class: &ClassPlan| class.schedule.arrivals().count();
+    let planned: usize = plan.classes.iter().map(arrivals).sum();
+    assert_eq!((samples.len(), told), (planned, planned));
+    assert_eq!(sent.recording.cells.requests(), planned as u64);
     assert!(
         samples
             .iter()
             .all(|sample| sample.end == End::Answered(200))
     );
-    assert!(samples.is_sorted_by_key(|sample| sample.done));
 
     // Each arrival once, at its own time, with the key that it has without pods.
     let mut intended: Vec<Duration> = samples.iter().map(|sample| sample.intended).collect();
@@ -182,19 +183,19 @@ async fn several_pods_send_one_plan() {
     let mut due: Vec<Duration> = plan
         .classes
         .iter()
-        .flat_map(|class| class.arrivals.clone())
+        .flat_map(|class| class.schedule.arrivals())
         .collect();
     due.sort_unstable();
     assert_eq!(intended, due);
-    let even = plan.classes[0].arrivals.len();
-    let repeated = even / 10;
+    let repeated = arrivals(&plan.classes[0]) / 10;
     let requests: Vec<String> = seen.lock().unwrap().clone();
     assert_eq!(requests.len(), planned);
     let different: BTreeSet<&String> = requests.iter().collect();
     assert_eq!(different.len(), planned - repeated);
 
-    let shares: Vec<usize> = sent.pods.iter().map(|pod| pod.lateness.len()).collect();
-    assert_eq!(shares.iter().sum::<usize>(), planned);
+    let shares: Vec<u64> = sent.pods.iter().map(|pod| pod.lateness.sent()).collect();
+    let planned = planned as u64;
+    assert_eq!(shares.iter().sum::<u64>(), planned);
     assert!(
         shares.iter().all(|share| share.abs_diff(planned / 3) <= 2),
         "{shares:?}"
@@ -232,8 +233,8 @@ async fn a_stream_that_breaks_is_named_and_what_was_measured_is_kept() {
         broken,
         "the stream to load pod 1 broke: the pod has ended, or the way to it; so the test says"
     );
-    assert!(!sent.recording.complete && sent.recording.samples.len() >= 50);
-    assert!(sent.recording.samples.len() < 154 * 30);
+    let requests = sent.recording.cells.requests();
+    assert!(!sent.recording.complete && (50..154 * 30).contains(&requests));
     balanced(&plan, &sent);
 }
 
@@ -356,6 +357,6 @@ async fn a_load_that_is_stopped_hands_over_what_it_has() {
     stop.cancel();
     let sent = timeout(PATIENCE, running.finish()).await.unwrap();
     assert_eq!(sent.broken, None);
-    assert!(!sent.recording.complete && !sent.recording.samples.is_empty());
+    assert!(!sent.recording.complete && sent.recording.cells.requests() > 0);
     balanced(&plan, &sent);
 }

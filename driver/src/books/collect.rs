@@ -51,7 +51,11 @@ impl Bookkeeper {
             ok: class.ok.clone(),
             prefix: plan.key_prefix(planned),
             body: planned.body.clone().filter(|_| class.receipts),
-            keys: planned.arrivals.len() as u64,
+            keys: if class.receipts {
+                planned.schedule.extent().0
+            } else {
+                0
+            },
         };
         let api = scenario.services.api.as_ref();
         Self {

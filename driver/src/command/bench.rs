@@ -33,7 +33,8 @@ const EDITS: usize = 5;
 /// What to measure.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Also a load of ten minutes, for its memory, and identical runs for six, to see how many are called different
+    /// Also a load of ten million requests, for its memory, and identical runs for six minutes, to see how many are
+    /// called different
     #[arg(long)]
     long: bool,
     #[command(flatten)]

@@ -407,7 +407,7 @@ full = "1000000"
             let mut run = crate::report::sample::failing();
             run.checks = score::checks(&Measured {
                 scenario: &scenario,
-                samples: &[],
+                cells: &lab_load::Cells::default(),
                 series: &observation.series,
                 looks: &observation.looks,
                 books: &Books::default(),

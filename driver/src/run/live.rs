@@ -1,9 +1,10 @@
 //! How the run stands right now: the last second of finished requests.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, iter::Peekable, time::Duration};
 
 use lab_load::{
     Plan, Sample,
+    schedule::Arrivals,
     summary::{Distribution, Expectation, Fate, observed},
 };
 use lab_record::Tick;
@@ -18,8 +19,9 @@ pub(super) struct Live {
     expectations: Vec<Expectation>,
     timeouts: Vec<Duration>,
     phases: Vec<(String, Duration)>,
-    /// Intended sends of all classes, in order.
-    arrivals: Vec<Duration>,
+    /// Intended sends until now, and until the window begins.
+    offered: Offered,
+    offered_before: Offered,
     /// What finished within the window.
     recent: VecDeque<Sample>,
     finished: u64,
@@ -27,12 +29,6 @@ pub(super) struct Live {
 
 impl Live {
     pub(super) fn new(scenario: &Scenario, plan: &Plan) -> Self {
-        let mut arrivals: Vec<Duration> = plan
-            .classes
-            .iter()
-            .flat_map(|class| class.arrivals.iter().copied())
-            .collect();
-        arrivals.sort_unstable();
         Self {
             expectations: scenario.classes.iter().map(Class::expectation).collect(),
             timeouts: scenario.classes.iter().map(|class| class.timeout).collect(),
@@ -40,7 +36,8 @@ impl Live {
                 .spans()
                 .map(|(phase, _, end)| (phase.name.clone(), end))
                 .collect(),
-            arrivals,
+            offered: Offered::of(plan),
+            offered_before: Offered::of(plan),
             recent: VecDeque::new(),
             finished: 0,
         }
@@ -64,8 +61,12 @@ impl Live {
             self.recent.pop_front();
         }
         let seconds = now.saturating_sub(start).as_secs_f64().max(0.001);
-        let offered_until = |time| self.arrivals.partition_point(|arrival| *arrival <= time);
-        let offered = offered_until(now);
+        let offered = self.offered.until(now);
+        let before = if start.is_zero() {
+            0
+        } else {
+            self.offered_before.until(start)
+        };
         let per_second = |count: usize| count as f64 / seconds;
         let ok = self
             .recent
@@ -80,14 +81,7 @@ impl Live {
         Tick {
             t_s: now.as_secs_f64(),
             phase: phase.map_or(String::new(), |(name, _)| name.clone()),
-            offered_per_s: per_second(
-                offered
-                    - if start.is_zero() {
-                        0
-                    } else {
-                        offered_until(start)
-                    },
-            ),
+            offered_per_s: per_second(offered - before),
             ok_per_s: per_second(ok),
             failed_per_s: per_second(self.recent.len() - ok),
             p95_ms: self.p95_ms(),
@@ -109,5 +103,34 @@ impl Live {
             observed(sample.latency(), fate, self.timeouts[class])
         });
         Some(times.collect::<Distribution>().percentile(95)?.ms)
+    }
+}
+
+/// Counts the arrivals of a plan as time goes on.
+#[derive(Debug)]
+struct Offered {
+    classes: Vec<Peekable<Arrivals>>,
+    count: usize,
+}
+
+impl Offered {
+    fn of(plan: &Plan) -> Self {
+        let classes = plan.classes.iter();
+        Self {
+            classes: classes
+                .map(|class| class.schedule.arrivals().peekable())
+                .collect(),
+            count: 0,
+        }
+    }
+
+    /// How many are due by `time`, which never goes back.
+    fn until(&mut self, time: Duration) -> usize {
+        for class in &mut self.classes {
+            while class.next_if(|arrival| *arrival <= time).is_some() {
+                self.count += 1;
+            }
+        }
+        self.count
     }
 }

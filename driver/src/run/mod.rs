@@ -9,7 +9,7 @@ mod left;
 mod live;
 mod load;
 mod outcome;
-mod plan;
+pub(crate) mod plan;
 mod sources;
 pub mod terminal;
 
@@ -231,6 +231,10 @@ async fn play(
     let dep = DepFaults::new(&targets, scenario)?;
     dep.set(&scenario.services.dep).await?;
 
+    let settings = manifests.as_ref().map(Manifests::settings);
+    let settings = settings.unwrap_or_default();
+    // It goes through the arrivals, for which there is no time once they are due.
+    let watch = watch(order, &plan, &settings);
     let (samples, finished) = mpsc::unbounded_channel();
     let (tell, told) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
@@ -253,9 +257,6 @@ async fn play(
         tell_scaling(order, manifests, own, &mut journal, terminal)?;
     }
     sources.tell(&mut journal, terminal)?;
-    let settings = manifests
-        .as_ref()
-        .map_or_else(Settings::new, Manifests::settings);
 
     let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
     let bookkeeping = tokio::spawn(bookkeeper.keep(told));
@@ -292,7 +293,7 @@ async fn play(
         terminal,
         interrupt: order.interrupt,
         crash_at: None,
-        watch: watch(order, &plan, &settings),
+        watch,
     };
     let end = course.until_the_end(load.as_mut()).await?;
     let (mut broken, interrupted, early) = course.close(&end)?;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lab_load::{
-    Sample,
-    summary::{self, Span, Window, windows},
+    Cells,
+    summary::{self, Window, windows},
 };
 use lab_record::{
     Finite, Outcome, Phase, Run, RunId, SCHEMA, SelfCheck, Series, Validity, Verdict,
@@ -13,7 +13,7 @@ use lab_record::{
 use super::{Order, Played, course::Early};
 use crate::{
     host, limits, pauses,
-    scenario::{Class, Scenario},
+    scenario::Scenario,
     score::{self, Measured},
     selfcheck::{self, Standstills},
 };
@@ -25,26 +25,18 @@ const WINDOW: Duration = Duration::from_millis(500);
 pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run {
     let scenario = order.scenario;
     let recording = &played.sent.recording;
-    let expectations: Vec<_> = scenario.classes.iter().map(Class::expectation).collect();
-    let classes = summary::classes(
-        &played.plan,
-        &expectations,
-        &spans(scenario, recording.wall),
-        &recording.samples,
-    );
+    let classes = summary::classes(&played.plan, &recording.cells);
     let books = summary::verify_books(&played.plan, recording, &classes);
     let limits = selfcheck::Limits {
         lateness: scenario.lateness_limit,
         ..selfcheck::Limits::default()
     };
-    let mut samples = recording.samples.clone();
-    samples.sort_by_key(|sample| sample.intended);
     let early = played.early.as_ref();
     let ended_early = early.map(|early| early.record(scenario));
     let decided = decided(scenario, early);
     let measured = Measured {
         scenario: &decided,
-        samples: &samples,
+        cells: &recording.cells,
         series: &played.observation.series,
         looks: &played.observation.looks,
         books: &played.books,
@@ -80,7 +72,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
     };
     let mut versions = host::versions(order.root);
     versions.extend(order.platform.versions());
-    let mut series = load_series(scenario, &samples, recording.wall);
+    let mut series = load_series(scenario, &recording.cells, recording.wall);
     series.extend(played.observation.series);
     let mut all_pauses = pauses::of_the_driver(&recording.hiccups, limits.lateness);
     all_pauses.extend(played.observation.standstills);
@@ -149,22 +141,6 @@ fn patience(scenario: &Scenario) -> Duration {
     timeouts.min().unwrap_or(Duration::MAX)
 }
 
-/// The phases as spans of intended sends; the last one is open, since nothing is sent after it.
-fn spans(scenario: &Scenario, wall: Duration) -> Vec<Span> {
-    let mut spans: Vec<Span> = scenario
-        .spans()
-        .map(|(phase, from, to)| Span {
-            name: phase.name.clone(),
-            from,
-            to,
-        })
-        .collect();
-    if let Some(last) = spans.last_mut() {
-        last.to = last.to.max(wall);
-    }
-    spans
-}
-
 fn phases(scenario: &Scenario) -> Vec<Phase> {
     scenario
         .spans()
@@ -178,11 +154,9 @@ fn phases(scenario: &Scenario) -> Vec<Phase> {
 }
 
 /// What the load itself shows over time: traffic of all classes together, latency of each.
-fn load_series(scenario: &Scenario, samples: &[Sample], wall: Duration) -> Vec<Series> {
-    let by_class: Vec<Vec<Window>> = (0u16..)
-        .zip(&scenario.classes)
-        .map(|(index, class)| windows(index, class.timeout, &class.expectation(), samples, WINDOW))
-        .collect();
+fn load_series(scenario: &Scenario, cells: &Cells, wall: Duration) -> Vec<Series> {
+    let classes = 0..scenario.classes.len();
+    let by_class: Vec<Vec<Window>> = classes.map(|class| windows(cells, class, WINDOW)).collect();
     let windows_seen = by_class.iter().map(Vec::len).max().unwrap_or(0);
     // The last window is cut short by the end; as a rate it would look like a fall.
     let whole = (wall.as_nanos() / WINDOW.as_nanos()) as usize;

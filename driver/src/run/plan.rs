@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, path::Path, time::Duration};
 use anyhow::{Context, Result};
 use lab_load::{
     Again, ClassPlan, Plan, Repeat, Template,
-    schedule::{self, Shape, Spacing, Stretch},
+    schedule::{Schedule, Shape, Spacing, Stretch},
+    summary::Span,
 };
 use lab_record::RunId;
 
@@ -13,6 +14,7 @@ use crate::{
     code::Code,
     platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec},
     scenario::{Arrivals, Class, Phase, Scenario},
+    score,
 };
 
 use super::{Order, autoscaler::Manifests};
@@ -100,18 +102,19 @@ fn most_in_flight(class: &ClassPlan) -> usize {
         .as_ref()
         .map_or(0, |again| u32::from(again.times));
     let within = class.timeout * attempts;
-    let mut oldest = 0;
-    let in_flight = class.arrivals.iter().enumerate().map(|(newest, at)| {
-        while class.arrivals[oldest] + within <= *at {
-            oldest += 1;
+    let mut leaving = class.schedule.arrivals().peekable();
+    let mut left = 0;
+    let in_flight = (1..).zip(class.schedule.arrivals()).map(|(come, at)| {
+        while leaving.next_if(|due| *due + within <= at).is_some() {
+            left += 1;
         }
-        newest + 1 - oldest
+        come - left
     });
     in_flight.max().unwrap_or(0).min(class.max_in_flight)
 }
 
 /// The load of a scenario, with every arrival fixed.
-pub(super) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
+pub(crate) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
     let patience = scenario.classes.iter().map(|class| class.timeout).max();
     let classes = scenario.classes.iter().enumerate();
     Ok(Plan {
@@ -122,7 +125,17 @@ pub(super) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
         connections_per_target: CONNECTIONS,
         // Longer than any request can last: nothing is cut off.
         drain: patience.unwrap_or_default() + Duration::from_secs(1),
+        phases: scenario.spans().map(span).collect(),
+        lateness: scenario.lateness_limit,
     })
+}
+
+fn span((phase, from, to): (&Phase, Duration, Duration)) -> Span {
+    Span {
+        name: phase.name.clone(),
+        from,
+        to,
+    }
 }
 
 fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassPlan> {
@@ -160,7 +173,9 @@ fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassP
             statuses: again.statuses.clone(),
         }),
         keeps_answers: class.receipts,
-        arrivals: schedule::arrivals(&stretches, spacing),
+        keeps_keys: score::needs_keys(scenario, class),
+        expectation: class.expectation(),
+        schedule: Schedule { stretches, spacing },
     })
 }
 
@@ -203,15 +218,31 @@ mod tests {
         scenario.classes.truncate(1);
         let plan = load(&scenario, &RunId::new(Timestamp::UNIX_EPOCH, 0)).unwrap();
         let mut class = plan.classes[0].clone();
-        class.arrivals = (0..100).map(|n| Duration::from_millis(100 * n)).collect();
+        let stretch = |seconds, rate: f64| Stretch {
+            length: Duration::from_secs(seconds),
+            shape: Shape::Constant(rate.try_into().unwrap()),
+        };
         class.timeout = Duration::from_secs(2);
+        class.schedule = Schedule {
+            stretches: vec![stretch(9, 10.0)],
+            spacing: Spacing::Even,
+        };
         assert_eq!(most_in_flight(&class), 20);
-        class.arrivals.extend([Duration::from_secs(9); 15]);
-        class.arrivals.sort_unstable();
+        class.schedule.stretches.push(stretch(1, 25.0));
+        class.schedule.stretches.push(stretch(5, 10.0));
         assert_eq!(most_in_flight(&class), 35);
         class.max_in_flight = 30;
         assert_eq!(most_in_flight(&class), 30);
-        class.arrivals.clear();
+        // All 15 of 1.5 s at once, and those before them.
+        class.schedule = Schedule {
+            stretches: vec![stretch(9, 10.0)],
+            spacing: Spacing::Bursts {
+                of: 15.try_into().unwrap(),
+            },
+        };
+        class.max_in_flight = 100;
+        assert_eq!(most_in_flight(&class), 30);
+        class.schedule.stretches.clear();
         assert_eq!(most_in_flight(&class), 0);
     }
 

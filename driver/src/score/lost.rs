@@ -5,18 +5,18 @@
 //! check is lost. Some measures have no such bounds before the end: of a mean of what is observed, or of what the books
 //! will say, the rest may make anything. Nor have shares where clients ask again, since nobody knows how often.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BinaryHeap, HashSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use lab_load::{
     Plan, Sample,
+    schedule::Schedule,
     summary::{Distribution, Expectation, Fate, observed},
 };
 
-use super::measure::{RECOVERED, RECOVERY_WINDOW};
+use super::{
+    keys::Keys,
+    measure::{RECOVERED, RECOVERY_WINDOW},
+};
 use crate::scenario::{
     Check, Class, Latency, Limit, Measure, Quantity, Recovery, Reference, Requests, Scenario,
     Setting, Settings,
@@ -49,14 +49,14 @@ pub fn watchable(scenario: &Scenario) -> Vec<&str> {
 impl<'a> Watch<'a> {
     /// Nothing seen yet of a run of `plan`.
     pub fn new(scenario: &'a Scenario, plan: &Plan, settings: &Settings) -> Self {
-        let arrivals = plan.classes.iter().map(|class| class.arrivals.as_slice());
-        Self::of(scenario, &arrivals.collect::<Vec<_>>(), settings)
+        let schedules = plan.classes.iter().map(|class| &class.schedule);
+        Self::of(scenario, &schedules.collect::<Vec<_>>(), settings)
     }
 
-    fn of(scenario: &'a Scenario, arrivals: &[&[Duration]], settings: &Settings) -> Self {
+    fn of(scenario: &'a Scenario, schedules: &[&Schedule], settings: &Settings) -> Self {
         let plan = Planned {
             scenario,
-            arrivals,
+            schedules,
             settings,
         };
         let tallied = |check: &'a Check| Some((check, plan.tally(check.measure.get_ref())?));
@@ -135,7 +135,7 @@ impl Bounds {
 enum Tally {
     Share(Counted),
     Count(Counted),
-    Distinct(Counted, HashSet<u64>),
+    Distinct(Counted, Keys),
     Slowest(Slowest),
     Recovery(Windows),
     Fixed(f64),
@@ -165,7 +165,8 @@ struct Counted {
     others: u64,
 }
 
-/// The largest latencies, of all together or of each second: as many as it takes to know of the percentile.
+/// The largest latencies, of all together or of each second: as many as it takes to know of the percentile, and no
+/// nearer than a histogram keeps them.
 #[derive(Debug)]
 struct Slowest {
     of: Of,
@@ -176,8 +177,11 @@ struct Slowest {
 /// The largest values, so many of them.
 #[derive(Debug)]
 struct Top {
-    most: usize,
-    values: BinaryHeap<Reverse<Duration>>,
+    most: u64,
+    /// How many there are, so many or a few more that are no larger than the least of these.
+    kept: u64,
+    /// With how often each came.
+    values: BTreeMap<Duration, u64>,
 }
 
 /// Windows after a fault: how many requests of each are planned, and how many were not good.
@@ -192,7 +196,7 @@ struct Windows {
 struct Planned<'a> {
     scenario: &'a Scenario,
     /// By class.
-    arrivals: &'a [&'a [Duration]],
+    schedules: &'a [&'a Schedule],
     settings: &'a Settings,
 }
 
@@ -209,7 +213,7 @@ impl Planned<'_> {
             }
             Measure::OkCount(requests) => Tally::Count(self.counted(requests, Duration::MAX)?),
             Measure::DistinctOk(requests) => {
-                Tally::Distinct(self.counted(requests, Duration::MAX)?, HashSet::new())
+                Tally::Distinct(self.counted(requests, Duration::MAX)?, Keys::default())
             }
             Measure::Latency(latency) => Tally::Slowest(self.slowest(latency)?),
             Measure::Recovery(recovery) => Tally::Recovery(self.windows(recovery)?),
@@ -260,8 +264,9 @@ impl Planned<'_> {
         if self.scenario.classes[of.class].again.is_some() {
             return None;
         }
-        let due = self.arrivals.get(of.class).copied().unwrap_or_default();
-        Some(due.iter().copied().filter(|at| of.contains(*at)))
+        let schedule = self.schedules.get(of.class).into_iter();
+        let due = schedule.flat_map(|schedule| schedule.arrivals());
+        Some(due.filter(|at| of.contains(*at)))
     }
 
     fn counted(&self, requests: &Requests, within: Duration) -> Option<Counted> {
@@ -285,9 +290,7 @@ impl Planned<'_> {
         let top = |(group, planned): (u64, u64)| {
             // The percentile is the value of this rank, or of a smaller one where some are refused as is right.
             let rank = (planned * latency.percentile).div_ceil(100).max(1);
-            let most = (planned - rank + 1) as usize;
-            let values = BinaryHeap::new();
-            (group, Top { most, values })
+            (group, Top::of(planned - rank + 1))
         };
         Some(Slowest {
             by_second: latency.peak,
@@ -343,7 +346,7 @@ impl Tally {
             Self::Share(counted) | Self::Count(counted) => drop(counted.add(sample)),
             Self::Distinct(counted, keys) => {
                 if counted.add(sample) {
-                    keys.insert(sample.key);
+                    keys.add(sample.key, 1);
                 }
             }
             Self::Slowest(slowest) => slowest.add(sample),
@@ -440,24 +443,40 @@ impl Slowest {
         if let Some((time, _)) = observed(sample.latency(), fate, self.of.timeout)
             && let Some(top) = self.groups.get_mut(&group)
         {
-            top.values.push(Reverse(time));
-            if top.values.len() > top.most {
-                top.values.pop();
-            }
+            top.add(Distribution::kept(time));
         }
     }
 
     /// Milliseconds. So many are at least that slow that the percentile is one of them.
     fn least(&self) -> f64 {
-        let full = self
-            .groups
-            .values()
-            .filter(|top| top.values.len() == top.most);
-        let least = full.filter_map(|top| Some(top.values.peek()?.0)).max();
-        let Some(least) = least else { return 0.0 };
-        // As a histogram keeps it.
-        let kept: Distribution = [(least, true)].into_iter().collect();
-        kept.percentile(100).map_or(0.0, |quantile| quantile.ms)
+        let least = self.groups.values().filter_map(Top::least).max();
+        least.map_or(0.0, |least| least.as_micros() as f64 / 1e3)
+    }
+}
+
+impl Top {
+    fn of(most: u64) -> Self {
+        Self {
+            most,
+            kept: 0,
+            values: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, value: Duration) {
+        self.kept += 1;
+        *self.values.entry(value).or_default() += 1;
+        while let Some(smallest) = self.values.first_entry()
+            && self.kept - smallest.get() >= self.most
+        {
+            self.kept -= smallest.remove();
+        }
+    }
+
+    /// The least of so many; none where there are fewer yet.
+    fn least(&self) -> Option<Duration> {
+        let (least, _) = self.values.first_key_value()?;
+        (self.kept >= self.most).then_some(*least)
     }
 }
 
@@ -492,7 +511,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::{books::Books, score};
+    use crate::{
+        books::Books,
+        score::{
+            self,
+            tests::{cells, plan},
+        },
+    };
 
     const SCENARIO: &str = r#"
 name = "test"
@@ -540,13 +565,9 @@ limit = { at_least = "90%" }
         Scenario::parse("test.toml", &text).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The arrivals of its class.
-    fn arrivals() -> Vec<Duration> {
-        (0..60).map(|n| Duration::from_millis(100 * n)).collect()
-    }
-
     fn sample(n: usize, latency: u64, end: End) -> Sample {
-        let intended = arrivals()[n];
+        // The middle of each tenth of a second, as its class has them.
+        let intended = Duration::from_millis(50 + 100 * n as u64);
         Sample {
             intended,
             written: Some(intended),
@@ -559,14 +580,18 @@ limit = { at_least = "90%" }
         }
     }
 
+    fn watch_with<'a>(scenario: &'a Scenario, settings: &Settings) -> Watch<'a> {
+        Watch::new(scenario, &plan(scenario), settings)
+    }
+
     fn watch(scenario: &Scenario) -> Watch<'_> {
-        Watch::of(scenario, &[&arrivals()], &Settings::new())
+        watch_with(scenario, &Settings::new())
     }
 
     fn judged(scenario: &Scenario, samples: &[Sample]) -> Vec<lab_record::Check> {
         score::checks(&score::Measured {
             scenario,
-            samples,
+            cells: &cells(scenario, samples),
             series: &[],
             looks: &[],
             books: &Books::default(),
@@ -602,11 +627,29 @@ limit = { at_least = "90%" }
     }
 
     #[test]
+    fn a_percentile_is_lost_with_as_many_slow_ones_as_it_takes() {
+        let scenario = scenario(&[(
+            "latency = { class = \"user\", percentile = 90 }",
+            "at_most = \"400ms\"",
+        )]);
+        let mut watch = watch(&scenario);
+        let lost = |watch: &Watch| watch.lost().iter().any(|lost| lost.id == "c0");
+        // The 90th percentile of 60 is the 54th: 7 are no smaller. Each is slower than the one before.
+        for n in 0..6 {
+            watch.add(&sample(3 * n, 401 + 10 * n as u64, End::Answered(200)));
+            watch.add(&sample(3 * n + 1, 399, End::Answered(200)));
+            assert!(!lost(&watch), "{n}");
+        }
+        watch.add(&sample(2, 900, End::Answered(200)));
+        assert!(lost(&watch));
+    }
+
+    #[test]
     fn what_the_manifests_set_is_known_from_the_start() {
         let scenario = scenario(&[("manifest = \"max_replicas\"", "at_least = \"3\"")]);
         let lost = |max_replicas| {
             let settings = Settings::from([(Setting::MaxReplicas, max_replicas)]);
-            Watch::of(&scenario, &[&arrivals()], &settings).lost().len()
+            watch_with(&scenario, &settings).lost().len()
         };
         assert_eq!((lost(2.0), lost(3.0)), (1, 0));
     }

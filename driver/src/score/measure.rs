@@ -1,11 +1,8 @@
 //! The value of a measure.
 
-use std::{collections::HashSet, time::Duration};
+use std::time::Duration;
 
-use lab_load::{
-    Sample,
-    summary::{Distribution, Fate, observed},
-};
+use lab_load::{Cell, summary::Distribution};
 
 use crate::{
     observe::LOOK_STANDS_FOR,
@@ -13,7 +10,7 @@ use crate::{
     scenario::{Class, Measure, Observed, Recovery, Reference, Requests, Stat},
 };
 
-use super::{Measured, records, seen};
+use super::{Measured, keys::Keys, records, seen};
 
 /// Time is cut into windows of this length to see when a class is well again.
 pub(super) const RECOVERY_WINDOW: Duration = Duration::from_millis(500);
@@ -46,23 +43,17 @@ pub(super) fn value(measure: &Measure, measured: &Measured) -> Option<Value> {
 
 fn computed(measure: &Measure, measured: &Measured) -> Option<Value> {
     match measure {
-        Measure::GoodShare(requests) => share(measured, requests, is_good),
-        Measure::OkShare(requests) => share(measured, requests, is_ok),
+        Measure::GoodShare(requests) => share(measured, requests, |cell| cell.good),
+        Measure::OkShare(requests) => share(measured, requests, |cell| cell.due.ok),
         Measure::OkCount(requests) => {
-            let class = measured.class(&requests.class)?;
-            let ok = measured
-                .requests(requests)
-                .filter(|sample| is_ok(class, sample));
-            Some(Value::exact(
-                ok.count() as f64 * measured.whole_of_left(requests),
-            ))
+            measured.class(&requests.class)?;
+            let ok: u64 = measured.cells(requests).map(|(_, cell)| cell.due.ok).sum();
+            Some(Value::exact(ok as f64 * measured.whole_of_left(requests)))
         }
         Measure::DistinctOk(requests) => {
-            let class = measured.class(&requests.class)?;
-            let ok = measured
-                .requests(requests)
-                .filter(|sample| is_ok(class, sample));
-            let keys: HashSet<u64> = ok.map(|sample| sample.key).collect();
+            measured.class(&requests.class)?;
+            let cells = measured.cells(requests);
+            let keys: Keys = cells.flat_map(|(_, cell)| cell.answered()).collect();
             Some(Value::exact(
                 keys.len() as f64 * measured.whole_of_left(requests),
             ))
@@ -76,27 +67,23 @@ fn computed(measure: &Measure, measured: &Measured) -> Option<Value> {
                 class: latency.class.clone(),
                 phases: latency.phases.clone(),
             };
-            let class = measured.class(&latency.class)?;
-            let samples: Vec<&Sample> = measured.requests(&requests).collect();
-            let percentile = |samples: &[&Sample]| {
-                let times = samples.iter().filter_map(|sample| {
-                    observed(sample.latency(), fate(class, sample), class.timeout)
-                });
-                let quantile = times
-                    .collect::<Distribution>()
-                    .percentile(latency.percentile)?;
+            measured.class(&latency.class)?;
+            let cells: Vec<(Duration, &Cell)> = measured.cells(&requests).collect();
+            let percentile = |cells: &[(Duration, &Cell)]| {
+                let times: Distribution = cells.iter().map(|(_, cell)| *cell).collect();
+                let quantile = times.percentile(latency.percentile)?;
                 Some(Value {
                     value: quantile.ms,
                     censored: quantile.censored,
                 })
             };
             if latency.peak {
-                let seconds = samples.chunk_by(|a, b| a.intended.as_secs() == b.intended.as_secs());
+                let seconds = cells.chunk_by(|(a, _), (b, _)| a.as_secs() == b.as_secs());
                 seconds
                     .filter_map(percentile)
                     .max_by(|a, b| a.value.total_cmp(&b.value))
             } else {
-                percentile(&samples)
+                percentile(&cells)
             }
         }
         Measure::Recovery(recovery) => recovery_time(measured, recovery),
@@ -122,59 +109,62 @@ fn computed(measure: &Measure, measured: &Measured) -> Option<Value> {
     }
 }
 
-fn fate(class: &Class, sample: &Sample) -> Fate {
-    class.expectation().fate(sample.end)
+/// Whether a measure is about the keys of a class.
+pub(super) fn needs_keys(measure: &Measure, class: &str) -> bool {
+    match measure {
+        Measure::DistinctOk(requests)
+        | Measure::SettledShare(requests)
+        | Measure::WrongReplays(requests) => requests.class.get_ref() == class,
+        Measure::Ratio(pair) => needs_keys(&pair.of, class) || needs_keys(&pair.over, class),
+        Measure::Difference(balance) => {
+            let mut all = std::iter::once(&balance.of).chain(&balance.minus);
+            all.any(|measure| needs_keys(measure, class))
+        }
+        Measure::GoodShare(_)
+        | Measure::OkShare(_)
+        | Measure::OkCount(_)
+        | Measure::WrongReceipts(_)
+        | Measure::Ledger(_)
+        | Measure::Latency(_)
+        | Measure::Recovery(_)
+        | Measure::Series(_)
+        | Measure::Manifest(_)
+        | Measure::Value(_) => false,
+    }
 }
 
-pub(super) fn is_ok(class: &Class, sample: &Sample) -> bool {
-    fate(class, sample) == Fate::Ok
-}
-
-fn is_good(class: &Class, sample: &Sample) -> bool {
-    is_ok(class, sample) && sample.latency() <= class.slo
-}
-
-fn share(
-    measured: &Measured,
-    requests: &Requests,
-    counts: fn(&Class, &Sample) -> bool,
-) -> Option<Value> {
-    let class = measured.class(&requests.class)?;
-    let samples: Vec<&Sample> = measured.requests(requests).collect();
-    let counted = samples
-        .iter()
-        .filter(|sample| counts(class, sample))
-        .count();
-    (!samples.is_empty()).then(|| Value::exact(counted as f64 / samples.len() as f64))
+fn share(measured: &Measured, requests: &Requests, counted: fn(&Cell) -> u64) -> Option<Value> {
+    measured.class(&requests.class)?;
+    let cells = measured.cells(requests);
+    let (counted, all) = cells.fold((0, 0), |(sum, all), (_, cell)| {
+        (sum + counted(cell), all + cell.due.offered)
+    });
+    (all > 0).then(|| Value::exact(counted as f64 / all as f64))
 }
 
 /// From the end of the phase to the end of the last window that was not good enough; 0 where all
 /// were. Where the very last window is bad, the class never recovered while anybody looked.
 fn recovery_time(measured: &Measured, recovery: &Recovery) -> Option<Value> {
-    let class = measured.class(&recovery.class)?;
+    measured.class(&recovery.class)?;
     let (_, end) = measured.span(&recovery.after)?;
     let requests = Requests {
         class: recovery.class.clone(),
         phases: Vec::new(),
     };
-    let after: Vec<&Sample> = measured
-        .requests(&requests)
-        .filter(|sample| sample.intended >= end)
+    let window = |at: Duration| at.saturating_sub(end).as_nanos() / RECOVERY_WINDOW.as_nanos();
+    let after: Vec<(u128, &Cell)> = measured
+        .cells(&requests)
+        .filter(|(at, _)| *at >= end)
+        .map(|(at, cell)| (window(at), cell))
         .collect();
-    let window = |sample: &Sample| {
-        sample.intended.saturating_sub(end).as_nanos() / RECOVERY_WINDOW.as_nanos()
-    };
     let windows: Vec<(u128, bool)> = after
-        .chunk_by(|a, b| window(a) == window(b))
-        .map(|samples| {
-            let good = samples
-                .iter()
-                .filter(|sample| is_good(class, sample))
-                .count();
-            (
-                window(samples[0]),
-                good as f64 >= RECOVERED * samples.len() as f64,
-            )
+        .chunk_by(|(a, _), (b, _)| a == b)
+        .map(|cells| {
+            let sum = |count: fn(&Cell) -> u64| -> u64 {
+                cells.iter().map(|(_, cell)| count(cell)).sum()
+            };
+            let (good, all) = (sum(|cell| cell.good), sum(|cell| cell.due.offered));
+            (cells[0].0, good as f64 >= RECOVERED * all as f64)
         })
         .collect();
     let (last, _) = windows.last()?;
@@ -321,7 +311,7 @@ impl<'a> Measured<'a> {
     /// By what a count of what is left must be multiplied to stand for the whole; 1 where nothing was disturbed.
     fn whole_of_left(&self, requests: &Requests) -> f64 {
         let all = self.stretches_of_all(&requests.phases);
-        let left = pauses::apart(&all, self.disturbed, self.before(requests));
+        let left = self.whole(pauses::apart(&all, self.disturbed, self.before(requests)));
         let time =
             |stretches: &[Stretch]| -> Duration { stretches.iter().map(Stretch::length).sum() };
         let (all, left) = (time(&all), time(&left));
@@ -339,22 +329,35 @@ impl<'a> Measured<'a> {
             .map_or(Duration::ZERO, |class| class.slo)
     }
 
-    /// The requests of a class whose intended send lies in the phases, in order of it.
-    pub(super) fn requests(
+    /// What is whole cells of what is judged. The phases are. Of what is left between the disturbed stretches, whose ends
+    /// nobody knows to the millisecond, a cell at either end is given up.
+    fn whole(&self, stretches: Vec<Stretch>) -> Vec<Stretch> {
+        let whole = |stretch: Stretch| {
+            let whole = self.cells.whole(stretch.from..stretch.to);
+            Stretch {
+                from: whole.start,
+                to: whole.end,
+            }
+        };
+        stretches.into_iter().map(whole).collect()
+    }
+
+    /// The cells of a class in which requests were due that count: in the phases, in order, each with its start.
+    pub(super) fn cells(
         &self,
         requests: &Requests,
-    ) -> impl Iterator<Item = &'a Sample> + use<'a> {
-        let class = self
-            .scenario
-            .classes
-            .iter()
-            .position(|class| class.name == *requests.class.get_ref());
-        let stretches = self.stretches(&requests.phases, self.before(requests));
-        self.samples.iter().filter(move |sample| {
-            Some(usize::from(sample.class)) == class
-                && stretches
-                    .iter()
-                    .any(|stretch| stretch.contains(sample.intended))
-        })
+    ) -> impl Iterator<Item = (Duration, &'a Cell)> + use<'a> {
+        let classes = &self.scenario.classes;
+        let name = requests.class.get_ref();
+        let class = classes.iter().position(|class| class.name == *name);
+        let stretches = self.whole(self.stretches(&requests.phases, self.before(requests)));
+        let cells = class.map(|class| self.cells.of(class));
+        cells
+            .into_iter()
+            .flatten()
+            .filter(move |(of, cell)| {
+                cell.due.offered > 0 && stretches.iter().any(|stretch| stretch.contains(of.start))
+            })
+            .map(|(of, cell)| (of.start, cell))
     }
 }

@@ -3,21 +3,24 @@
 
 mod doubt;
 mod grade;
+mod keys;
 mod lost;
 mod measure;
 mod records;
 mod seen;
 
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
 
-use lab_load::Sample;
+use lab_load::Cells;
 use lab_record::{CheckKind, Finite, Outcome, Validity, Verdict};
 
 use crate::{
     books::Books,
     pauses::Stretch,
-    scenario::{Check, Limit, Measure, Quantity, Scenario, Settings},
+    scenario::{Check, Class, Limit, Measure, Quantity, Scenario, Settings},
 };
 
 /// What the checks are judged by.
@@ -25,8 +28,8 @@ use crate::{
 pub struct Measured<'a> {
     /// What was to be run.
     pub scenario: &'a Scenario,
-    /// Every request.
-    pub samples: &'a [Sample],
+    /// What became of the requests.
+    pub cells: &'a Cells,
     /// What was observed besides.
     pub series: &'a [lab_record::Series],
     /// When it was looked, in seconds: a series that lacks a look's time was not seen then.
@@ -52,6 +55,12 @@ const INCORRECT: f64 = 39.0;
 
 pub use doubt::{Doubts, Turned, Unseen, doubts};
 pub use lost::{Lost, Watch, watchable};
+
+/// Whether a check of the scenario needs to know which keys of a class were asked for and answered.
+pub fn needs_keys(scenario: &Scenario, class: &Class) -> bool {
+    let mut checks = scenario.checks.iter();
+    checks.any(|check| measure::needs_keys(check.measure.get_ref(), &class.name))
+}
 
 /// Judges every check of the scenario.
 pub fn checks(measured: &Measured) -> Vec<lab_record::Check> {

@@ -2,12 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use lab_load::Sample;
-
-use super::{
-    Measured,
-    measure::{Value, is_ok},
-};
+use super::{Measured, keys::Keys, measure::Value};
 use crate::{
     books::Told,
     scenario::{Comparison, Requests},
@@ -15,23 +10,21 @@ use crate::{
 
 /// Keys first asked for in the phases that had a wished answer at any time, as a share of all.
 pub(super) fn settled_share(measured: &Measured, requests: &Requests) -> Option<Value> {
-    let class = measured.class(&requests.class)?;
+    measured.class(&requests.class)?;
     let always = Requests {
         class: requests.class.clone(),
         phases: Vec::new(),
     };
-    let key = |sample: &Sample| sample.key;
-    let asked: HashSet<u64> = measured.requests(requests).map(key).collect();
+    let cells = measured.cells(requests);
+    let asked: Keys = cells.flat_map(|(_, cell)| cell.asked()).collect();
     // Also what was asked again while something stood still.
     let whole = Measured {
         disturbed: &[],
         ..*measured
     };
-    let ok = whole
-        .requests(&always)
-        .filter(|sample| is_ok(class, sample));
-    let settled: HashSet<u64> = ok.map(key).collect();
-    let share = asked.intersection(&settled).count() as f64 / asked.len() as f64;
+    let cells = whole.cells(&always);
+    let settled: Keys = cells.flat_map(|(_, cell)| cell.answered()).collect();
+    let share = asked.shared_with(&settled) as f64 / asked.len() as f64;
     share.is_finite().then(|| Value::exact(share))
 }
 
@@ -54,26 +47,20 @@ pub(super) fn disagreements(measured: &Measured, comparison: &Comparison) -> Opt
 
 /// Keys of which more than one answer says that it paid, or whose only request is said to repeat one.
 pub(super) fn wrong_replays(measured: &Measured, requests: &Requests) -> Value {
-    let mut asked: HashMap<u64, usize> = HashMap::new();
-    for sample in measured.requests(requests) {
-        *asked.entry(sample.key).or_default() += 1;
-    }
+    let cells = measured.cells(requests);
+    let asked: Keys = cells.flat_map(|(_, cell)| cell.asked()).collect();
     let told = measured.books.told_to(requests.class.get_ref());
     Value::exact(count_wrong_replays(told, &asked) as f64)
 }
 
-/// `asked` counts the requests of each key.
-fn count_wrong_replays<'a>(
-    told: impl Iterator<Item = &'a Told>,
-    asked: &HashMap<u64, usize>,
-) -> usize {
+fn count_wrong_replays<'a>(told: impl Iterator<Item = &'a Told>, asked: &Keys) -> usize {
     let mut paid: HashMap<u64, usize> = HashMap::new();
     let mut wrong = HashSet::new();
     for told in told {
         let key = told.number;
         match told.replayed {
             Some(false) => *paid.entry(key).or_default() += 1,
-            Some(true) if asked.get(&key) != Some(&1) => {}
+            Some(true) if !asked.came_once(key) => {}
             Some(true) | None => drop(wrong.insert(key)),
         }
     }
@@ -103,7 +90,7 @@ mod tests {
 
     #[test]
     fn one_answer_of_a_key_pays_and_the_others_say_so() {
-        let asked = HashMap::from([(1, 1), (2, 2), (3, 2)]);
+        let asked = Keys::from_iter([(1, 1), (2, 2), (3, 1), (3, 1)]);
         let wrong = |told: &[Told]| count_wrong_replays(told.iter(), &asked);
         let (pays, repeats) = (Some(false), Some(true));
         assert_eq!(wrong(&[told(1, pays), told(2, pays), told(2, repeats)]), 0);

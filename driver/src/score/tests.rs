@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use lab_load::{End, Sample};
-use lab_record::{Check, Finite, Outcome, Pause, Series, Validity};
+use jiff::Timestamp;
+use lab_load::{Cells, End, Plan, Sample};
+use lab_record::{Check, Finite, Outcome, Pause, RunId, Series, Validity};
 
 use super::{Doubts, Measured, checks, doubts, verdict};
 use crate::{
     books::Books,
+    run,
     scenario::{Scenario, Setting, Settings},
 };
 
@@ -163,7 +165,7 @@ fn judge_by(
     }];
     let measured = Measured {
         scenario: &scenario,
-        samples,
+        cells: &cells(&scenario, samples),
         series: &series,
         looks,
         books: &Books::default(),
@@ -173,6 +175,18 @@ fn judge_by(
     let checks = checks(&measured);
     let doubts = doubts(&measured, &checks, pauses);
     (checks, doubts)
+}
+
+pub(super) fn plan(scenario: &Scenario) -> Plan {
+    run::plan::load(scenario, &RunId::new(Timestamp::UNIX_EPOCH, 0)).unwrap()
+}
+
+pub(super) fn cells(scenario: &Scenario, samples: &[Sample]) -> Cells {
+    let mut cells = Cells::new(&plan(scenario));
+    for sample in samples {
+        cells.add(sample);
+    }
+    cells
 }
 
 fn judge(samples: &[Sample], queue: &[(f64, f64)]) -> Vec<Check> {

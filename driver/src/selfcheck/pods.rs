@@ -28,15 +28,9 @@ pub(super) fn finding(pods: &[PodRecord], limits: &Limits) -> Option<Finding> {
 
 /// The late sends of one pod only raise a doubt: how much they are of the whole is judged with all others.
 fn validity(pod: &PodRecord, limits: &Limits) -> Validity {
-    let sends = grade(late(pod, limits.lateness), limits.late_sends).min(Validity::Suspect);
+    let sends = grade(pod.lateness.late_share(), limits.late_sends).min(Validity::Suspect);
     let off = clock_error(pod).as_secs_f64() / limits.lateness.as_secs_f64();
     sends.max(grade(off, (1.0, f64::from(CLOCK_INVALID))))
-}
-
-/// Share of its sends that left later than `limit`.
-fn late(pod: &PodRecord, limit: Duration) -> f64 {
-    let late = pod.lateness.iter().filter(|of| **of > limit).count();
-    late as f64 / pod.lateness.len().max(1) as f64
 }
 
 fn clock_error(pod: &PodRecord) -> Duration {
@@ -51,8 +45,8 @@ fn described(pod: &PodRecord) -> String {
     format!(
         "Pod {}: {} sends, p99 of lateness {} ({floor}), clock known to {}, send loop {} of a core.",
         pod.index,
-        pod.lateness.len(),
-        ms(percentile(&pod.lateness, 99)),
+        pod.lateness.sent(),
+        ms(pod.lateness.p99()),
         ms(clock_error(pod)),
         percent(loop_cpu(pod)),
     )
@@ -62,22 +56,15 @@ fn loop_cpu(pod: &PodRecord) -> f64 {
     of_a_core(pod.recording.loop_cpu, pod.recording.wall)
 }
 
-/// Of what is in order of size.
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let rank = (sorted.len() * percent).div_ceil(100);
-    let at = sorted.get(rank.saturating_sub(1));
-    at.copied().unwrap_or_default()
-}
-
 /// The same as data.
 pub(crate) fn record(pod: &PodRecord) -> LoadPod {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
     LoadPod {
         index: pod.index,
-        sent: pod.lateness.len() as u64,
+        sent: pod.lateness.sent(),
         floor_p99_ms: pod.floor.map(|floor| ms(floor.p99)),
-        lateness_p99_ms: ms(percentile(&pod.lateness, 99)),
-        lateness_max_ms: ms(percentile(&pod.lateness, 100)),
+        lateness_p99_ms: ms(pod.lateness.p99()),
+        lateness_max_ms: ms(pod.lateness.worst()),
         clock_error_ms: ms(clock_error(pod)),
         loop_cpu: loop_cpu(pod),
     }
@@ -85,14 +72,17 @@ pub(crate) fn record(pod: &PodRecord) -> LoadPod {
 
 #[cfg(test)]
 mod tests {
+    use lab_load::Lateness;
+
     use super::*;
 
     fn pod(late_ms: &[u64], clock_ms: u64) -> PodRecord {
+        let mut lateness = Lateness::new(Limits::default().lateness);
+        for ms in late_ms {
+            lateness.note(Duration::from_millis(*ms));
+        }
         PodRecord {
-            lateness: late_ms
-                .iter()
-                .map(|ms| Duration::from_millis(*ms))
-                .collect(),
+            lateness,
             clock_error: Duration::from_millis(clock_ms),
             ..PodRecord::default()
         }

@@ -8,8 +8,11 @@ use lab_record::{Latency, Quantile};
 /// Significant decimal digits that are kept of a time.
 const DIGITS: u8 = 3;
 
+/// Values below this are told apart; of each further power of two, half as many. They are as many as three digits need.
+const SUB_BUCKETS: u64 = 2048;
+
 /// An `HdrHistogram` of microseconds that knows which of its values are lower bounds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Distribution {
     micros: Histogram<u64>,
     lowest_censored: Option<u64>,
@@ -35,16 +38,61 @@ impl FromIterator<(Duration, bool)> for Distribution {
 }
 
 impl Distribution {
+    /// What is kept of a time, its first digits: the least that is not told apart from it.
+    pub fn kept(time: Duration) -> Duration {
+        Duration::from_micros(Self::lowest(Self::bucket(Self::micros(time))))
+    }
+
     /// Takes in a time and whether it is only a lower bound.
-    pub(super) fn record(&mut self, (time, censored): (Duration, bool)) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        self.micros
-            .record(micros)
-            .expect("a histogram that resizes itself takes any value");
+    pub(crate) fn record(&mut self, (time, censored): (Duration, bool)) {
+        let micros = Self::micros(time);
+        self.record_times(micros, 1);
         if censored {
-            let lowest = self.lowest_censored.unwrap_or(u64::MAX);
-            self.lowest_censored = Some(lowest.min(micros));
+            self.censor(Some(micros));
         }
+    }
+
+    /// Takes in so many values of a bucket.
+    pub(crate) fn record_bucket(&mut self, bucket: u32, times: u64) {
+        self.record_times(Self::lowest(bucket), times);
+    }
+
+    fn record_times(&mut self, micros: u64, times: u64) {
+        self.micros
+            .record_n(micros, times)
+            .expect("a histogram that resizes itself takes any value");
+    }
+
+    /// Takes in that some of the values are lower bounds, the least of which is this, in µs.
+    pub(crate) fn censor(&mut self, lowest: Option<u64>) {
+        let known = self.lowest_censored.into_iter();
+        self.lowest_censored = known.chain(lowest).min();
+    }
+
+    /// Takes in all of another.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        self.micros
+            .add(&other.micros)
+            .expect("a histogram that resizes itself takes any value");
+        self.censor(other.lowest_censored);
+    }
+
+    /// What is kept of a time, before its digits are.
+    pub(crate) fn micros(time: Duration) -> u64 {
+        u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// The number of the bucket of a time in µs: times that the distribution doesn't tell apart share it.
+    pub(crate) fn bucket(micros: u64) -> u32 {
+        let halvings = (u64::BITS - micros.leading_zeros()).saturating_sub(SUB_BUCKETS.ilog2());
+        halvings * (SUB_BUCKETS / 2) as u32 + (micros >> halvings) as u32
+    }
+
+    /// The least time of a bucket, in µs.
+    fn lowest(bucket: u32) -> u64 {
+        let half = (SUB_BUCKETS / 2) as u32;
+        let halvings = (bucket / half).saturating_sub(1);
+        u64::from(bucket - halvings * half) << halvings
     }
 
     /// The value that `percent` of all values don't exceed (nearest rank); none where there are no
@@ -151,6 +199,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_bucket_is_what_the_histogram_does_not_tell_apart(
+            micros in prop_oneof![0u64..10_000, 0u64..100_000_000, any::<u64>()],
+        ) {
+            let histogram = Distribution::default().micros;
+            let lowest = Distribution::lowest(Distribution::bucket(micros));
+            prop_assert_eq!(lowest, histogram.lowest_equivalent(micros));
+            let next = histogram.next_non_equivalent(micros);
+            if next > micros {
+                prop_assert_eq!(Distribution::bucket(next), Distribution::bucket(micros) + 1);
+            }
+        }
+
         #[test]
         fn percentiles_agree_with_sorting(
             values in proptest::collection::vec((0u64..20_000, any::<bool>()), 1..200),

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use hyper::Method;
 
 use super::*;
-use crate::{Cause, Ledger, Service, Template};
+use crate::{
+    Cause, Ledger, Sample, Service, Template,
+    schedule::{Schedule, Spacing},
+};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -26,7 +29,7 @@ fn sample(intended: u64, took: u64, end: End) -> Sample {
     }
 }
 
-fn plan() -> Plan {
+pub(super) fn plan() -> Plan {
     Plan {
         run: "run".into(),
         classes: vec![ClassPlan {
@@ -40,20 +43,35 @@ fn plan() -> Plan {
             repeat: None,
             again: None,
             keeps_answers: false,
-            arrivals: Vec::new(),
+            keeps_keys: false,
+            expectation: Expectation {
+                ok: vec![200],
+                expected: vec![504],
+                slo: ms(500),
+                bystander: false,
+            },
+            schedule: Schedule {
+                stretches: Vec::new(),
+                spacing: Spacing::Even,
+            },
         }],
         connections_per_target: 0,
         drain: TIMEOUT,
+        phases: phases(),
+        lateness: ms(25),
     }
 }
 
-fn expectation() -> Expectation {
-    Expectation {
-        ok: vec![200],
-        expected: vec![504],
-        slo: ms(500),
-        bystander: false,
+pub(super) fn cells(plan: &Plan, samples: &[Sample]) -> Cells {
+    let mut cells = Cells::new(plan);
+    for sample in samples {
+        cells.add(sample);
     }
+    cells
+}
+
+fn of(samples: &[Sample]) -> Vec<Class> {
+    classes(&plan(), &cells(&plan(), samples))
 }
 
 fn phases() -> Vec<Span> {
@@ -81,7 +99,7 @@ fn one_of_each() -> Vec<Sample> {
 
 fn recording() -> Recording {
     Recording {
-        samples: one_of_each(),
+        cells: cells(&plan(), &one_of_each()).into(),
         ledger: vec![Ledger {
             planned: 9,
             offered: 8,
@@ -93,7 +111,7 @@ fn recording() -> Recording {
 }
 
 fn summed_up() -> Vec<Class> {
-    classes(&plan(), &[expectation()], &phases(), &one_of_each())
+    of(&one_of_each())
 }
 
 #[test]
@@ -143,14 +161,14 @@ fn failures_count_as_slow_and_not_as_fast() {
 #[test]
 fn service_time_leaves_out_what_was_never_sent() {
     let dropped = [sample(0, 0, End::Dropped)];
-    let class = &classes(&plan(), &[expectation()], &[], &dropped)[0];
+    let class = &of(&dropped)[0];
     assert!(class.total.latency.p50.is_some_and(|p50| p50.censored));
     assert_eq!(class.total.service_time.p50, None);
 }
 
 #[test]
 fn a_class_without_requests_has_no_percentiles() {
-    let class = &classes(&plan(), &[expectation()], &phases(), &[])[0];
+    let class = &of(&[])[0];
     assert_eq!(class.total.counts, Totals::default());
     assert_eq!(class.total.latency.p50, None);
     assert!(class.total.good_share.abs() < f64::EPSILON);
@@ -163,17 +181,16 @@ fn books_that_balance_are_accepted() {
 
 #[test]
 fn a_lost_request_is_found() {
-    let mut recording = recording();
-    recording.samples.pop();
-    let classes = classes(&plan(), &[expectation()], &phases(), &recording.samples);
-    let text = verify_books(&plan(), &recording, &classes).unwrap_err();
+    let text = verify_books(&plan(), &recording(), &of(&one_of_each()[..7])).unwrap_err();
     assert_eq!(text, "class `quote`: 8 offered, but 7 on record");
 }
 
 #[test]
 fn a_request_outside_all_phases_is_found() {
-    let classes = classes(&plan(), &[expectation()], &phases()[..1], &one_of_each());
-    let text = verify_books(&plan(), &recording(), &classes).unwrap_err();
+    let mut plan = plan();
+    plan.phases.pop();
+    let classes = classes(&plan, &cells(&plan, &one_of_each()));
+    let text = verify_books(&plan, &recording(), &classes).unwrap_err();
     assert_eq!(text, "class `quote`: 8 offered, but 5 in the phases");
 }
 
@@ -203,7 +220,7 @@ fn windows_count_things_when_they_happen() {
         sample(90, 120, End::Answered(200)),
         sample(99, 1, End::Dropped),
     ];
-    let windows = windows(0, TIMEOUT, &expectation(), &samples, ms(100));
+    let windows = windows(&cells(&plan(), &samples), 0, ms(100));
     let counts: Vec<_> = windows
         .iter()
         .map(|window| {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use lab_record::Latency;
 
-use super::{Distribution, Expectation, Fate, observed};
-use crate::Sample;
+use super::Distribution;
+use crate::{Cell, Cells};
 
 /// What happened to one class within one window.
 ///
@@ -30,44 +30,33 @@ pub struct Window {
     pub latency: Latency,
 }
 
-/// The windows of the class with this index, from the start of the run until all has ended. The
-/// last one reaches beyond the end.
-pub fn windows(
-    class: u16,
-    timeout: Duration,
-    expectation: &Expectation,
-    samples: &[Sample],
-    width: Duration,
-) -> Vec<Window> {
-    let of_class = || samples.iter().filter(|sample| sample.class == class);
+/// The windows of the class with this index in the plan, from the start of the run until all has ended. The last one
+/// reaches beyond the end. Each is a number of whole cells: `width` is a multiple of 100 ms.
+pub fn windows(cells: &Cells, class: usize, width: Duration) -> Vec<Window> {
     let index = |at: Duration| (at.as_nanos() / width.as_nanos().max(1)) as usize;
-    let Some(last) = of_class().map(|sample| index(sample.done)).max() else {
+    let cells: Vec<(usize, &Cell)> = cells
+        .of(class)
+        .map(|(of, cell)| (index(of.start), cell))
+        .collect();
+    let mut ended = cells.iter().filter(|(_, cell)| cell.ended.all > 0);
+    let Some((last, _)) = ended.next_back() else {
         return Vec::new();
     };
-
     let mut windows = vec![Window::default(); last + 1];
-    let mut latencies = vec![Vec::new(); last + 1];
-    for sample in of_class() {
-        let fate = expectation.fate(sample.end);
-        let offered = index(sample.intended);
-        windows[offered].offered += 1;
-        latencies[offered].extend(observed(sample.latency(), fate, timeout));
-        if let Some(written) = sample.written {
-            windows[index(written)].sent += 1;
-        }
-        let done = &mut windows[index(sample.done)];
-        match fate {
-            Fate::Ok => done.ok += 1,
-            Fate::Expected => done.expected += 1,
-            Fate::Failed | Fate::TimedOut | Fate::Dropped => done.failed += 1,
-            Fate::Unfinished => {}
-        }
-    }
-
-    for (n, (window, latency)) in (0u32..).zip(windows.iter_mut().zip(latencies)) {
+    for (n, window) in (0u32..).zip(&mut windows) {
         window.start = width * n;
-        // One histogram at a time: each takes tens of kilobytes.
-        window.latency = latency.into_iter().collect::<Distribution>().quantiles();
+    }
+    for same in cells.chunk_by(|(a, _), (b, _)| a == b) {
+        let window = &mut windows[same[0].0];
+        let cells = same.iter().map(|(_, cell)| *cell);
+        for cell in cells.clone() {
+            window.offered += cell.due.offered;
+            window.sent += cell.written;
+            window.ok += cell.ended.ok;
+            window.expected += cell.ended.expected;
+            window.failed += cell.ended.failed;
+        }
+        window.latency = cells.collect::<Distribution>().quantiles();
     }
     windows
 }
