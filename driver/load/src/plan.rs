@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::{Method, uri::PathAndQuery};
 use serde::{Deserialize, Serialize};
 
-use super::{Service, Template};
+use super::{Service, Template, request::refused_field};
 
 /// Everything that a run sends.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -14,8 +14,8 @@ pub struct Plan {
     pub run: String,
     /// The request classes.
     pub classes: Vec<ClassPlan>,
-    /// Connections opened to each target before the clock starts. Enough for the requests in
-    /// flight of a healthy run keeps connecting out of what is measured.
+    /// Connections opened to each target before the clock starts, or as many of them as it takes. Enough for the
+    /// requests in flight of a healthy run keeps connecting out of what is measured.
     pub connections_per_target: usize,
     /// How long to wait, after the last arrival, for requests in flight. Each has its own timeout,
     /// so only a limit below the longest of these cuts anything off.
@@ -34,8 +34,10 @@ pub struct ClassPlan {
     pub method: Method,
     /// Path and query.
     pub path: Template,
-    /// JSON body.
-    pub body: Option<Template>,
+    /// Header fields besides those that the engine writes; a `Host` among them takes the place of the target's name.
+    pub headers: Vec<(String, Template)>,
+    /// What the request carries.
+    pub body: Option<Body>,
     /// Counted from the intended send; then the request is given up and its connection closed.
     pub timeout: Duration,
     /// Arrivals beyond this many requests in flight are dropped, and counted. It protects the
@@ -49,6 +51,15 @@ pub struct ClassPlan {
     pub keeps_answers: bool,
     /// When requests arrive, in order, from the start of the run.
     pub arrivals: Vec<Duration>,
+}
+
+/// What a request carries. A header field says of which type it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// A text with its places filled in.
+    Filled(Template),
+    /// The same bytes each time.
+    Fixed(Vec<u8>),
 }
 
 /// A client that retries: every `every`th request is the one `lag` before it over again, with the
@@ -134,6 +145,16 @@ pub enum PlanError {
         /// The path, filled in.
         path: String,
     },
+    /// A header field that can't be sent, or is not the plan's to say.
+    #[error("class `{class}`: header `{name}`: {problem}")]
+    Header {
+        /// The class.
+        class: String,
+        /// The field.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// Arrivals out of order.
     #[error("class `{0}`: arrivals must be in order of time")]
     Order(String),
@@ -165,12 +186,26 @@ impl Plan {
             {
                 return Err(PlanError::Repeat(name()));
             }
-            let mut path = String::new();
-            class.path.fill(&self.key_prefix(class), 0, &mut path);
-            if !is_path(&path) {
-                return Err(PlanError::Path {
-                    class: name(),
-                    path,
+            self.validate_head(class)?;
+        }
+        Ok(())
+    }
+
+    fn validate_head(&self, class: &ClassPlan) -> Result<(), PlanError> {
+        let prefix = self.key_prefix(class);
+        let path = class.path.text(&prefix, 0);
+        if !is_path(&path) {
+            return Err(PlanError::Path {
+                class: class.name.clone(),
+                path,
+            });
+        }
+        for (name, value) in &class.headers {
+            if let Some(problem) = refused_field(name, &value.text(&prefix, 0)) {
+                return Err(PlanError::Header {
+                    class: class.name.clone(),
+                    name: name.clone(),
+                    problem,
                 });
             }
         }
@@ -230,6 +265,7 @@ mod tests {
             service: Service::Api,
             method: Method::GET,
             path: Template::new(path),
+            headers: Vec::new(),
             body: None,
             timeout: Duration::from_secs(1),
             max_in_flight: 1,
@@ -275,6 +311,9 @@ mod tests {
         assert!(refusal(class("no-slash")).contains("`no-slash` is not a path"));
         assert!(refusal(class("/a b")).contains("`/a b`"));
         assert!(refusal(class("/a#b")).contains("`/a#b`"));
+        let mut header = class("/");
+        header.headers = vec![("x-key".into(), Template::new("{key}\r\nhost: other"))];
+        assert!(refusal(header).contains("`x-key`"));
         let mut disorder = class("/");
         disorder.arrivals = vec![Duration::from_secs(2), Duration::from_secs(1)];
         assert!(refusal(disorder).contains("order"));

@@ -34,6 +34,7 @@ fn plan() -> Plan {
             service: Service::Api,
             method: Method::GET,
             path: Template::new("/quote?key={key}"),
+            headers: Vec::new(),
             body: None,
             timeout: TIMEOUT,
             max_in_flight: 1,
