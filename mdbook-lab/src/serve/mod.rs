@@ -305,7 +305,7 @@ mod tests {
             ServeError::System(full()),
         ] {
             let first: &(dyn Error + 'static) = &error;
-            let chain = successors(Some(first), |error| error.source());
+            let chain = successors(Some(first), |error| (*error).source());
             let told: Vec<_> = chain.map(ToString::to_string).collect();
             let told = told.join(": ");
             assert_eq!(told.matches("disk full").count(), 1, "{told}");
