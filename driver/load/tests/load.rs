@@ -315,6 +315,51 @@ async fn connections_that_break_are_failures_on_record() {
     }
 }
 
+#[tokio::test]
+async fn a_request_that_fails_has_the_cause_of_its_last_connection() {
+    for (method, closed) in [("GET", 0), ("POST", 2)] {
+        let listener = listen();
+        let address = listener.local_addr().unwrap();
+        // The two that rest are closed in order as their request comes, the others are broken off.
+        tokio::spawn(async move {
+            for number in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let _ = stream.read(&mut [0; 1024]).await;
+                    if number >= 2 {
+                        stream.set_zero_linger().unwrap();
+                    }
+                });
+            }
+        });
+        let mut class = class("quote", "/", 100.0, ms(300));
+        class.method = method.parse().unwrap();
+        let recording = run(plan(class), address).await;
+        let with = |cause| ended(&recording, End::Broken(cause));
+        let causes = (with(Cause::Closed), with(Cause::Reset));
+        assert_eq!(causes, (closed, 30 - closed), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_broken_off_while_a_body_is_sent_was_reset() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read_exact(&mut vec![0; 1 << 20]).await;
+                stream.set_zero_linger().unwrap();
+            });
+        }
+    });
+    let mut class = class("upload", "/", 50.0, ms(300));
+    class.method = Method::POST;
+    class.body = Some(Body::Fixed(vec![b'x'; 8 << 20]));
+    let recording = run(plan(class), address).await;
+    assert_eq!(ended(&recording, End::Broken(Cause::Reset)), 15);
+}
+
 /// The server's limit for idle connections is over just as the next request comes.
 #[tokio::test]
 async fn a_connection_closed_as_a_request_leaves_costs_no_idempotent_request() {
