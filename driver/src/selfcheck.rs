@@ -283,6 +283,12 @@ fn connections(recording: &Recording) -> Finding {
     } else {
         String::new()
     };
+    let retried = match connects.retried {
+        0 => String::new(),
+        count => format!(
+            "Sent again, once each, because the service closed their idle connection as they left: {count}. "
+        ),
+    };
     finding(
         "connections",
         if connects.starved > 0 {
@@ -291,7 +297,7 @@ fn connections(recording: &Recording) -> Finding {
             validity
         },
         format!(
-            "{} opened before the start, {} during the run, {} refused. {syn}{starved}",
+            "{} opened before the start, {} during the run, {} refused. {retried}{syn}{starved}",
             connects.before, connects.after_start, connects.refused
         ),
     )
@@ -688,6 +694,19 @@ mod tests {
         assert_eq!(with(Some(0), 0), Validity::Valid);
         assert_eq!(with(Some(2), 0), Validity::Suspect);
         assert_eq!(with(Some(0), 1), Validity::Invalid);
+    }
+
+    #[test]
+    fn what_was_sent_again_is_told() {
+        let mut recording = recording(|_| 0);
+        let text = |recording: &Recording| {
+            let findings = judged(recording).findings;
+            let told = findings.into_iter().find(|it| it.name == "connections");
+            told.unwrap().text
+        };
+        assert!(!text(&recording).contains("again, once"));
+        recording.connects.retried = 3;
+        assert!(text(&recording).contains("as they left: 3."));
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub(crate) fn plan(rate: f64, length: Duration, at_once: u32) -> anyhow::Result<
             service: Service::Api,
             method: Method::GET,
             path: Template::new("/"),
+            headers: Vec::new(),
             body: None,
             timeout: Duration::from_secs(10),
             max_in_flight: match at_once {

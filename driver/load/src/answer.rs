@@ -7,8 +7,8 @@ use std::mem::MaybeUninit;
 
 use httparse::{Header, ParserConfig, Status};
 
-/// As many lines of a head, or of a trailer, as hyper and browsers put up with.
-const HEADERS: usize = 100;
+/// Room for the fields of a usual head; more of them cost an allocation.
+const USUAL_FIELDS: usize = 64;
 
 /// Bytes that make no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,17 +103,16 @@ impl Answer {
                 self.next = body(left - passed);
                 Ok(Some(self.keep(&bytes[..passed as usize])))
             }
-            Next::ChunkSize => Ok(match chunk_size(bytes)? {
-                None => None,
-                Some((length, 0)) => {
-                    self.next = Next::Trailer;
-                    Some(length)
-                }
-                Some((length, left)) => {
-                    self.next = Next::Chunk { left };
-                    Some(length)
-                }
-            }),
+            Next::ChunkSize => {
+                let Some((size, length)) = chunk_size(bytes)? else {
+                    return Ok(None);
+                };
+                self.next = match size {
+                    0 => Next::Trailer,
+                    left => Next::Chunk { left },
+                };
+                Ok(Some(length))
+            }
             Next::Chunk { left } => {
                 let passed = passed(left);
                 self.next = match left - passed {
@@ -122,15 +121,15 @@ impl Answer {
                 };
                 Ok(Some(self.keep(&bytes[..passed as usize])))
             }
-            Next::ChunkEnd => match bytes {
-                [b'\r', b'\n', ..] => {
+            Next::ChunkEnd => match line(bytes) {
+                Some((b"", length)) => {
                     self.next = Next::ChunkSize;
-                    Ok(Some(2))
+                    Ok(Some(length))
                 }
-                [b'\r'] => Ok(None),
+                None if bytes == b"\r" => Ok(None),
                 _ => Err(Malformed),
             },
-            Next::Trailer => self.trailer(bytes),
+            Next::Trailer => Ok(self.trailer(bytes)),
             Next::BodyToClose => Ok(Some(self.keep(bytes))),
         }
     }
@@ -143,30 +142,30 @@ impl Answer {
     }
 
     fn head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
-        let mut headers = [const { MaybeUninit::uninit() }; HEADERS];
-        let mut head = httparse::Response::new(&mut []);
-        let parsed = ParserConfig::default().parse_response_with_uninit_headers(
-            &mut head,
-            bytes,
-            &mut headers,
-        );
-        let Status::Complete(length) = parsed.map_err(|_| Malformed)? else {
+        let mut usual = [const { MaybeUninit::uninit() }; USUAL_FIELDS];
+        let parsed = match Head::parse(bytes, &mut usual) {
+            Err(httparse::Error::TooManyHeaders) => {
+                let lines = bytes.split(|byte| *byte == b'\n').count();
+                Head::parse(bytes, &mut vec![MaybeUninit::uninit(); lines])
+            }
+            parsed => parsed,
+        };
+        let Some(head) = parsed.map_err(|_| Malformed)? else {
             return Ok(None);
         };
-        self.status = head.code.ok_or(Malformed)?;
+        self.status = head.status;
         self.next = match self.status {
             // Nobody asked for another protocol.
             101 => return Err(Malformed),
             // The answer itself is still to come.
-            100..200 => return Ok(Some(length)),
+            100..200 => return Ok(Some(head.length)),
             _ => {
-                let fields = Fields::of(head.headers, head.version == Some(1));
-                self.keeps_open = fields.keeps_open();
-                self.framing(fields)?
+                self.keeps_open = head.fields.keeps_open();
+                self.framing(head.fields)?
             }
         };
         self.keeps_open &= self.next != Next::BodyToClose;
-        Ok(Some(length))
+        Ok(Some(head.length))
     }
 
     /// Where the body ends, by section 6.3.
@@ -183,14 +182,13 @@ impl Answer {
         })
     }
 
-    fn trailer(&mut self, bytes: &[u8]) -> Result<Option<usize>, Malformed> {
-        let mut headers = [httparse::EMPTY_HEADER; HEADERS];
-        let parsed = httparse::parse_headers(bytes, &mut headers).map_err(|_| Malformed)?;
-        let Status::Complete((length, _)) = parsed else {
-            return Ok(None);
-        };
-        self.next = Next::Nothing;
-        Ok(Some(length))
+    /// Passes over a line of the trailer, whose fields say nothing of where the answer ends; an empty line ends it.
+    fn trailer(&mut self, bytes: &[u8]) -> Option<usize> {
+        let (line, length) = line(bytes)?;
+        if line.is_empty() {
+            self.next = Next::Nothing;
+        }
+        Some(length)
     }
 }
 
@@ -201,16 +199,66 @@ fn body(left: u64) -> Next {
     }
 }
 
-/// The length of the line that gives a chunk's size, and the size.
-fn chunk_size(bytes: &[u8]) -> Result<Option<(usize, u64)>, Malformed> {
-    // A line without a size would pass for the last chunk.
+/// A line without its end, and its length with it; none where the end is still to come. A lone LF ends one, too, as
+/// section 2.2 allows for a head, and browsers and curl take it in a body.
+fn line(bytes: &[u8]) -> Option<(&[u8], usize)> {
+    let end = bytes.iter().position(|byte| *byte == b'\n')?;
+    let line = &bytes[..end];
+    Some((line.strip_suffix(b"\r").unwrap_or(line), end + 1))
+}
+
+/// A chunk's size, and the length of the line that gives it; extensions are passed over (section 7.1.1).
+fn chunk_size(bytes: &[u8]) -> Result<Option<(u64, usize)>, Malformed> {
     if !bytes.first().is_some_and(u8::is_ascii_hexdigit) {
         return Err(Malformed);
     }
-    match httparse::parse_chunk_size(bytes) {
-        Ok(Status::Complete(line)) => Ok(Some(line)),
-        Ok(Status::Partial) => Ok(None),
-        Err(_) => Err(Malformed),
+    let Some((line, length)) = line(bytes) else {
+        return Ok(None);
+    };
+    let size = line.split(|byte| *byte == b';').next().unwrap_or_default();
+    let size = number(size.trim_ascii_end(), 16)?;
+    Ok(Some((size, length)))
+}
+
+/// Digits and nothing else; the standard library would take a sign, too.
+fn number(digits: &[u8], radix: u32) -> Result<u64, Malformed> {
+    let digits = str::from_utf8(digits).map_err(|_| Malformed)?;
+    if digits.starts_with('+') {
+        return Err(Malformed);
+    }
+    u64::from_str_radix(digits, radix).map_err(|_| Malformed)
+}
+
+/// What a head says that matters here.
+struct Head {
+    status: u16,
+    fields: Fields,
+    length: usize,
+}
+
+impl Head {
+    /// None before its end. It is read as a user agent has to: a folded line is one line (section 5.2), blanks before
+    /// a colon are none (5.1), and what is no field is passed over, as are lines that begin with a blank where there is
+    /// nothing to fold (2.2).
+    fn parse<'b>(
+        bytes: &'b [u8],
+        fields: &mut [MaybeUninit<Header<'b>>],
+    ) -> Result<Option<Self>, httparse::Error> {
+        let mut head = httparse::Response::new(&mut []);
+        let parsed = ParserConfig::default()
+            .allow_multiple_spaces_in_response_status_delimiters(true)
+            .allow_obsolete_multiline_headers_in_responses(true)
+            .allow_spaces_after_header_name_in_responses(true)
+            .ignore_invalid_headers_in_responses(true)
+            .parse_response_with_uninit_headers(&mut head, bytes, fields)?;
+        let Status::Complete(length) = parsed else {
+            return Ok(None);
+        };
+        Ok(Some(Self {
+            status: head.code.ok_or(httparse::Error::Status)?,
+            fields: Fields::of(head.headers, head.version == Some(1)),
+            length,
+        }))
     }
 }
 
@@ -274,13 +322,16 @@ fn coding(last: &[u8]) -> Coding {
     }
 }
 
+/// A length, or the same length several times (section 6.3).
 fn content_length(value: &[u8]) -> Result<u64, Malformed> {
-    let digits = str::from_utf8(value).map_err(|_| Malformed)?.trim();
-    // A sign is no digit, though numbers are parsed with one.
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(Malformed);
+    let lengths = value.split(|byte| *byte == b',');
+    let mut lengths = lengths.map(|digits| number(digits.trim_ascii(), 10));
+    let first = lengths.next().unwrap_or(Err(Malformed));
+    if lengths.all(|other| other == first) {
+        first
+    } else {
+        Err(Malformed)
     }
-    digits.parse().map_err(|_| Malformed)
 }
 
 /// The words of a list with commas.

@@ -58,14 +58,20 @@ impl Asker {
         let request = outgoing(ask)?;
         let address = ask.to.addr();
         while let Some(connection) = self.rested(address) {
-            match self.exchange(connection, address, &request).await {
+            let mut stamps = Stamps::default();
+            let answer = self.exchange(connection, address, &request, &mut stamps);
+            let answer = answer.await;
+            match answer {
                 // It had been closed while it rested.
                 Err(Unanswered::NotSent(_)) => {}
+                // Or as the request left, which may be sent again, once and over a new one (RFC 9110, section 9.2.2).
+                Err(_) if request.is_idempotent && stamps.first_byte.is_none() => break,
                 answer => return answer.map_err(Into::into),
             }
         }
         let fresh = Connection::open(address).await?;
-        Ok(self.exchange(fresh, address, &request).await?)
+        let stamps = &mut Stamps::default();
+        Ok(self.exchange(fresh, address, &request, stamps).await?)
     }
 
     async fn exchange(
@@ -73,8 +79,9 @@ impl Asker {
         mut connection: Connection,
         address: SocketAddr,
         request: &Outgoing,
+        stamps: &mut Stamps,
     ) -> Result<Reply, Unanswered> {
-        let answer = connection.exchange(request, &mut Stamps::default()).await?;
+        let answer = connection.exchange(request, stamps).await?;
         if connection.is_reusable() {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let idle = idle.entry(address).or_default();
@@ -115,7 +122,9 @@ fn outgoing(ask: &Ask) -> io::Result<Outgoing> {
     };
     Ok(Outgoing {
         text,
+        content: None,
         is_head: method == Method::HEAD,
+        is_idempotent: method.is_idempotent(),
         keeps: LONGEST_BODY,
     })
 }

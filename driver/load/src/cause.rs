@@ -76,7 +76,9 @@ mod tests {
             let mut connection = Connection::open(address).await.unwrap();
             let request = Outgoing {
                 text: "GET / HTTP/1.1\r\nhost: test\r\n\r\n".to_owned(),
+                content: None,
                 is_head: false,
+                is_idempotent: true,
                 keeps: 0,
             };
             let mut stamps = Stamps::default();

@@ -4,10 +4,17 @@
 //! headers, which took a quarter of what `wrk` needs for everything. Here the request is a text, and of the answer
 //! remains what [`Answer`] keeps.
 
-use std::{future::poll_fn, io, net::SocketAddr, time::Instant};
+use std::{
+    future::poll_fn,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Instant,
+};
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
     net::TcpStream,
 };
 
@@ -58,48 +65,52 @@ impl Connection {
         })
     }
 
-    /// Sends the request and reads the answer to its end. What a server says before it has read the request is heard
-    /// after.
+    /// Sends the request and reads the answer to its end. The server may give it before it has read the request; then
+    /// no more is sent, and the connection carries nothing else (RFC 9112, sections 9.3 and 9.5).
     pub(super) async fn exchange(
         &mut self,
         request: &Outgoing,
         stamps: &mut Stamps,
     ) -> Result<Answered, Unanswered> {
         self.reusable = false;
-        self.send(request.text.as_bytes(), stamps)
-            .await
-            .map_err(|error| {
-                let cause = cause::of(&error, false);
-                if stamps.written.is_some() {
-                    Unanswered::Broken(cause)
-                } else {
-                    Unanswered::NotSent(cause)
-                }
-            })?;
+        let unsent = self.send(request).await;
+        let unsent = unsent.map_err(|error| Unanswered::NotSent(cause::of(&error, false)))?;
+        // Where it is sent again, the first time counts: what came of that is the server's time.
+        stamps.written.get_or_insert_with(Instant::now);
         let answer = Answer::awaited(request.is_head, request.keeps);
-        self.receive(answer, stamps)
+        self.receive(answer, unsent, stamps)
             .await
             .map_err(|error| Unanswered::Broken(cause::of(&error, stamps.first_byte.is_some())))
     }
 
-    async fn send(&mut self, request: &[u8], stamps: &mut Stamps) -> io::Result<()> {
-        let length = self.stream.write(request).await?;
-        stamps.written = Some(Instant::now());
-        self.stream.write_all(&request[length..]).await
+    /// Hands the request to the kernel, as much as it takes at once: in general all of it.
+    async fn send<'a>(&mut self, request: &'a Outgoing) -> io::Result<Unsent<'a>> {
+        let text = request.text.as_bytes();
+        let length = self.stream.write(text).await?;
+        Ok(Unsent {
+            text: &text[length..],
+            content: request.content.as_deref().unwrap_or_default(),
+            refused: None,
+        })
     }
 
-    async fn receive(&mut self, mut answer: Answer, stamps: &mut Stamps) -> io::Result<Answered> {
+    async fn receive(
+        &mut self,
+        mut answer: Answer,
+        mut unsent: Unsent<'_>,
+        stamps: &mut Stamps,
+    ) -> io::Result<Answered> {
         let mut kept = 0;
         loop {
             if kept == self.room.len() {
                 self.make_room()?;
             }
-            let length = self.stream.read(&mut self.room[kept..]).await?;
+            let length = self.read(kept, &mut unsent).await?;
             let now = Instant::now();
             let filled = kept + length;
             if length == 0 {
                 let ended = answer.end_of_stream();
-                ended.map_err(|_| io::ErrorKind::UnexpectedEof)?;
+                ended.map_err(|_| unsent.refusal())?;
             } else {
                 stamps.first_byte.get_or_insert(now);
             }
@@ -108,14 +119,34 @@ impl Connection {
             kept = filled - done;
             if let Some(status) = answer.status() {
                 stamps.whole = Some(now);
-                // More than was asked for is no answer to the next request.
-                self.reusable = answer.keeps_open() && kept == 0;
+                // More than was asked for is no answer to the next request, nor is the rest of this one a request.
+                self.reusable = answer.keeps_open() && kept == 0 && unsent.is_empty();
                 self.room.truncate(ROOM);
                 self.room.shrink_to_fit();
                 let body = answer.into_body();
                 return Ok(Answered { status, body });
             }
         }
+    }
+
+    /// Reads what there is into the room behind the `kept` bytes, and goes on sending as long as there is nothing.
+    async fn read(&mut self, kept: usize, unsent: &mut Unsent<'_>) -> io::Result<usize> {
+        let Self { stream, room, .. } = self;
+        if unsent.is_empty() {
+            return stream.read(&mut room[kept..]).await;
+        }
+        poll_fn(|cx| {
+            // Whoever takes no more may have answered before, which is still there to be read.
+            if unsent.refused.is_none()
+                && let Poll::Ready(Err(error)) = unsent.poll_send(&mut *stream, cx)
+            {
+                unsent.refused = Some(error);
+            }
+            let mut room = ReadBuf::new(&mut room[kept..]);
+            ready!(Pin::new(&mut *stream).poll_read(cx, &mut room))?;
+            Poll::Ready(Ok(room.filled().len()))
+        })
+        .await
     }
 
     fn make_room(&mut self) -> io::Result<()> {
@@ -149,6 +180,44 @@ impl Connection {
     }
 }
 
+/// What of a request the kernel has not taken yet.
+struct Unsent<'a> {
+    text: &'a [u8],
+    content: &'a [u8],
+    /// Why it takes no more.
+    refused: Option<io::Error>,
+}
+
+impl Unsent<'_> {
+    fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.content.is_empty()
+    }
+
+    /// Why the stream ended too early: of a reset, the system tells whoever writes or whoever reads, and only once.
+    fn refusal(&mut self) -> io::Error {
+        let refused = self.refused.take();
+        refused.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into())
+    }
+
+    /// Hands it over to the last byte.
+    fn poll_send(
+        &mut self,
+        mut stream: impl AsyncWrite + Unpin,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_empty() {
+            let next = if self.text.is_empty() {
+                &mut self.content
+            } else {
+                &mut self.text
+            };
+            let length = ready!(Pin::new(&mut stream).poll_write(cx, next))?;
+            *next = &next[length..];
+        }
+        Pin::new(&mut stream).poll_flush(cx)
+    }
+}
+
 impl From<Malformed> for io::Error {
     fn from(_: Malformed) -> Self {
         cause::error(Cause::Malformed)
@@ -171,7 +240,9 @@ mod tests {
         shutdown(&connection.stream, Shutdown::Write).unwrap();
         let request = Outgoing {
             text: "GET / HTTP/1.1\r\n\r\n".to_owned(),
+            content: None,
             is_head: false,
+            is_idempotent: true,
             keeps: 0,
         };
         let mut stamps = Stamps::default();

@@ -28,9 +28,6 @@ use super::{
     upcoming::Upcoming,
 };
 
-/// A target that doesn't take connections for this long isn't ready.
-const PREWARM_LIMIT: Duration = Duration::from_secs(5);
-
 /// Shorter than any sensible timeout of a request.
 const HEARTBEAT: Duration = Duration::from_millis(100);
 
@@ -103,10 +100,8 @@ impl Prepared {
         pool.follow(&rotation.targets);
         let connections = share.part(plan.connections_per_target);
         for target in rotation.used_by(plan) {
-            timeout(PREWARM_LIMIT, pool.prewarm(target, connections))
-                .await
-                .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-                .map_err(|source| LoadError::Connect { target, source })?;
+            let opened = pool.prewarm(target, connections).await;
+            opened.map_err(|source| LoadError::Connect { target, source })?;
         }
         Ok(Self {
             books: ClassDesk::all(plan, *share),

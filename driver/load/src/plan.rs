@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Service, Template,
+    request::refused_field,
     schedule::Schedule,
     summary::{Expectation, Span},
 };
@@ -18,8 +19,8 @@ pub struct Plan {
     pub run: String,
     /// The request classes.
     pub classes: Vec<ClassPlan>,
-    /// Connections opened to each target before the clock starts. Enough for the requests in
-    /// flight of a healthy run keeps connecting out of what is measured.
+    /// Connections opened to each target before the clock starts, or as many of them as it takes. Enough for the
+    /// requests in flight of a healthy run keeps connecting out of what is measured.
     pub connections_per_target: usize,
     /// How long to wait, after the last arrival, for requests in flight. Each has its own timeout,
     /// so only a limit below the longest of these cuts anything off.
@@ -42,8 +43,10 @@ pub struct ClassPlan {
     pub method: Method,
     /// Path and query.
     pub path: Template,
-    /// JSON body.
-    pub body: Option<Template>,
+    /// Header fields besides those that the engine writes; a `Host` among them takes the place of the target's name.
+    pub headers: Vec<(String, Template)>,
+    /// What the request carries.
+    pub body: Option<Body>,
     /// Counted from the intended send; then the request is given up and its connection closed.
     pub timeout: Duration,
     /// Arrivals beyond this many requests in flight are dropped, and counted. It protects the
@@ -61,6 +64,15 @@ pub struct ClassPlan {
     pub expectation: Expectation,
     /// When requests arrive.
     pub schedule: Schedule,
+}
+
+/// What a request carries. A header field says of which type it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Body {
+    /// A text with its places filled in.
+    Filled(Template),
+    /// The same bytes each time.
+    Fixed(Vec<u8>),
 }
 
 /// A client that retries: every `every`th request is the one `lag` before it over again, with the
@@ -151,6 +163,16 @@ pub enum PlanError {
         /// The path, filled in.
         path: String,
     },
+    /// A header field that can't be sent, or is not the plan's to say.
+    #[error("class `{class}`: header `{name}`: {problem}")]
+    Header {
+        /// The class.
+        class: String,
+        /// The field.
+        name: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A retry of itself, or one every zero requests.
     #[error("class `{0}`: `every` and `lag` of a repeat must be 1 or more")]
     Repeat(String),
@@ -176,12 +198,26 @@ impl Plan {
             {
                 return Err(PlanError::Repeat(name()));
             }
-            let mut path = String::new();
-            class.path.fill(&self.key_prefix(class), 0, &mut path);
-            if !is_path(&path) {
-                return Err(PlanError::Path {
-                    class: name(),
-                    path,
+            self.validate_head(class)?;
+        }
+        Ok(())
+    }
+
+    fn validate_head(&self, class: &ClassPlan) -> Result<(), PlanError> {
+        let prefix = self.key_prefix(class);
+        let path = class.path.text(&prefix, 0);
+        if !is_path(&path) {
+            return Err(PlanError::Path {
+                class: class.name.clone(),
+                path,
+            });
+        }
+        for (name, value) in &class.headers {
+            if let Some(problem) = refused_field(name, &value.text(&prefix, 0)) {
+                return Err(PlanError::Header {
+                    class: class.name.clone(),
+                    name: name.clone(),
+                    problem,
                 });
             }
         }
@@ -234,6 +270,7 @@ mod tests {
             service: Service::Api,
             method: Method::GET,
             path: Template::new(path),
+            headers: Vec::new(),
             body: None,
             timeout: Duration::from_secs(1),
             max_in_flight: 1,
@@ -297,6 +334,9 @@ mod tests {
         assert!(refusal(class("no-slash")).contains("`no-slash` is not a path"));
         assert!(refusal(class("/a b")).contains("`/a b`"));
         assert!(refusal(class("/a#b")).contains("`/a#b`"));
+        let mut header = class("/");
+        header.headers = vec![("x-key".into(), Template::new("{key}\r\nhost: other"))];
+        assert!(refusal(header).contains("`x-key`"));
         let mut itself = class("/");
         itself.repeat = Some(Repeat { every: 1, lag: 0 });
         assert!(refusal(itself).contains("1 or more"));

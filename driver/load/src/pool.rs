@@ -1,5 +1,5 @@
 //! The connections of a run. Each has a carrier, a task that takes one request after another over it; a request goes
-//! to an idle carrier or, where there is none, to a new one.
+//! to the idle carrier whose connection is oldest or, where there is none, to a new one.
 
 use std::{
     cell::{Cell, RefCell},
@@ -8,12 +8,12 @@ use std::{
     net::SocketAddr,
     pin::pin,
     rc::Rc,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::{
     task::{coop::unconstrained, spawn_local},
-    time::{sleep_until, timeout_at},
+    time::{sleep_until, timeout, timeout_at},
 };
 
 use super::{
@@ -35,19 +35,50 @@ pub(super) struct Errand {
 /// The carriers of a run. Lives on one thread; no borrow is held across an `await`.
 #[derive(Default)]
 pub(super) struct Pool {
-    idle: RefCell<BTreeMap<SocketAddr, Vec<Caller<Errand>>>>,
+    /// By target, those of the youngest connections first.
+    idle: RefCell<BTreeMap<SocketAddr, Vec<Idle>>>,
+    /// How many there have been.
+    carriers: Cell<u64>,
     connects: Cell<Connects>,
 }
 
+/// A carrier that waits. The one with the oldest connection is called first: where a server has a few workers, each of
+/// which stays with its connection, the oldest ones have them, and the others wait in its backlog.
+struct Idle {
+    /// The number of its connection, in the order in which they were opened.
+    number: u64,
+    caller: Caller<Errand>,
+}
+
+/// The first connection to a target must stand by then; nobody waits longer for all of them.
+const PREWARM_LIMIT: Duration = Duration::from_secs(5);
+
+/// A server whose backlog is full drops the SYN. It comes again after a second (RFC 6298, section 2.1), and where it finds
+/// no room even then, there is none.
+const BACKLOG_LIMIT: Duration = Duration::from_millis(1500);
+
 impl Pool {
-    /// Opens `count` connections to a target before the clock starts.
+    /// Opens `count` connections to a target before the clock starts, or as many as it takes: one at least, where any are
+    /// wanted.
     pub(super) async fn prewarm(
         self: &Rc<Self>,
         target: SocketAddr,
         count: usize,
     ) -> io::Result<()> {
-        for _ in 0..count {
-            let connection = Connection::open(target).await?;
+        let deadline = Instant::now() + PREWARM_LIMIT;
+        for opened in 0..count {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let limit = if opened == 0 {
+                left
+            } else {
+                left.min(BACKLOG_LIMIT)
+            };
+            let connection = match timeout(limit, Connection::open(target)).await {
+                Ok(Ok(connection)) => connection,
+                _ if opened > 0 => break,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => return Err(io::ErrorKind::TimedOut.into()),
+            };
             self.count(|connects| connects.before += 1);
             spawn_local(Rc::clone(self).carry(target, connection, None));
         }
@@ -57,12 +88,17 @@ impl Pool {
     /// Sends a request to a target and puts its end on record, in a task that may begin after this has returned.
     pub(super) fn send(self: &Rc<Self>, target: SocketAddr, mut errand: Errand) {
         let idle = || self.idle.borrow_mut().get_mut(&target)?.pop();
-        while let Some(carrier) = idle() {
-            match carrier.call(errand) {
+        while let Some(Idle { caller, .. }) = idle() {
+            match caller.call(errand) {
                 Ok(()) => return,
                 Err(returned) => errand = returned,
             }
         }
+        self.send_anew(target, errand);
+    }
+
+    /// The same, over a new connection.
+    fn send_anew(self: &Rc<Self>, target: SocketAddr, errand: Errand) {
         let pool = Rc::clone(self);
         spawn_local(async move {
             match timeout_at(errand.deadline.into(), pool.open(target)).await {
@@ -96,12 +132,13 @@ impl Pool {
         mut first: Option<Errand>,
     ) {
         let berth = Berth::new();
+        let number = self.carriers.replace(self.carriers.get() + 1);
         // One for all: to move it costs less than to make another.
         let mut limit = pin!(sleep_until(Instant::now().into()));
         loop {
             let rested = first.is_none();
             let next = if rested {
-                self.rest(target, &connection, &berth).await
+                self.rest(target, &connection, number, &berth).await
             } else {
                 first.take()
             };
@@ -120,6 +157,10 @@ impl Pool {
             match answer {
                 Ok(answer) => errand.flight.answered(answer.status, answer.body),
                 Err(Unanswered::NotSent(_)) if rested => return self.send(target, errand),
+                Err(_) if rested && errand.may_be_sent_again() => {
+                    self.count(|connects| connects.retried += 1);
+                    return self.send_anew(target, errand);
+                }
                 Err(Unanswered::NotSent(cause) | Unanswered::Broken(cause)) => {
                     return errand.flight.finish(End::Broken(cause));
                 }
@@ -135,12 +176,16 @@ impl Pool {
         &self,
         target: SocketAddr,
         connection: &Connection,
+        number: u64,
         berth: &Berth<Errand>,
     ) -> Option<Errand> {
-        self.idle
-            .borrow_mut()
-            .get_mut(&target)?
-            .push(berth.caller());
+        let caller = berth.caller();
+        {
+            let mut idle = self.idle.borrow_mut();
+            let idle = idle.get_mut(&target)?;
+            let place = idle.partition_point(|other| other.number > number);
+            idle.insert(place, Idle { number, caller });
+        }
         tokio::select! {
             biased;
             errand = berth.next() => errand,
@@ -166,5 +211,12 @@ impl Pool {
         let mut connects = self.connects.get();
         change(&mut connects);
         self.connects.set(connects);
+    }
+}
+
+impl Errand {
+    /// True where the other side has said nothing to it, and may do it twice (RFC 9110, section 9.2.2).
+    fn may_be_sent_again(&mut self) -> bool {
+        self.request.is_idempotent && self.flight.stamps().first_byte.is_none()
     }
 }

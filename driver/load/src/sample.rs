@@ -128,4 +128,7 @@ pub struct Connects {
     /// Not even attempted, because this machine was out of files or ports: the driver's own
     /// failure and not the service's.
     pub starved: u64,
+    /// Idempotent requests that left on a connection which the other side was closing, and were sent again on a new
+    /// one, once (RFC 9110, section 9.2.2).
+    pub retried: u64,
 }

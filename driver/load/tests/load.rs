@@ -14,8 +14,8 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_load::{
-    Again, Cause, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample, Service,
-    Targets, Template, Told,
+    Again, Body, Cause, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample,
+    Service, Targets, Template, Told,
     schedule::{Schedule, Shape, Spacing, Stretch},
     summary::{self, Distribution, Expectation, Span},
 };
@@ -43,6 +43,7 @@ fn class(name: &str, path: &str, rate: f64, length: Duration) -> ClassPlan {
         service: Service::Api,
         method: Method::GET,
         path: Template::new(path),
+        headers: Vec::new(),
         body: None,
         timeout: ms(10_000),
         max_in_flight: 10_000,
@@ -295,11 +296,11 @@ async fn a_target_that_is_down_is_named_before_the_start() {
     assert_eq!(target, address);
 }
 
-#[tokio::test]
-async fn connections_that_break_are_failures_on_record() {
+/// A server that hangs up on each request once it has come, and who tells of each.
+fn hangs_up() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
     let listener = listen();
     let address = listener.local_addr().unwrap();
-    let (received, mut requests) = mpsc::unbounded_channel();
+    let (received, requests) = mpsc::unbounded_channel();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let received = received.clone();
@@ -315,14 +316,298 @@ async fn connections_that_break_are_failures_on_record() {
             });
         }
     });
-    let recording = run(plan(class("quote", "/", 100.0, ms(300))), address).await;
-    assert_eq!(ended(&recording, End::Broken(Cause::Closed)), 30);
-    let sent = recording.samples.iter().filter(|s| s.written.is_some());
-    assert_eq!(sent.count(), 30);
-    // What may have left is never sent again.
-    let received = std::iter::from_fn(|| requests.try_recv().ok());
-    assert_eq!(received.count(), 30);
-    assert_eq!(recording.connects.after_start, 28);
+    (address, requests)
+}
+
+#[tokio::test]
+async fn connections_that_break_are_failures_on_record() {
+    // Of the 30 requests 2 leave on the connections that were idle.
+    for (method, retried) in [("GET", 2), ("DELETE", 2), ("POST", 0), ("PATCH", 0)] {
+        let (address, mut requests) = hangs_up();
+        let mut class = class("quote", "/", 100.0, ms(300));
+        class.method = method.parse().unwrap();
+        let recording = run(plan(class), address).await;
+        assert_eq!(
+            ended(&recording, End::Broken(Cause::Closed)),
+            30,
+            "{method}"
+        );
+        let sent = recording.samples.iter().filter(|s| s.written.is_some());
+        assert_eq!(sent.count(), 30);
+        // What may be done twice is sent again once, on a new connection, and nothing else is.
+        let received = std::iter::from_fn(|| requests.try_recv().ok());
+        assert_eq!(received.count(), 30 + retried, "{method}");
+        assert_eq!(recording.connects.after_start, 28 + retried as u64);
+        assert_eq!(recording.connects.retried, retried as u64, "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_request_that_fails_has_the_cause_of_its_last_connection() {
+    for (method, closed) in [("GET", 0), ("POST", 2)] {
+        let listener = listen();
+        let address = listener.local_addr().unwrap();
+        // The two that rest are closed in order as their request comes, the others are broken off.
+        tokio::spawn(async move {
+            for number in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(async move {
+                    let _ = stream.read(&mut [0; 1024]).await;
+                    if number >= 2 {
+                        stream.set_zero_linger().unwrap();
+                    }
+                });
+            }
+        });
+        let mut class = class("quote", "/", 100.0, ms(300));
+        class.method = method.parse().unwrap();
+        let recording = run(plan(class), address).await;
+        let with = |cause| ended(&recording, End::Broken(cause));
+        let causes = (with(Cause::Closed), with(Cause::Reset));
+        assert_eq!(causes, (closed, 30 - closed), "{method}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_broken_off_while_a_body_is_sent_was_reset() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read_exact(&mut vec![0; 1 << 20]).await;
+                stream.set_zero_linger().unwrap();
+            });
+        }
+    });
+    let mut class = class("upload", "/", 50.0, ms(300));
+    class.method = Method::POST;
+    class.body = Some(Body::Fixed(vec![b'x'; 8 << 20]));
+    let recording = run(plan(class), address).await;
+    assert_eq!(ended(&recording, End::Broken(Cause::Reset)), 15);
+}
+
+/// The server's limit for idle connections is over just as the next request comes.
+#[tokio::test]
+async fn a_connection_closed_as_a_request_leaves_costs_no_idempotent_request() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let _ = stream.read(&mut [0; 1024]).await;
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+                let _ = stream.read(&mut [0; 1024]).await;
+                tokio::time::sleep(ms(30)).await;
+            });
+        }
+    });
+    let mut plan = plan(class("quote", "/", 10.0, ms(1000)));
+    plan.connections_per_target = 1;
+    let recording = run(plan, address).await;
+    assert_eq!(ended(&recording, OK), 10);
+    // Each but the first finds the connection of the one before it, and needs another.
+    assert_eq!(recording.connects.retried, 9);
+    assert_eq!(recording.connects.after_start, 9);
+    let again = recording.samples.iter().filter(|s| s.latency() >= ms(30));
+    assert!(again.count() >= 9, "what was lost on the first one counts");
+    assert!(
+        recording
+            .samples
+            .iter()
+            .all(|s| s.written.unwrap() < s.first_byte.unwrap())
+    );
+}
+
+/// Ten workers that stay with their connections, as many servers have them.
+#[tokio::test]
+async fn idle_connections_starve_nobody() {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let workers = std::sync::Arc::new(tokio::sync::Semaphore::new(10));
+        loop {
+            let worker = workers.clone().acquire_owned().await.unwrap();
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                while stream
+                    .read(&mut [0; 1024])
+                    .await
+                    .is_ok_and(|length| length > 0)
+                {
+                    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                    stream.write_all(answer).await.unwrap();
+                }
+                drop(worker);
+            });
+        }
+    });
+    let mut plan = plan(class("quote", "/", 20.0, ms(500)));
+    plan.connections_per_target = 48;
+    let recording = run(plan, address).await;
+    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(
+        (recording.connects.before, recording.connects.after_start),
+        (48, 0)
+    );
+}
+
+/// One connection at a time and almost no backlog, as Python's `http.server` or a toy has it.
+#[tokio::test]
+async fn a_server_gets_as_many_connections_as_it_takes() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            if stream
+                .read(&mut [0; 1024])
+                .await
+                .is_ok_and(|length| length > 0)
+            {
+                let answer = b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n";
+                let _ = stream.write_all(answer).await;
+            }
+        }
+    });
+    let mut plan = plan(class("quote", "/", 10.0, ms(500)));
+    plan.connections_per_target = 48;
+    let recording = run(plan, address).await;
+    assert_eq!(ended(&recording, OK), 5);
+    let before = recording.connects.before;
+    assert!((1..48).contains(&before), "{before}");
+}
+
+/// A server that answers when it has read so much of a request, reads no more, and closes after a while.
+fn answers_early(read: usize, closes_after: Duration) -> SocketAddr {
+    let listener = listen();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut request = vec![0; read];
+                if stream.read_exact(&mut request).await.is_err() {
+                    return;
+                }
+                let answer = b"HTTP/1.1 100 Continue\r\n\r\n\
+                    HTTP/1.1 413 Payload Too Large\r\ncontent-length: 9\r\n\r\ntoo large";
+                let _ = stream.write_all(answer).await;
+                tokio::time::sleep(closes_after).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn an_answer_to_a_body_that_is_still_being_sent_is_the_answer() {
+    for (read, closes_after) in [
+        (20, ms(0)),
+        (20, ms(50)),
+        (20, ms(60_000)),
+        (1 << 20, ms(0)),
+        (1 << 20, ms(60_000)),
+    ] {
+        let address = answers_early(read, closes_after);
+        let mut class = class("upload", "/", 10.0, ms(300));
+        class.method = Method::POST;
+        class.body = Some(Body::Fixed(vec![b'x'; 8 << 20]));
+        class.keeps_answers = true;
+        let plan = plan(class);
+        let (running, mut controls) = start(&plan, address).await.unwrap();
+        let recording = running.finish().await.unwrap();
+        check_books(&plan, &recording);
+        assert_eq!(
+            ended(&recording, End::Answered(413)),
+            3,
+            "{read} {closes_after:?}"
+        );
+        assert_eq!(controls.told.recv().await.unwrap().body, b"too large");
+        // Two were opened before, and none is used twice.
+        assert_eq!(recording.connects.after_start, 1, "{read} {closes_after:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_large_body_that_is_read_is_answered_behind_it() {
+    let address = serve(|request| async {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        format!("{} {}", body.len(), body.iter().all(|byte| *byte == b'x'))
+    });
+    let mut class = class("upload", "/", 10.0, ms(500));
+    class.method = Method::PUT;
+    class.body = Some(Body::Fixed(vec![b'x'; 8 << 20]));
+    class.keeps_answers = true;
+    let mut plan = plan(class);
+    plan.connections_per_target = 5;
+    let (running, mut controls) = start(&plan, address).await.unwrap();
+    let recording = running.finish().await.unwrap();
+    assert_eq!(ended(&recording, OK), 5);
+    assert_eq!(recording.connects.after_start, 0);
+    let told = std::iter::from_fn(|| controls.told.try_recv().ok());
+    let bodies: Vec<String> = told
+        .map(|told| String::from_utf8(told.body).unwrap())
+        .collect();
+    assert_eq!(bodies, vec!["8388608 true"; 5]);
+}
+
+/// The heads of requests and their bodies, as a server sees them.
+#[tokio::test]
+async fn a_request_is_sent_as_its_class_says() {
+    let (seen, mut requests) = mpsc::unbounded_channel();
+    let address = serve(move |request| {
+        let seen = seen.clone();
+        async move {
+            let (head, body) = request.into_parts();
+            let mut lines: Vec<String> = head
+                .headers
+                .iter()
+                .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+                .collect();
+            lines.sort();
+            let body = body.collect().await.unwrap().to_bytes();
+            seen.send((head.method.to_string(), lines.join("; "), body))
+                .unwrap();
+            String::new()
+        }
+    });
+    let mut patch = class("patch", "/", 10.0, ms(100));
+    patch.method = Method::PATCH;
+    let headers = [
+        ("Host", "shop.example"),
+        ("X-Key", "{key}"),
+        ("Content-Type", "text/plain"),
+    ];
+    patch.headers = headers
+        .map(|(name, value)| (name.to_owned(), Template::new(value)))
+        .to_vec();
+    patch.body = Some(Body::Filled(Template::new("n = {n}")));
+    let mut head = class("head", "/", 10.0, ms(100));
+    head.method = Method::HEAD;
+    let mut purge = class("purge", "/", 10.0, ms(100));
+    purge.method = "PURGE".parse().unwrap();
+    purge.body = Some(Body::Fixed(b"\0\xff".to_vec()));
+    let own =
+        "content-length: 5; content-type: text/plain; host: shop.example; x-key: test-patch-0";
+    for (class, method, lines, body) in [
+        (patch, "PATCH", own.to_owned(), &b"n = 0"[..]),
+        (head, "HEAD", format!("host: {address}"), &b""[..]),
+        (
+            purge,
+            "PURGE",
+            format!("content-length: 2; host: {address}"),
+            &b"\0\xff"[..],
+        ),
+    ] {
+        assert_eq!(ended(&run(plan(class), address).await, OK), 1);
+        let (seen_method, seen_lines, seen_body) = requests.recv().await.unwrap();
+        assert_eq!(
+            (seen_method.as_str(), seen_lines, &seen_body[..]),
+            (method, lines, body)
+        );
+    }
 }
 
 #[tokio::test]
@@ -415,7 +700,8 @@ async fn keys_are_unique_but_for_the_repeats_that_were_planned() {
     });
     let mut class = class("buy", "/tx?key={key}", 400.0, ms(500));
     class.method = Method::POST;
-    class.body = Some(Template::new(r#"{"key":"{key}","account":{account}}"#));
+    let body = Template::new(r#"{"key":"{key}","account":{account}}"#);
+    class.body = Some(Body::Filled(body));
     class.repeat = Some(Repeat { every: 20, lag: 7 });
     let recording = run(plan(class), address).await;
     assert_eq!(ended(&recording, OK), 200);
@@ -610,6 +896,7 @@ fn forgetful() -> (SocketAddr, mpsc::UnboundedReceiver<String>) {
 async fn a_client_without_an_answer_asks_again_until_it_has_one() {
     let (address, mut heard) = forgetful();
     let mut class = class("buy", "/tx?{key}", 100.0, ms(1000));
+    class.method = Method::POST;
     class.again = Some(Again {
         after: ms(150),
         times: 3,

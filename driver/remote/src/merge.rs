@@ -38,6 +38,7 @@ fn add_connects(all: &mut Connects, part: Connects) {
     all.after_start += part.after_start;
     all.refused += part.refused;
     all.starved += part.starved;
+    all.retried += part.retried;
 }
 
 /// A pause of any of them is one of the load.
@@ -73,6 +74,7 @@ mod tests {
                 after_start: 2,
                 refused: 3,
                 starved: 4,
+                retried: 5,
             },
             hiccups: vec![ms(count); count as usize],
             syn_retransmits: Some(count),
@@ -92,7 +94,7 @@ mod tests {
             (merged.wall, merged.loop_cpu, merged.process_cpu),
             (ms(3), ms(3), ms(5))
         );
-        assert_eq!(merged.connects.starved, 8);
+        assert_eq!((merged.connects.starved, merged.connects.retried), (8, 10));
         assert_eq!(merged.hiccups, [ms(3), ms(3), ms(3)]);
         assert_eq!(merged.syn_retransmits, Some(5));
         assert!(merged.complete);

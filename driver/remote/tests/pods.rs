@@ -90,6 +90,7 @@ fn plan(seconds: u64) -> Plan {
             service: Service::Api,
             method: "GET".parse().unwrap(),
             path: Template::new("/{key}"),
+            headers: Vec::new(),
             body: None,
             timeout: Duration::from_secs(20),
             max_in_flight: 1000,

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use lab_load::{Endpoint, Plan, Targets, Template};
+use lab_load::{Body, Endpoint, Plan, Targets, Template};
 use serde::{Deserialize, de::DeserializeOwned};
 use tokio::{
     sync::{Semaphore, mpsc, watch},
@@ -50,7 +50,10 @@ impl Bookkeeper {
             name: class.name.clone(),
             ok: class.ok.clone(),
             prefix: plan.key_prefix(planned),
-            body: planned.body.clone().filter(|_| class.receipts),
+            body: match &planned.body {
+                Some(Body::Filled(body)) if class.receipts => Some(body.clone()),
+                _ => None,
+            },
             keys: if class.receipts {
                 planned.schedule.extent().0
             } else {

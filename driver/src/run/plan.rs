@@ -13,7 +13,7 @@ use lab_record::RunId;
 use crate::{
     code::Code,
     platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec},
-    scenario::{Arrivals, Class, Phase, Scenario},
+    scenario::{Arrivals, Body, Class, Phase, Scenario},
     score,
 };
 
@@ -22,9 +22,9 @@ use super::{Order, autoscaler::Manifests};
 /// Seed of Poisson arrivals: the same in every run, so that runs can be compared.
 const SEED: u64 = 20_261_123;
 
-/// Connections opened to each target before the clock starts: twice what a healthy run of the
-/// workshop has in flight.
-const CONNECTIONS: usize = 48;
+/// The most connections that are opened to each target before the clock starts where the scenario doesn't say how many:
+/// twice what a healthy run of the workshop has in flight.
+const CONNECTIONS: f64 = 48.0;
 
 /// What a process has open besides connections and children: streams, event loops, timers, files that it reads now and
 /// then. A dozen or two, with some to spare.
@@ -122,7 +122,7 @@ pub(crate) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
         classes: classes
             .map(|(index, class)| class_plan(scenario, index, class))
             .collect::<Result<_>>()?,
-        connections_per_target: CONNECTIONS,
+        connections_per_target: connections(scenario),
         // Longer than any request can last: nothing is cut off.
         drain: patience.unwrap_or_default() + Duration::from_secs(1),
         phases: scenario.spans().map(span).collect(),
@@ -136,6 +136,25 @@ fn span((phase, from, to): (&Phase, Duration, Duration)) -> Span {
         from,
         to,
     }
+}
+
+/// As many as the scenario says; else as many as requests are in flight, by Little's law (L = λW), while the service keeps
+/// its objectives at the highest rates. More would be idle, which costs a server with a process or thread for each.
+fn connections(scenario: &Scenario) -> usize {
+    let in_flight = |phase: &Phase| -> f64 {
+        let classes = scenario.classes.iter();
+        let of_each = classes.map(|class| {
+            let rate = class.rate_in(phase);
+            rate.from.max(rate.to) * class.slo.as_secs_f64()
+        });
+        of_each.sum()
+    };
+    let most = scenario.phases.iter().map(in_flight).fold(0.0, f64::max);
+    scenario
+        .connections
+        .map_or(most.ceil().min(CONNECTIONS) as usize, |count| {
+            count as usize
+        })
 }
 
 fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassPlan> {
@@ -155,12 +174,23 @@ fn class_plan(scenario: &Scenario, index: usize, class: &Class) -> Result<ClassP
         .iter()
         .map(|phase| stretch(class, phase))
         .collect::<Result<_>>()?;
+    let headers = class.headers.iter();
+    let mut headers: Vec<_> = headers
+        .map(|(name, value)| (name.clone(), Template::new(value.as_str())))
+        .collect();
+    let says_type = |(name, _): &(String, _)| name.eq_ignore_ascii_case("content-type");
+    if let Some(body) = &class.body
+        && !headers.iter().any(says_type)
+    {
+        headers.push(("content-type".to_owned(), Template::new(body.media_type())));
+    }
     Ok(ClassPlan {
         name: class.name.clone(),
         service: class.service,
         method: method.parse()?,
         path: Template::new(path),
-        body: class.body.as_deref().map(Template::new),
+        headers,
+        body: class.body.as_ref().map(Body::to_sent),
         timeout: class.timeout,
         max_in_flight: class.max_in_flight as usize,
         repeat: class.repeat.map(|repeat| Repeat {
@@ -201,6 +231,8 @@ mod tests {
 
     use super::*;
     use crate::scenario::{NAMES, built_in};
+
+    const OWN: &str = include_str!("../../scenarios/own-service.toml");
 
     /// What a scenario of the workshop needs on this machine.
     fn needed(scenario: &Scenario) -> u64 {
@@ -252,5 +284,45 @@ mod tests {
             let needed = needed(&built_in(name).unwrap());
             assert!((100..4096).contains(&needed), "{name}: {needed}");
         }
+    }
+
+    fn planned(text: &str) -> Plan {
+        let scenario = Scenario::parse("my.toml", text).unwrap();
+        load(&scenario, &RunId::new(Timestamp::UNIX_EPOCH, 0)).unwrap()
+    }
+
+    #[test]
+    fn connections_are_opened_ahead_by_littles_law_or_as_the_scenario_says() {
+        let connections = |text: &str| planned(text).connections_per_target;
+        // 100 req/s × 300 ms.
+        assert_eq!(connections(OWN), 30);
+        assert_eq!(connections(&OWN.replace("\"100/s\"", "\"1000/s\"")), 48);
+        assert_eq!(connections(&OWN.replace("0/s", "/s")), 3);
+        assert_eq!(connections(&format!("connections = 0\n{OWN}")), 0);
+        assert_eq!(connections(&format!("connections = 500\n{OWN}")), 500);
+        // The workshop's are measured alike.
+        for name in NAMES {
+            assert_eq!(connections(&built_in(name).unwrap().text), 48, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_body_says_its_type_unless_a_header_does() {
+        let headers = |lines: &str| {
+            let text = OWN.replace(
+                "request = \"GET /\"",
+                &format!("request = \"PUT /\"\n{lines}"),
+            );
+            let class = planned(&text).classes.remove(0);
+            let headers = class.headers.into_iter();
+            headers
+                .map(|(name, value)| format!("{name}: {}", value.source()))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(headers("body = '{}'"), ["content-type: application/json"]);
+        let own =
+            "headers = { Content-Type = \"text/csv\", a = \"{key}\" }\nbody = { text = \"x\" }";
+        assert_eq!(headers(own), ["Content-Type: text/csv", "a: {key}"]);
+        assert!(headers("").is_empty());
     }
 }

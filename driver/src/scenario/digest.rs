@@ -25,8 +25,13 @@ pub(super) fn of(text: &str) -> Result<String, toml::de::Error> {
     Ok(format!("{:016x}", fnv(plain.as_bytes())))
 }
 
+/// The digest of a scenario to which something belongs that its text only names.
+pub(super) fn with(digest: &str, more: &str) -> String {
+    format!("{:016x}", fnv([digest, more].concat().as_bytes()))
+}
+
 /// FNV-1a of 64 bits: nobody has a reason to forge it, and no release of a library changes it.
-fn fnv(bytes: &[u8]) -> u64 {
+pub(super) fn fnv(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     })

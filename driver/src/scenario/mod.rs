@@ -2,6 +2,7 @@
 //!
 //! Reading is strict ([`Scenario::parse`]): a wrong key, unit or name is an error with its line.
 
+mod body;
 mod built_in;
 mod digest;
 mod measure;
@@ -14,6 +15,7 @@ use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 use lab_load::{Service, summary::Expectation};
 use serde::Deserialize;
 
+pub use body::Body;
 pub use built_in::{NAMES, built_in};
 pub use measure::{
     Comparison, Disagreement, Latency, Limit, Measure, Observed, Recovery, Requests, Stat,
@@ -53,6 +55,8 @@ pub struct Scenario {
     /// Path of the page of metrics of a service of one's own, below the target's.
     #[serde(default = "default_metrics")]
     pub metrics: String,
+    /// Connections to open to each service before the load starts, or as many of them as it takes.
+    pub connections: Option<u32>,
     /// Sizes of the services.
     #[serde(default)]
     pub services: Services,
@@ -65,7 +69,7 @@ pub struct Scenario {
     pub series: Vec<Series>,
     /// What must hold.
     pub checks: Vec<Check>,
-    /// The file's own text.
+    /// The file's own text and, as comments, the digests of the files that it names.
     #[serde(skip)]
     pub text: String,
     /// What tells it from every other experiment, however it is written down.
@@ -208,8 +212,11 @@ pub struct Class {
     pub service: Service,
     /// Method and path, e.g. `GET /cases/timeouts?key={key}`.
     pub request: String,
-    /// JSON body with `{key}`, `{n}` and `{account}` (n modulo 1000) filled in.
-    pub body: Option<String>,
+    /// Header fields, with `{key}`, `{n}` and `{account}` (n modulo 1000) filled in.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// What the request carries, a text with the same filled in or a file.
+    pub body: Option<Body>,
     /// True for traffic that has no part in the fault and should feel nothing.
     #[serde(default)]
     pub bystander: bool,

@@ -1,7 +1,9 @@
 //! Reading a scenario file, strictly: syntax and types here, then its [`sense`](super::sense). Each
 //! error says the file, the line and what to write.
 
-use super::{NAMES, Scenario, digest};
+use std::path::Path;
+
+use super::{NAMES, Scenario, digest, sense::Place};
 
 /// Why a scenario can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -47,16 +49,37 @@ impl Scenario {
         let mut scenario: Self = toml::from_str(text).map_err(syntax)?;
         text.clone_into(&mut scenario.text);
         scenario.digest = digest::of(text).map_err(syntax)?;
-        super::sense::check(&scenario).map_err(|(place, message)| ScenarioError::Sense {
+        let complaint = |(place, message): (Place, String)| ScenarioError::Sense {
             file: file.to_owned(),
             line: place.line(text),
             message,
-        })?;
+        };
+        super::sense::check(&scenario).map_err(complaint)?;
+        scenario.read_bodies(file.as_ref()).map_err(complaint)?;
         Ok(scenario)
     }
 
+    /// Reads the files that classes send, and notes in the text which they were: runs with other ones are not alike.
+    fn read_bodies(&mut self, file: &Path) -> Result<(), (Place, String)> {
+        let folder = file.parent().unwrap_or(Path::new(""));
+        for (index, class) in self.classes.iter_mut().enumerate() {
+            let Some(body) = &mut class.body else {
+                continue;
+            };
+            let read = body.read(folder).map_err(|problem| {
+                let message = format!("class `{}`: {problem}", class.name);
+                (Place::Entry("classes", index), message)
+            })?;
+            if let Some(note) = read {
+                self.text.push_str(&note);
+                self.digest = digest::with(&self.digest, &note);
+            }
+        }
+        Ok(())
+    }
+
     /// Reads a scenario file.
-    pub fn read(path: &std::path::Path) -> Result<Self, ScenarioError> {
+    pub fn read(path: &Path) -> Result<Self, ScenarioError> {
         let file = path.display().to_string();
         match std::fs::read_to_string(path) {
             Ok(text) => Self::parse(&file, &text),
@@ -195,6 +218,85 @@ mod tests {
         let own = include_str!("../../scenarios/own-service.toml").replace("# metrics", "metrics");
         let own = Scenario::parse("my.toml", &own).unwrap();
         assert_eq!(own.metrics, "/actuator/prometheus");
+    }
+
+    #[test]
+    fn what_no_request_can_be_is_refused_by_name() {
+        let own = "request = \"GET /cases/local\"";
+        let with = |line: &str| error(own, &format!("{own}\n{line}"));
+        for (error, says) in [
+            (
+                error("GET /cases/local", "CONNECT /a"),
+                "`CONNECT` is no method",
+            ),
+            (error("GET /cases/local", "get /a"), "in capitals"),
+            (error("GET /cases/local", "/a"), "is a method and a path"),
+            (
+                error(own, "request = \"TRACE /a\"\nbody = \"x\""),
+                "carries no `body`",
+            ),
+            (
+                with(r#"headers = { Content-Length = "1" }"#),
+                "header `Content-Length`: the engine",
+            ),
+            (
+                with(r#"headers = { connection = "close" }"#),
+                "header `connection`: the engine",
+            ),
+            (with(r#"headers = { "a b" = "1" }"#), "no name of a header"),
+            (with(r#"headers = { a = "1\r\nb: 2" }"#), "printable ASCII"),
+            (with(r#"headers = { a = "1", A = "2" }"#), "is there twice"),
+            (with(r#"body = { yaml = "1" }"#), "{ file ="),
+            (
+                with(r#"body = { file = "no-such" }"#),
+                "can't be read from the scenario's folder",
+            ),
+        ] {
+            assert!(
+                error.starts_with("my.toml") && error.contains(says),
+                "{error}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_body_is_json_another_text_or_a_file_beside_the_scenario() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("my.toml");
+        std::fs::write(folder.path().join("some.bin"), b"\0\xff").unwrap();
+        let with = |body: &str| {
+            let text = GOOD.replacen(
+                "rate = \"30/s\"",
+                &format!("rate = \"30/s\"\nbody = {body}"),
+                1,
+            );
+            std::fs::write(&file, text).unwrap();
+            let scenario = Scenario::read(&file).unwrap();
+            let body = scenario.classes[0].body.clone().unwrap();
+            (body.media_type(), body.to_sent(), scenario)
+        };
+        let filled = |text: &str| lab_load::Body::Filled(lab_load::Template::new(text));
+        for (body, media_type, sent) in [
+            ("'{\"n\":{n}}'", "application/json", filled("{\"n\":{n}}")),
+            ("{ json = '{}' }", "application/json", filled("{}")),
+            ("{ text = \"a\" }", "text/plain; charset=utf-8", filled("a")),
+            (
+                "{ file = \"some.bin\" }",
+                "application/octet-stream",
+                lab_load::Body::Fixed(b"\0\xff".to_vec()),
+            ),
+        ] {
+            let (its_type, its_content, _) = with(body);
+            assert_eq!((its_type, its_content), (media_type, sent), "{body}");
+        }
+        // Runs that sent other files have other scenarios, and are not compared.
+        let before = with("{ file = \"some.bin\" }").2;
+        let note = "the file \"some.bin\" had 2 bytes";
+        assert!(before.text.contains(note), "{}", before.text);
+        assert_eq!(with("{ file = \"some.bin\" }").2.digest, before.digest);
+        std::fs::write(folder.path().join("some.bin"), b"\0\xfe").unwrap();
+        let after = with("{ file = \"some.bin\" }").2;
+        assert!(after.text != before.text && after.digest != before.digest);
     }
 
     #[test]

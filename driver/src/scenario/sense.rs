@@ -7,7 +7,7 @@ use std::{
     path::{Component, Path},
 };
 
-use lab_load::{Service, Template, is_path};
+use lab_load::{Service, Template, is_path, refused_field};
 
 use super::{
     Check, Class, Dimension, Limit, METRICS, Measure, Phase, Reference, Scenario, Series, Source,
@@ -76,6 +76,9 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
 /// begins.
 const MOST_REQUESTS: f64 = 1e8;
 
+/// The driver asks the system for few more open files than this (`lab_load::raise_open_files`).
+const MOST_CONNECTIONS: u32 = 10_000;
+
 /// Some gigabytes of answers, each with what client, provider and ledger have on record of it.
 const MOST_RECEIPTS: f64 = 2e7;
 
@@ -122,6 +125,11 @@ fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
     } else if scenario.metrics != METRICS && has_own {
         "`metrics` names the page of a service of your own; the workshop's have theirs at /metrics"
             .to_owned()
+    } else if scenario
+        .connections
+        .is_some_and(|count| count > MOST_CONNECTIONS)
+    {
+        format!("`connections` is at most {MOST_CONNECTIONS}: each is an open file of the driver")
     } else if most_requests(scenario, |_| true) > MOST_REQUESTS {
         "its rates and durations make more than 100 million requests; give it lower rates or shorter phases".to_owned()
     } else if most_requests(scenario, |class| class.receipts) > MOST_RECEIPTS {
@@ -135,21 +143,7 @@ fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
 
 fn check_class(class: &Class) -> Result<(), String> {
     let name = &class.name;
-    let methods = ["GET", "POST", "PUT", "DELETE"];
-    let request = class.request.split_once(' ');
-    if !request.is_some_and(|(method, path)| methods.contains(&method) && path.starts_with('/')) {
-        return Err(format!(
-            "class `{name}`: `request` is a method and a path, like \"GET /cases/local\", not \"{}\"",
-            class.request
-        ));
-    }
-    // As it is sent; its keys begin with the run and the name of the class.
-    let path = Template::new(request.map_or("", |(_, path)| path)).text(name, 0);
-    if !is_path(&path) {
-        return Err(format!(
-            "class `{name}`: {path:?} is not a path of a URL; escape blanks and the like, in the name of the class, too"
-        ));
-    }
+    check_request(class).map_err(|problem| format!("class `{name}`: {problem}"))?;
     if class.timeout.is_zero() || class.slo.is_zero() {
         return Err(format!(
             "class `{name}`: `timeout` and `slo` must be above 0"
@@ -160,6 +154,44 @@ fn check_class(class: &Class) -> Result<(), String> {
         .is_some_and(|repeat| repeat.every == 0 || repeat.lag == 0)
     {
         return Err(format!("class `{name}`: `repeat` counts requests, from 1"));
+    }
+    Ok(())
+}
+
+/// What it sends, as it is sent; keys begin with the run and the name of the class.
+fn check_request(class: &Class) -> Result<(), String> {
+    let words = class.request.split_once(' ');
+    let Some((method, path)) = words.filter(|(_, path)| path.starts_with('/')) else {
+        return Err(format!(
+            "`request` is a method and a path, like \"GET /cases/local\", not \"{}\"",
+            class.request
+        ));
+    };
+    // Of any extension of HTTP; CONNECT asks for a tunnel, which is no answer.
+    let is_method = |byte: u8| byte.is_ascii_uppercase() || byte == b'-';
+    if method.is_empty() || !method.bytes().all(is_method) || method == "CONNECT" {
+        return Err(format!(
+            "`{method}` is no method that can be sent; write GET, POST or another one, in capitals, and not CONNECT"
+        ));
+    }
+    if method == "TRACE" && class.body.is_some() {
+        return Err("a TRACE carries no `body` (RFC 9110, section 9.3.8)".to_owned());
+    }
+    let filled = |text: &str| Template::new(text).text(&class.name, 0);
+    let path = filled(path);
+    if !is_path(&path) {
+        return Err(format!(
+            "{path:?} is not a path of a URL; escape blanks and the like, in the name of the class, too"
+        ));
+    }
+    let mut names = HashSet::new();
+    for (header, value) in &class.headers {
+        if let Some(problem) = refused_field(header, &filled(value)) {
+            return Err(format!("header `{header}`: {problem}"));
+        }
+        if !names.insert(header.to_ascii_lowercase()) {
+            return Err(format!("header `{header}` is there twice"));
+        }
     }
     Ok(())
 }

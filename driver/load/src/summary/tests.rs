@@ -37,6 +37,7 @@ pub(super) fn plan() -> Plan {
             service: Service::Api,
             method: Method::GET,
             path: Template::new("/quote?key={key}"),
+            headers: Vec::new(),
             body: None,
             timeout: TIMEOUT,
             max_in_flight: 1,
