@@ -520,6 +520,7 @@ mod tests {
             service: Service::Api,
             method: "GET".parse().unwrap(),
             path: Template::new("/"),
+            headers: Vec::new(),
             body: None,
             timeout: Duration::from_secs(10),
             max_in_flight: 1,

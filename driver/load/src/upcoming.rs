@@ -63,6 +63,7 @@ mod tests {
             service: Service::Api,
             method: Method::GET,
             path: Template::new("/"),
+            headers: Vec::new(),
             body: None,
             timeout: Duration::from_secs(1),
             max_in_flight: 1,

@@ -517,16 +517,18 @@ async fn an_answer_to_a_body_that_is_still_being_sent_is_the_answer() {
         class.keeps_answers = true;
         let plan = plan(class);
         let (running, mut controls) = start(&plan, address).await.unwrap();
-        let recording = running.finish().await.unwrap();
-        check_books(&plan, &recording);
+        let ran = finish(&plan, running, &mut controls).await;
         assert_eq!(
-            ended(&recording, End::Answered(413)),
+            ended(&ran, End::Answered(413)),
             3,
             "{read} {closes_after:?}"
         );
         assert_eq!(controls.told.recv().await.unwrap().body, b"too large");
         // Two were opened before, and none is used twice.
-        assert_eq!(recording.connects.after_start, 1, "{read} {closes_after:?}");
+        assert_eq!(
+            ran.recording.connects.after_start, 1,
+            "{read} {closes_after:?}"
+        );
     }
 }
 
@@ -543,9 +545,9 @@ async fn a_large_body_that_is_read_is_answered_behind_it() {
     let mut plan = plan(class);
     plan.connections_per_target = 5;
     let (running, mut controls) = start(&plan, address).await.unwrap();
-    let recording = running.finish().await.unwrap();
-    assert_eq!(ended(&recording, OK), 5);
-    assert_eq!(recording.connects.after_start, 0);
+    let ran = finish(&plan, running, &mut controls).await;
+    assert_eq!(ended(&ran, OK), 5);
+    assert_eq!(ran.recording.connects.after_start, 0);
     let told = std::iter::from_fn(|| controls.told.try_recv().ok());
     let bodies: Vec<String> = told
         .map(|told| String::from_utf8(told.body).unwrap())
