@@ -93,7 +93,7 @@ fn reports_may_come_and_go_under_an_open_page() {
     tab.go(&format!("http://{}/reports/", guide.host()));
     tab.wait(
         "a word on it",
-        "document.body.textContent.includes('makes the first')",
+        "document.body.textContent.includes('A run makes one')",
     );
 }
 
