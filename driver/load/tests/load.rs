@@ -968,8 +968,8 @@ async fn nobody_asks_more_often_than_the_plan_says_nor_after_its_end() {
     };
     assert_eq!(attempts(0), 20);
     assert!(
-        attempts(1) >= 15 && attempts(2) >= 15,
-        "but for the last ones"
+        attempts(1) >= 8 && attempts(2) >= 8,
+        "but for the last ones, which are more where answers are late"
     );
     assert_eq!(attempts(3), 0);
     assert!(recording.samples.iter().all(|s| s.intended <= last));
