@@ -65,6 +65,7 @@ fn without_a_makefile_there_is_nothing_to_run() {
     assert_eq!(
         err,
         "book/step1.md:9: `make step1` needs a Makefile: there is none beside book.toml\n\
-         book/step2.md:7: `make step2` needs a Makefile: there is none beside book.toml\n"
+         book/step2.md:7: `make step2` needs a Makefile: there is none beside book.toml\n\
+         book/more/sources.md:7: `Makefile` can't be read: No such file or directory (os error 2)\n"
     );
 }

@@ -23,7 +23,7 @@ fn for_other_renderers_they_are_plain_markdown() {
 #[test]
 fn quoted_code_is_no_test_of_the_book() {
     let written = pages(&Project::new().preprocess("test"));
-    assert_eq!(written.matches("```rust,ignore\n").count(), 2, "{written}");
+    assert_eq!(written.matches("```rust,ignore\n").count(), 3, "{written}");
 }
 
 #[test]
