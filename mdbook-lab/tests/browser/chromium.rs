@@ -250,7 +250,7 @@ impl Tab {
             if answer.is_ok_and(|answer| answer["result"]["value"] == true) {
                 return;
             }
-            if start.elapsed() > Duration::from_secs(30) {
+            if start.elapsed() > Duration::from_secs(90) {
                 let page = self.eval("document.body.innerText");
                 panic!("never: {what} ({expression}); the page says {page}");
             }
