@@ -8,15 +8,15 @@ mkdir -p .lab
 log=.lab/attacks.log
 : >"$log"
 
-# attack PACKAGE TEST FILTER...: two at a time, so that what each says stays on lines of its own.
+# attack PACKAGE TEST FILTER...: two at a time, so that what each says stays on lines of its own. Of the whole workspace, as `make test` has built it.
 attack() {
     package=$1
     test=$2
     shift 2
-    cargo test --quiet --profile lab --package "$package" --test "$test" --no-run
+    cargo test --quiet --profile lab --workspace --test "$test" --no-run
     echo "Trying what is in $package/tests/$test …"
     # A test that fails is one of the figures.
-    cargo test --profile lab --package "$package" --test "$test" -- --test-threads=2 "$@" >>"$log" 2>&1 || true
+    cargo test --profile lab --workspace --test "$test" -- --test-threads=2 "$@" >>"$log" 2>&1 || true
 }
 
 attack mdbook-lab security
