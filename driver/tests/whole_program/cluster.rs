@@ -355,7 +355,8 @@ fn a_namespace_of_ones_own_has_all_of_a_run() {
     let said = text(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert!(
-        said.contains("in the namespace \"lab-run-ada\"")
+        said.contains("cannot get resource \"leases\"")
+            && said.contains("in the namespace \"lab-run-ada\"")
             && said.contains("deploy/k8s/access.yaml"),
         "{said}"
     );

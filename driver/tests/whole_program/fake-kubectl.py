@@ -24,11 +24,10 @@ sys.dont_write_bytecode = True
 import fake_node as nodes
 import fake_rights as rights
 
-STATE = pathlib.Path(os.environ["FAKE_CLUSTER"])
+STATE, NAMESPACE = rights.STATE, rights.NAMESPACE
 TROUBLE = os.environ.get("FAKE_TROUBLE", "")
 DOCKER = os.environ.get("FAKE_RUNTIME") == "docker"
 args = [a for a in sys.argv[1:] if not a.startswith(("--context=", "--namespace="))]
-NAMESPACE = next((a.split("=", 1)[1] for a in sys.argv if a.startswith("--namespace=")), "default")
 
 
 def fail(text):
