@@ -7,7 +7,7 @@ use lab_load::{HICCUP_CELL, Recording};
 use lab_record::{Finding, SelfCheck, Validity};
 use lab_remote::PodRecord;
 
-use crate::score::{Doubts, Unseen};
+use crate::score::Doubts;
 
 mod pods;
 mod standstills;
@@ -213,7 +213,6 @@ fn pauses(recording: &Recording, limits: &Limits) -> Finding {
 
 /// Nobody can say whether a check holds that nobody saw; that is a FAIL only where another stands.
 fn looks(doubts: &Doubts) -> Finding {
-    let said = |unseen: &Unseen| format!("“{}” was {}", unseen.title, unseen.words);
     let (validity, text) = match (&doubts.unseen[..], &doubts.stand[..]) {
         ([], _) => (
             Validity::Valid,
@@ -221,10 +220,10 @@ fn looks(doubts: &Doubts) -> Finding {
         ),
         ([first, ..], [stands, ..]) => (
             Validity::Valid,
-            format!("{}; “{stands}” fails all the same.", said(first)),
+            format!("{first}; “{stands}” fails all the same."),
         ),
         (unseen, []) => {
-            let unseen: Vec<String> = unseen.iter().map(said).collect();
+            let unseen: Vec<String> = unseen.iter().map(ToString::to_string).collect();
             let text = format!(
                 "{}, and would hold by that: the machine was too busy to look, or the code blocks the threads of its \
                  service. Nothing else failed. Run again.",
@@ -368,7 +367,7 @@ mod tests {
     use lab_record::Pause;
 
     use super::*;
-    use crate::score::{Doubts, Turned};
+    use crate::score::{Doubts, Turned, Unseen};
 
     fn pause(service: Option<&str>, start_s: f64, length_s: f64) -> Pause {
         Pause {

@@ -7,7 +7,7 @@ use std::{fmt, time::Duration};
 
 use lab_record::{CheckKind, Pause};
 
-use super::{Measured, hidden, judge};
+use super::{Measured, hidden, judge, measure::value};
 use crate::{
     pauses::{self, Stretch},
     scenario::{Check, Measure},
@@ -34,6 +34,13 @@ pub struct Unseen {
     pub title: String,
     /// How little was seen, e.g. `seen in 72 % of the time`.
     pub words: String,
+}
+
+impl fmt::Display for Unseen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { title, words } = self;
+        write!(f, "“{title}” was {words}")
+    }
 }
 
 /// A check that fails, maybe by a pause alone.
@@ -74,7 +81,9 @@ pub fn doubts(measured: &Measured, judged: &[lab_record::Check], pauses: &[Pause
         let title = check.title.clone();
         if let Some(turned) = turned(check, judged, &outside) {
             doubts.turned.push(turned);
-        } else if let Some(words) = hidden(check, measured) {
+        } else if let Some(words) =
+            hidden(check, value(check.measure.get_ref(), measured), measured)
+        {
             doubts.unseen.push(Unseen { title, words });
         } else {
             doubts.firm |= check.kind != CheckKind::Effect;

@@ -110,7 +110,7 @@ fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
     let measure = check.measure.get_ref();
     let value = measure::value(measure, measured);
     let passed = value.is_some_and(|value| holds(check, value));
-    let unseen = hidden(check, measured);
+    let unseen = hidden(check, value, measured);
     let found = value.map(|value| {
         let quantity = Quantity {
             value: value.value,
@@ -148,13 +148,14 @@ fn holds(check: &Check, value: measure::Value) -> bool {
     check.limit.holds(value.value) && !(value.censored && matches!(check.limit, Limit::AtMost(_)))
 }
 
-/// How little was seen, where that alone keeps a check from holding.
-fn hidden(check: &Check, measured: &Measured) -> Option<String> {
-    let measure = check.measure.get_ref();
-    let unseen = seen::unseen(measure, measured)?;
-    let hidden = match measure::value(measure, measured) {
-        Some(value) => holds(check, value),
-        None => matches!(measure, Measure::Ledger(_) | Measure::WrongReceipts(_)),
-    };
-    hidden.then_some(unseen)
+/// How little was seen, where that alone keeps a check of this value from holding.
+fn hidden(check: &Check, value: Option<measure::Value>, measured: &Measured) -> Option<String> {
+    match (check.measure.get_ref(), value) {
+        (measure, Some(value)) if holds(check, value) => seen::unseen(measure, measured),
+        // The books are not the participant's, who can't keep them from being read either.
+        (Measure::Ledger(_) | Measure::WrongReceipts(_), None) => {
+            Some("not seen: too little of the books could be read".to_owned())
+        }
+        _ => None,
+    }
 }

@@ -8,7 +8,7 @@ use crate::{
     scenario::{Measure, Observed, Stat},
 };
 
-use super::{Measured, measure::Value, records};
+use super::Measured;
 
 /// Share of the time in which a series must have been seen for its mean, its median or its extremes. A crash that is
 /// part of a scenario hides a service for a second or two of a phase; more than a fifth of it may hide anything.
@@ -30,16 +30,8 @@ pub(super) fn unseen(measure: &Measure, measured: &Measured) -> Option<String> {
             let mut all = std::iter::once(&balance.of).chain(&balance.minus);
             all.find_map(|measure| unseen(measure, measured))
         }
-        Measure::Ledger(comparison) => unread(records::disagreements(measured, comparison)),
-        Measure::WrongReceipts(requests) => unread(records::wrong_receipts(measured, requests)),
         _ => None,
     }
-}
-
-/// The books are not the participant's, who can't keep them from being read either.
-fn unread(found: Option<Value>) -> Option<String> {
-    let words = "not seen: too little of the books could be read";
-    found.is_none().then(|| words.to_owned())
 }
 
 fn series(observed: &Observed, measured: &Measured) -> Option<String> {
