@@ -951,7 +951,12 @@ async fn a_client_without_an_answer_asks_again_until_it_has_one() {
 #[tokio::test]
 async fn nobody_asks_more_often_than_the_plan_says_nor_after_its_end() {
     let address = serve(|_| async { "no".into() });
-    let mut class = class("buy", "/", 20.0, ms(1000));
+    let mut class = class("buy", "/", 19.0, ms(1000));
+    // The last one comes two seconds after the others, so that their answers may be late.
+    class.schedule.stretches.push(Stretch {
+        length: ms(4000),
+        shape: Shape::Constant(0.25.try_into().unwrap()),
+    });
     class.again = Some(Again {
         after: ms(20),
         times: 2,
@@ -968,8 +973,8 @@ async fn nobody_asks_more_often_than_the_plan_says_nor_after_its_end() {
     };
     assert_eq!(attempts(0), 20);
     assert!(
-        attempts(1) >= 8 && attempts(2) >= 8,
-        "but for the last ones, which are more where answers are late"
+        attempts(1) >= 15 && attempts(2) >= 15,
+        "but for the last ones"
     );
     assert_eq!(attempts(3), 0);
     assert!(recording.samples.iter().all(|s| s.intended <= last));
