@@ -21,7 +21,7 @@ use lab_load::{
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpSocket},
+    net::{TcpListener, TcpSocket, TcpStream},
     sync::{mpsc, watch},
 };
 use tokio_util::sync::CancellationToken;
@@ -158,19 +158,36 @@ where
     F: Fn(Request<Incoming>) -> A + Clone + Send + 'static,
     A: Future<Output = String> + Send + 'static,
 {
+    with_each(move |stream| {
+        let answer = answer.clone();
+        let service = service_fn(move |request| {
+            let body = answer(request);
+            async { Ok::<_, Infallible>(Response::new(body.await)) }
+        });
+        let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        async { drop(served.await) }
+    })
+}
+
+/// Does this with each connection.
+fn with_each<F>(mut does: impl FnMut(TcpStream) -> F + Send + 'static) -> SocketAddr
+where
+    F: Future<Output = ()> + Send + 'static,
+{
     let listener = listen();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let answer = answer.clone();
-            let service = service_fn(move |request| {
-                let body = answer(request);
-                async { Ok::<_, Infallible>(Response::new(body.await)) }
-            });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            tokio::spawn(does(stream));
         }
     });
     address
+}
+
+/// Reads a request; false where none comes any more.
+async fn hears(stream: &mut TcpStream) -> bool {
+    let read = stream.read(&mut [0; 1024]).await;
+    read.is_ok_and(|length| length > 0)
 }
 
 /// As the services listen: a short backlog would measure itself.
@@ -298,22 +315,14 @@ async fn a_target_that_is_down_is_named_before_the_start() {
 
 /// A server that hangs up on each request once it has come, and who tells of each.
 fn hangs_up() -> (SocketAddr, mpsc::UnboundedReceiver<()>) {
-    let listener = listen();
-    let address = listener.local_addr().unwrap();
     let (received, requests) = mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            let received = received.clone();
-            tokio::spawn(async move {
-                // Hangs up once the request has come.
-                if stream
-                    .read(&mut [0; 1024])
-                    .await
-                    .is_ok_and(|length| length > 0)
-                {
-                    received.send(()).unwrap();
-                }
-            });
+    let address = with_each(move |mut stream| {
+        let received = received.clone();
+        async move {
+            // Hangs up once the request has come.
+            if hears(&mut stream).await {
+                received.send(()).unwrap();
+            }
         }
     });
     (address, requests)
@@ -345,18 +354,16 @@ async fn connections_that_break_are_failures_on_record() {
 #[tokio::test]
 async fn a_request_that_fails_has_the_cause_of_its_last_connection() {
     for (method, closed) in [("GET", 0), ("POST", 2)] {
-        let listener = listen();
-        let address = listener.local_addr().unwrap();
         // The two that rest are closed in order as their request comes, the others are broken off.
-        tokio::spawn(async move {
-            for number in 0.. {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(async move {
-                    let _ = stream.read(&mut [0; 1024]).await;
-                    if number >= 2 {
-                        stream.set_zero_linger().unwrap();
-                    }
-                });
+        let mut accepted = 0;
+        let address = with_each(move |mut stream| {
+            accepted += 1;
+            let rests = accepted <= 2;
+            async move {
+                let _ = stream.read(&mut [0; 1024]).await;
+                if !rests {
+                    stream.set_zero_linger().unwrap();
+                }
             }
         });
         let mut class = class("quote", "/", 100.0, ms(300));
@@ -370,15 +377,9 @@ async fn a_request_that_fails_has_the_cause_of_its_last_connection() {
 
 #[tokio::test]
 async fn a_connection_broken_off_while_a_body_is_sent_was_reset() {
-    let listener = listen();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let _ = stream.read_exact(&mut vec![0; 1 << 20]).await;
-                stream.set_zero_linger().unwrap();
-            });
-        }
+    let address = with_each(async |mut stream| {
+        let _ = stream.read_exact(&mut vec![0; 1 << 20]).await;
+        stream.set_zero_linger().unwrap();
     });
     let mut class = class("upload", "/", 50.0, ms(300));
     class.method = Method::POST;
@@ -390,18 +391,12 @@ async fn a_connection_broken_off_while_a_body_is_sent_was_reset() {
 /// The server's limit for idle connections is over just as the next request comes.
 #[tokio::test]
 async fn a_connection_closed_as_a_request_leaves_costs_no_idempotent_request() {
-    let listener = listen();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let _ = stream.read(&mut [0; 1024]).await;
-                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-                let _ = stream.write_all(answer).await;
-                let _ = stream.read(&mut [0; 1024]).await;
-                tokio::time::sleep(ms(30)).await;
-            });
-        }
+    let address = with_each(async |mut stream| {
+        let _ = stream.read(&mut [0; 1024]).await;
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        let _ = stream.write_all(answer).await;
+        let _ = stream.read(&mut [0; 1024]).await;
+        tokio::time::sleep(ms(30)).await;
     });
     let mut plan = plan(class("quote", "/", 10.0, ms(1000)));
     plan.connections_per_target = 1;
@@ -436,11 +431,7 @@ async fn idle_connections_starve_nobody() {
             let worker = workers.clone().acquire_owned().await.unwrap();
             let (mut stream, _) = listener.accept().await.unwrap();
             tokio::spawn(async move {
-                while stream
-                    .read(&mut [0; 1024])
-                    .await
-                    .is_ok_and(|length| length > 0)
-                {
+                while hears(&mut stream).await {
                     let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
                     stream.write_all(answer).await.unwrap();
                 }
@@ -467,11 +458,7 @@ async fn a_server_gets_as_many_connections_as_it_takes() {
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
-            if stream
-                .read(&mut [0; 1024])
-                .await
-                .is_ok_and(|length| length > 0)
-            {
+            if hears(&mut stream).await {
                 let answer = b"HTTP/1.0 200 OK\r\ncontent-length: 0\r\n\r\n";
                 let _ = stream.write_all(answer).await;
             }
@@ -488,25 +475,18 @@ async fn a_server_gets_as_many_connections_as_it_takes() {
 /// A server that answers when it has read so much of a request, with this `Connection`, reads no more, and closes after a
 /// while.
 fn answers_early(read: usize, connection: &'static str, closes_after: Duration) -> SocketAddr {
-    let listener = listen();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let mut request = vec![0; read];
-                if stream.read_exact(&mut request).await.is_err() {
-                    return;
-                }
-                let answer = format!(
-                    "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Payload Too Large\r\n\
-                     connection: {connection}\r\ncontent-length: 9\r\n\r\ntoo large"
-                );
-                let _ = stream.write_all(answer.as_bytes()).await;
-                tokio::time::sleep(closes_after).await;
-            });
+    with_each(move |mut stream| async move {
+        let mut request = vec![0; read];
+        if stream.read_exact(&mut request).await.is_err() {
+            return;
         }
-    });
-    address
+        let answer = format!(
+            "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 413 Payload Too Large\r\n\
+             connection: {connection}\r\ncontent-length: 9\r\n\r\ntoo large"
+        );
+        let _ = stream.write_all(answer.as_bytes()).await;
+        tokio::time::sleep(closes_after).await;
+    })
 }
 
 #[tokio::test]
@@ -769,16 +749,10 @@ async fn load_follows_the_replicas_that_are_ready() {
 /// The server closes after each answer without a word of it in the headers.
 #[tokio::test]
 async fn a_connection_closed_while_idle_costs_no_request() {
-    let listener = listen();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let _ = stream.read(&mut [0; 1024]).await;
-                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-                let _ = stream.write_all(answer).await;
-            });
-        }
+    let address = with_each(async |mut stream| {
+        let _ = stream.read(&mut [0; 1024]).await;
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+        let _ = stream.write_all(answer).await;
     });
     // Far apart: the answer is there somewhat before the end of the connection.
     let recording = run(plan(class("quote", "/", 10.0, ms(1000))), address).await;
@@ -816,31 +790,20 @@ async fn an_answer_without_end_is_given_up_in_time() {
 /// A head of more than one read, then chunks that dribble in.
 #[tokio::test]
 async fn an_answer_in_pieces_keeps_its_connection() {
-    let listener = listen();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            tokio::spawn(async move {
-                let long = "x".repeat(20_000);
-                let head =
-                    format!("HTTP/1.1 200 OK\r\nx: {long}\r\ntransfer-encoding: chunked\r\n\r\n");
-                while stream
-                    .read(&mut [0; 1024])
-                    .await
-                    .is_ok_and(|length| length > 0)
-                {
-                    for piece in [
-                        &head[..9_000],
-                        &head[9_000..],
-                        "5\r",
-                        "\nhel",
-                        "lo\r\n0\r\n\r\n",
-                    ] {
-                        stream.write_all(piece.as_bytes()).await.unwrap();
-                        tokio::time::sleep(ms(2)).await;
-                    }
-                }
-            });
+    let address = with_each(async |mut stream| {
+        let long = "x".repeat(20_000);
+        let head = format!("HTTP/1.1 200 OK\r\nx: {long}\r\ntransfer-encoding: chunked\r\n\r\n");
+        while hears(&mut stream).await {
+            for piece in [
+                &head[..9_000],
+                &head[9_000..],
+                "5\r",
+                "\nhel",
+                "lo\r\n0\r\n\r\n",
+            ] {
+                stream.write_all(piece.as_bytes()).await.unwrap();
+                tokio::time::sleep(ms(2)).await;
+            }
         }
     });
     let mut plan = plan(class("quote", "/", 20.0, ms(500)));
