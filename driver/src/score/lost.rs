@@ -15,7 +15,7 @@ use lab_load::{
 
 use super::{
     keys::Keys,
-    measure::{RECOVERED, RECOVERY_WINDOW},
+    measure::{is_well, window, window_end},
 };
 use crate::scenario::{
     Check, Class, Latency, Limit, Measure, Quantity, Recovery, Reference, Requests, Scenario,
@@ -322,10 +322,6 @@ fn second(at: Duration, by_second: bool) -> u64 {
     if by_second { at.as_secs() } else { 0 }
 }
 
-fn window(at: Duration, from: Duration) -> u64 {
-    (at.saturating_sub(from).as_nanos() / RECOVERY_WINDOW.as_nanos()) as u64
-}
-
 impl Of {
     fn contains(&self, at: Duration) -> bool {
         self.spans
@@ -492,14 +488,10 @@ impl Windows {
 
     /// Milliseconds to the end of the last window that can't be good enough any more.
     fn least(&self) -> f64 {
-        let is_bad = |(planned, bad): &(u64, u64)| {
-            (planned.saturating_sub(*bad) as f64) < RECOVERED * *planned as f64
-        };
         let mut windows = self.seen.iter().rev();
-        let last = windows.find(|(_, seen)| is_bad(seen));
-        last.map_or(0.0, |(index, _)| {
-            (index + 1) as f64 * RECOVERY_WINDOW.as_secs_f64() * 1e3
-        })
+        let last =
+            windows.find(|(_, (planned, bad))| !is_well(planned.saturating_sub(*bad), *planned));
+        last.map_or(0.0, |(index, _)| window_end(*index))
     }
 }
 

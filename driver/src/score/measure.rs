@@ -13,11 +13,11 @@ use crate::{
 use super::{Measured, keys::Keys, records, seen};
 
 /// Time is cut into windows of this length to see when a class is well again.
-pub(super) const RECOVERY_WINDOW: Duration = Duration::from_millis(500);
+const RECOVERY_WINDOW: Duration = Duration::from_millis(500);
 
 /// A window with less than this share of good answers counts as not recovered. Not all: at 10 req/s
 /// a window holds 5 requests, and one hiccup of the machine must not decide.
-pub(super) const RECOVERED: f64 = 0.75;
+const RECOVERED: f64 = 0.75;
 
 /// What was measured, in the base unit of the measure's dimension.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,6 +142,21 @@ fn share(measured: &Measured, requests: &Requests, counted: fn(&Cell) -> u64) ->
     (all > 0).then(|| Value::exact(counted as f64 / all as f64))
 }
 
+/// The window after the end of a phase in which a moment lies.
+pub(super) fn window(at: Duration, end: Duration) -> u64 {
+    (at.saturating_sub(end).as_nanos() / RECOVERY_WINDOW.as_nanos()) as u64
+}
+
+/// From the end of the phase to the end of a window, in ms.
+pub(super) fn window_end(index: u64) -> f64 {
+    (index + 1) as f64 * RECOVERY_WINDOW.as_secs_f64() * 1e3
+}
+
+/// Whether a window is good enough, by its good answers and all its requests.
+pub(super) fn is_well(good: u64, all: u64) -> bool {
+    good as f64 >= RECOVERED * all as f64
+}
+
 /// From the end of the phase to the end of the last window that was not good enough; 0 where all
 /// were. Where the very last window is bad, the class never recovered while anybody looked.
 fn recovery_time(measured: &Measured, recovery: &Recovery) -> Option<Value> {
@@ -151,26 +166,25 @@ fn recovery_time(measured: &Measured, recovery: &Recovery) -> Option<Value> {
         class: recovery.class.clone(),
         phases: Vec::new(),
     };
-    let window = |at: Duration| at.saturating_sub(end).as_nanos() / RECOVERY_WINDOW.as_nanos();
-    let after: Vec<(u128, &Cell)> = measured
+    let after: Vec<(u64, &Cell)> = measured
         .cells(&requests)
         .filter(|(at, _)| *at >= end)
-        .map(|(at, cell)| (window(at), cell))
+        .map(|(at, cell)| (window(at, end), cell))
         .collect();
-    let windows: Vec<(u128, bool)> = after
+    let windows: Vec<(u64, bool)> = after
         .chunk_by(|(a, _), (b, _)| a == b)
         .map(|cells| {
             let sum = |count: fn(&Cell) -> u64| -> u64 {
                 cells.iter().map(|(_, cell)| count(cell)).sum()
             };
             let (good, all) = (sum(|cell| cell.good), sum(|cell| cell.due.offered));
-            (cells[0].0, good as f64 >= RECOVERED * all as f64)
+            (cells[0].0, is_well(good, all))
         })
         .collect();
     let (last, _) = windows.last()?;
     let bad = windows.iter().rev().find(|(_, good)| !good);
     Some(bad.map_or(Value::exact(0.0), |(index, _)| Value {
-        value: (index + 1) as f64 * RECOVERY_WINDOW.as_secs_f64() * 1e3,
+        value: window_end(*index),
         censored: index == last,
     }))
 }
