@@ -1,6 +1,6 @@
 //! From what was measured to the record of a run: figures by class, series, checks, verdict.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use lab_load::{
     Cells,
@@ -127,10 +127,10 @@ fn name_the_limit(self_check: &mut SelfCheck) {
 }
 
 /// The scenario as far as a run has decided it.
-fn decided(scenario: &Scenario, early: Option<&Early>) -> Scenario {
-    let mut decided = scenario.clone();
+fn decided<'a>(scenario: &'a Scenario, early: Option<&Early>) -> Cow<'a, Scenario> {
+    let mut decided = Cow::Borrowed(scenario);
     if let Some(early) = early {
-        decided.checks.retain(|check| early.decides(check));
+        decided.to_mut().checks.retain(|check| early.decides(check));
     }
     decided
 }
