@@ -233,8 +233,9 @@ async fn play(
 
     let settings = manifests.as_ref().map(Manifests::settings);
     let settings = settings.unwrap_or_default();
-    // It goes through the arrivals, for which there is no time once they are due.
+    // They go through the arrivals, for which there is no time once these are due.
     let watch = watch(order, &plan, &settings);
+    let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
     let (samples, finished) = mpsc::unbounded_channel();
     let (tell, told) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
@@ -258,7 +259,6 @@ async fn play(
     }
     sources.tell(&mut journal, terminal)?;
 
-    let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
     let bookkeeping = tokio::spawn(bookkeeper.keep(told));
     let stop_observing = Stop::default();
     let (decisions, emulated) = mpsc::unbounded_channel();
