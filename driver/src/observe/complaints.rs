@@ -36,8 +36,8 @@ pub(super) struct Seen<'a> {
     pub(super) looks: usize,
     /// The last page of each place that could be read.
     pub(super) pages: &'a BTreeMap<Place, Page>,
-    /// Whether the nth series has a point.
-    pub(super) has_points: &'a dyn Fn(usize) -> bool,
+    /// The points of each series.
+    pub(super) points: &'a [Vec<(f64, f64)>],
 }
 
 impl Complaints {
@@ -96,7 +96,7 @@ impl Complaints {
             .iter()
             .enumerate()
             .filter_map(|(n, series)| {
-                let silent = !(seen.has_points)(n) && !self.0.contains_key(&About::Series(n));
+                let silent = seen.points[n].is_empty() && !self.0.contains_key(&About::Series(n));
                 silent.then(|| absent(scenario, series, seen)).flatten()
             });
         // Labels may be anything, and this is shown in a terminal.
@@ -116,7 +116,7 @@ fn hint(scenario: &Scenario, place: &Place) -> &'static str {
     }
 }
 
-/// That a series is not on its page, and what is.
+/// That a series, which no look showed, is not on its page, and what is.
 fn absent(scenario: &Scenario, series: &Series, seen: &Seen) -> Option<String> {
     let place = Place::of(scenario, &series.source)?;
     let page = seen.pages.get(&place)?;
@@ -125,12 +125,9 @@ fn absent(scenario: &Scenario, series: &Series, seen: &Seen) -> Option<String> {
         Source::Dbstats(path) => path.clone(),
         Source::Replicas(_) => return None,
     };
-    // One look is enough for a value and not for a rate.
-    page.value(&series.source).is_err().then(|| {
-        format!(
-            "series `{}`: `{wanted}` is not on {place}; {}",
-            series.id,
-            page.instead_of(&series.source)
-        )
-    })
+    Some(format!(
+        "series `{}`: `{wanted}` is not on {place}; {}",
+        series.id,
+        page.instead_of(&series.source)
+    ))
 }

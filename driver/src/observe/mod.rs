@@ -154,7 +154,7 @@ impl<'a> Seen<'a> {
         let seen = complaints::Seen {
             looks: self.looks.len(),
             pages: &self.pages,
-            has_points: &|n| !self.points[n].is_empty(),
+            points: &self.points,
         };
         Observation {
             complaints: self.complaints.sentences(self.scenario, &seen),
