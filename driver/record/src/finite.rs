@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 /// A number that is neither NaN nor infinite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Serialize, Deserialize)]
-#[serde(try_from = "f64", into = "f64")]
+#[serde(try_from = "f64")]
 pub struct Finite(f64);
 
 /// A number that is not finite.
@@ -35,12 +35,6 @@ impl TryFrom<f64> for Finite {
     }
 }
 
-impl From<Finite> for f64 {
-    fn from(number: Finite) -> Self {
-        number.0
-    }
-}
-
 impl From<u32> for Finite {
     fn from(number: u32) -> Self {
         Self(number.into())
@@ -50,7 +44,7 @@ impl From<u32> for Finite {
 /// Times in seconds with a value each, in order of time, all finite. What is not has no point: a gap, as where nothing
 /// was seen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<(f64, f64)>", into = "Vec<(f64, f64)>")]
+#[serde(from = "Vec<(f64, f64)>")]
 pub struct Points(Vec<(f64, f64)>);
 
 impl FromIterator<(f64, f64)> for Points {
@@ -63,12 +57,6 @@ impl FromIterator<(f64, f64)> for Points {
 impl From<Vec<(f64, f64)>> for Points {
     fn from(points: Vec<(f64, f64)>) -> Self {
         points.into_iter().collect()
-    }
-}
-
-impl From<Points> for Vec<(f64, f64)> {
-    fn from(points: Points) -> Self {
-        points.0
     }
 }
 
