@@ -2,7 +2,7 @@
 
 use lab_record::{Class, PhaseStats, Run};
 
-use super::number::count;
+use super::number::{count, counted};
 
 /// So many kinds are told one by one; what a broken service makes up beyond that is summed up.
 const KINDS: usize = 5;
@@ -31,7 +31,8 @@ pub(crate) fn reasons(class: &Class, stats: &PhaseStats) -> Option<String> {
     let mut told: Vec<String> = kinds.into_iter().map(|(_, words)| words).collect();
     if !others.is_empty() {
         let sum = others.iter().map(|(n, _)| n).sum();
-        told.push(format!("{} of {} other kinds", count(sum), others.len()));
+        let kinds = counted(others.len(), "other kind", "other kinds");
+        told.push(format!("{} of {kinds}", count(sum)));
     }
     (!told.is_empty()).then(|| told.join(", "))
 }
@@ -80,5 +81,7 @@ mod tests {
             said,
             "1 000 cut off within the answer, 10 × 400, 10 × 401, 10 × 402, 10 × 403, 60 of 6 other kinds"
         );
+        let said = self::said(&class(&statuses[..6], &[])).unwrap();
+        assert!(said.ends_with("10 × 404, 10 of 1 other kind"), "{said}");
     }
 }
