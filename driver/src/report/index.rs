@@ -168,7 +168,9 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
             run.verdict.score.map(|score| (score, passed))
         })
         .collect();
-    let figures = headline_checks(newest);
+    // One that ended early has only the checks that were decided.
+    let whole = runs.iter().rev().find(|run| run.ended_early.is_none());
+    let figures = headline_checks(whole.unwrap_or(newest));
     let newest_first: Vec<&Run> = runs.iter().rev().copied().collect();
     let (recent, older) = newest_first.split_at(newest_first.len().min(RECENT));
     html! {

@@ -161,6 +161,20 @@ fn the_index_compares_nothing_across_a_change_of_the_scenario() {
 }
 
 #[test]
+fn a_run_that_ended_early_hides_no_figures_of_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = Reports::at(folder.path());
+    let mut early = sample::early();
+    early.run_id = sample::passing().run_id;
+    save(&reports, &sample::failing());
+    let heads = |page: &str| page.matches("n figure").count();
+    let before = heads(&read(write_index(&reports).unwrap()));
+    save(&reports, &early);
+    assert_eq!(heads(&read(write_index(&reports).unwrap())), before);
+    assert!(before > 1);
+}
+
+#[test]
 fn an_empty_folder_has_an_index_too() {
     let folder = tempfile::tempdir().unwrap();
     let page = read(write_index(&Reports::at(folder.path().join("new"))).unwrap());
