@@ -45,6 +45,7 @@ pub(crate) fn page(run: &Run) -> Markup {
 }
 
 fn head(run: &Run) -> Markup {
+    let failed: Vec<String> = failures::lines(run).collect();
     html! {
         header.run {
             p.where {
@@ -60,8 +61,8 @@ fn head(run: &Run) -> Markup {
                     dl {
                         @if let Some(why) = headline::why(run) { dt { "Why" } dd { (why) } }
                         @if let Some(look_at) = headline::look_at(run) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
-                        @if failures::lines(run).next().is_some() {
-                            dt { "Failed" } dd { @for line in failures::lines(run) { span.failures { (line) } } }
+                        @if !failed.is_empty() {
+                            dt { "Failed" } dd { @for line in failed { span.failures { (line) } } }
                         }
                     }
                     @if let Some(early) = &run.ended_early {
