@@ -1,6 +1,9 @@
 //! `driver export RUN`: a run for other tools.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
@@ -31,9 +34,18 @@ pub(super) fn export(root: &Path, options: &Options) -> Result<Ended> {
     let run = find(&options.place.reports(root), &options.run)?;
     let text = text_of(&run, options.format);
     match &options.output {
-        Some(path) => file::replace(path, text.as_bytes())
+        Some(path) => write(path, text.as_bytes())
             .with_context(|| format!("can't write {}", path.display()))?,
         None => say!("{}", text.trim_end()),
     }
     Ok(Ended::Well)
+}
+
+/// What stands there and is no file, as `/dev/stdout`, is written to and not replaced by one.
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|there| !there.is_file()) {
+        fs::write(path, bytes)
+    } else {
+        file::replace(path, bytes)
+    }
 }
