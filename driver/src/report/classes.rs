@@ -96,6 +96,9 @@ fn row(class: &Class, stats: &PhaseStats, name: &str) -> Markup {
         @if let Some(reasons) = failures::reasons(class, stats) {
             tr { td {} td.reasons colspan="15" { "failed: " (reasons) } }
         }
+        @if counts.unfinished > 0 {
+            tr { td {} td.reasons.unfinished colspan="15" { (count(counts.unfinished)) " unfinished when the run ended" } }
+        }
     }
 }
 

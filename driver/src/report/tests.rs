@@ -106,6 +106,19 @@ fn a_run_that_ended_early_says_what_it_decided_and_what_not() {
 }
 
 #[test]
+fn requests_that_the_end_of_a_run_cut_off_are_told() {
+    let mut run = sample::early();
+    let told = |run: &Run| {
+        let page = super::run::page(run).into_string();
+        let told = text(section(&page, "classes"));
+        told.matches("12 unfinished when the run ended").count()
+    };
+    assert_eq!(told(&run), 0);
+    run.classes[0].total.counts.unfinished = 12;
+    assert_eq!(told(&run), 1);
+}
+
+#[test]
 fn a_comparison_shows_checks_code_and_latency() {
     let (a, b) = (sample::failing(), sample::passing());
     let page = super::compare::page(&crate::compare::Comparison::of(&a, &b), &a, &b).into_string();
