@@ -168,7 +168,7 @@ mod tests {
             .nth(2)
             .unwrap();
         let mut files = Vec::new();
-        for member in ["chaos", "driver", "lab-services"] {
+        for member in ["chaos", "driver", "lab-services", "mdbook-lab"] {
             sources(&root.join(member), &mut files);
         }
         assert!(files.len() > 100, "the project is elsewhere");

@@ -57,12 +57,12 @@ pub(crate) enum StartError {
     #[error("a command is running; wait for its end or cancel it")]
     Busy,
     /// The program can't be started.
-    #[error("can't start `{program}`: {reason}; is it installed and on the PATH?")]
+    #[error("can't start `{program}`: {why}; is it installed and on the PATH?")]
     Spawn {
         /// The program.
         program: String,
         /// What the system says.
-        reason: io::Error,
+        why: io::Error,
     },
 }
 
@@ -84,9 +84,9 @@ impl Desk {
             return Err(StartError::Busy);
         }
         let mut command = self.command(action);
-        let child = command.spawn().map_err(|reason| StartError::Spawn {
+        let child = command.spawn().map_err(|why| StartError::Spawn {
             program: command.as_std().get_program().display().to_string(),
-            reason,
+            why,
         })?;
         let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let named = news::Command {

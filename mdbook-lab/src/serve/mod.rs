@@ -75,14 +75,14 @@ pub enum ServeError {
     Build(#[from] BuildError),
     /// The port is taken, or not allowed.
     #[error(
-        "can't listen on 127.0.0.1:{port}: {reason}; is another guide open? \
+        "can't listen on 127.0.0.1:{port}: {why}; is another guide open? \
          `--port {next}` takes another port", next = port.saturating_add(1)
     )]
     Bind {
         /// The port.
         port: u16,
-        /// What the system says; in the middle of what we say, so that it is no source.
-        reason: io::Error,
+        /// What the system says.
+        why: io::Error,
     },
     /// The folders of the book can't be watched.
     #[error("can't watch the book for changes")]
@@ -153,9 +153,7 @@ async fn bind(port: u16) -> Result<TcpListener, ServeError> {
         socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
         socket.listen(BACKLOG)
     };
-    bound
-        .await
-        .map_err(|reason| ServeError::Bind { port, reason })
+    bound.await.map_err(|why| ServeError::Bind { port, why })
 }
 
 /// Builds the book, and again at every change.
@@ -300,7 +298,7 @@ mod tests {
             ServeError::Build(BuildError::Folder(full())),
             ServeError::Bind {
                 port: 80,
-                reason: full(),
+                why: full(),
             },
             ServeError::System(full()),
         ] {
