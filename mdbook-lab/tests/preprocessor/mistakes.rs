@@ -3,14 +3,7 @@
 use crate::project::Project;
 
 fn refused(project: &Project) -> String {
-    let said = project.preprocess("html");
-    assert_eq!(
-        (said.code, said.out.as_str()),
-        (Some(2), ""),
-        "{}",
-        said.err
-    );
-    said.err
+    project.preprocess("html").refused()
 }
 
 #[test]

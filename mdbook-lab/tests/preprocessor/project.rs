@@ -26,6 +26,16 @@ pub(crate) struct Said {
     pub(crate) err: String,
 }
 
+impl Said {
+    /// What is wrong, where there is no book.
+    #[track_caller]
+    pub(crate) fn refused(self) -> String {
+        let Self { code, out, err } = self;
+        assert_eq!((code, out.as_str()), (Some(2), ""), "{err}");
+        err
+    }
+}
+
 impl Project {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
