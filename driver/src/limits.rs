@@ -1,8 +1,9 @@
 //! Limits of this machine that a run can meet: which it is, how much it allows, and how to get more.
 
-use std::{error::Error, io};
+use std::{error::Error, io, path::Path};
 
 use rustix::{
+    fs::statvfs,
     io::Errno,
     process::{Resource, getrlimit},
 };
@@ -93,6 +94,12 @@ pub(crate) fn of_connections() -> String {
         files().map(|files| format!(" A process may have {files} files open here (`ulimit -n`)."));
     let ports = ports().map(|ports| format!(" Connections to one place have the ports {ports}."));
     [files, ports].into_iter().flatten().collect()
+}
+
+/// Bytes that can be written to `folder`.
+pub(crate) fn room(folder: &Path) -> io::Result<u64> {
+    let found = statvfs(folder)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Files that a process may have open; none where there is no limit.

@@ -11,9 +11,10 @@ use std::{
 };
 
 use lab_say::note;
-use rustix::fs::statvfs;
 use serde::Deserialize;
 use tokio::process::Command;
+
+use crate::limits::room;
 
 /// Why there is no executable.
 #[derive(Debug, thiserror::Error)]
@@ -187,7 +188,9 @@ async fn failed(root: &Path, status: ExitStatus, messages: &[u8]) -> BuildError 
         if let Err(why) = writable(&folder) {
             return BuildError::Unwritable { folder, why };
         }
-        if let Some(room) = room(&folder).filter(|room| *room < ENOUGH_ROOM) {
+        if let Ok(room) = room(&folder)
+            && room < ENOUGH_ROOM
+        {
             return BuildError::Cramped {
                 folder,
                 room,
@@ -229,12 +232,6 @@ async fn target_folder(root: &Path) -> Option<PathBuf> {
     let folder = metadata.target_directory.join("lab");
     let there = folder.ancestors().find(|folder| folder.is_dir());
     there.map(Path::to_owned)
-}
-
-/// How many bytes can be written to `folder`, where the system knows.
-fn room(folder: &Path) -> Option<u64> {
-    let found = statvfs(folder).ok()?;
-    Some(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
 /// Whether something can be written to `folder`, and kept there.
@@ -388,7 +385,7 @@ mod tests {
                 .unwrap()
                 .ends_with("target/lab")
         );
-        assert!(room(root.path()).is_some_and(|room| room > 0));
+        assert!(room(root.path()).is_ok_and(|room| room > 0));
         let error = writable(Path::new("/proc")).unwrap_err();
         let named = BuildError::Unwritable { folder, why: error }.to_string();
         assert!(named.contains("target"), "{named}");

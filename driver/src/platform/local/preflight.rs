@@ -8,6 +8,7 @@ use super::{
     is_free, loopback_works,
     postgres::{Account, PostgresError, check_url, find::find, url_from_environment},
 };
+use crate::limits::room;
 
 /// Free space for the compiled services, their logs and reports, bytes.
 const FREE_SPACE: u64 = 2 << 30;
@@ -98,13 +99,13 @@ fn writable(folder: &Path) -> Result<String, String> {
 }
 
 fn space(root: &Path) -> Result<String, String> {
-    let stat = rustix::fs::statvfs(root).map_err(|error| {
+    let free = room(root).map_err(|error| {
         format!(
             "cannot ask for the free space of {}: {error}",
             root.display()
         )
     })?;
-    enough(stat.f_bavail.saturating_mul(stat.f_frsize))
+    enough(free)
 }
 
 fn enough(free: u64) -> Result<String, String> {

@@ -12,14 +12,12 @@ use std::{
     time::{Duration, Instant},
 };
 
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 #[cfg(target_os = "linux")]
 use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
-use rustix::{
-    fs::statvfs,
-    process::{Pid, Signal, geteuid, kill_process},
-};
 
 use super::{Account, PostgresError};
+use crate::limits;
 
 /// For a leftover server to end after SIGQUIT, which it does without writing its data.
 const LEFTOVER_WITHIN: Duration = Duration::from_secs(3);
@@ -88,18 +86,14 @@ impl Store {
     /// Refuses a disk without room for `needed` bytes: a server that finds none fails its clients.
     pub(super) fn has_room(&self, needed: u64) -> Result<(), PostgresError> {
         // A system that doesn't tell is not asked again.
-        let Ok(found) = statvfs(&self.root) else {
-            return Ok(());
-        };
-        let room = found.f_bavail.saturating_mul(found.f_frsize);
-        if room >= needed {
-            return Ok(());
+        match limits::room(&self.root) {
+            Ok(room) if room < needed => Err(PostgresError::NoRoom {
+                path: self.root.clone(),
+                room,
+                needed,
+            }),
+            _ => Ok(()),
         }
-        Err(PostgresError::NoRoom {
-            path: self.root.clone(),
-            room,
-            needed,
-        })
     }
 
     /// Waits until no other driver changes the store.
