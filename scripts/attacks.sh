@@ -8,7 +8,8 @@ mkdir -p .lab
 log=.lab/attacks.log
 : >"$log"
 
-# attack PACKAGE TEST FILTER...: two at a time, so that what each says stays on lines of its own. Of the whole workspace, as `make test` has built it.
+# attack PACKAGE TEST FILTER...: two at a time, so that what each says stays on lines of its own. Cargo is asked for the
+# whole workspace, as in `make test`, so that it has built all of it already.
 attack() {
     package=$1
     test=$2
@@ -19,7 +20,7 @@ attack() {
     cargo test --profile lab --workspace --test "$test" -- --test-threads=2 "$@" >>"$log" 2>&1 || true
 }
 
-attack mdbook-lab security
+attack mdbook-lab security acting:: reading:: paths:: framing:: resources:: others::
 attack mdbook-lab browser strangers:: words::
 attack lab-services services access:: browser:: limits::
 

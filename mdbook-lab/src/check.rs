@@ -257,13 +257,14 @@ impl Check<'_> {
         if is_elsewhere(link) {
             return None;
         }
-        let link = percent_decode_str(link).decode_utf8_lossy();
-        let (path, fragment) = link.split_once('#').unwrap_or((&link, ""));
+        let (path, fragment) = link.split_once('#').unwrap_or((link, ""));
+        let plain = |part| percent_decode_str(part).decode_utf8_lossy();
+        let (path, fragment) = (plain(path), plain(fragment));
         let here = chapter.path.as_deref().unwrap_or(Path::new(""));
         let target = if path.is_empty() {
             here.to_owned()
         } else {
-            flat(&here.parent().unwrap_or(Path::new("")).join(path))
+            flat(&here.parent().unwrap_or(Path::new("")).join(&*path))
         };
         let page = if target.extension().is_some_and(|end| end == "md") {
             page(&target)

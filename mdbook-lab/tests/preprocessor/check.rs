@@ -1,5 +1,7 @@
 //! `mdbook-lab check`: each way in which guide and project can part.
 
+use std::fs;
+
 use crate::project::Project;
 
 fn flaws(project: &Project) -> String {
@@ -105,6 +107,16 @@ fn links_lead_somewhere() {
         )
         .append("book/step1.md", "\n<a href=\"step2.html\">f</a>\n");
     insta::assert_snapshot!(flaws(&project));
+}
+
+#[test]
+fn a_file_may_be_called_as_no_url_is() {
+    let project = Project::new()
+        .append("book/SUMMARY.md", "\n[C#](<more/c#.md>)\n")
+        .append("book/index.md", "\n[g](more/c%23.md) [h](more/c%23.md#c)\n");
+    fs::write(project.root().join("book/more/c#.md"), "# C\n").expect("a page");
+    let said = project.run(&["check"], "");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
 }
 
 #[test]

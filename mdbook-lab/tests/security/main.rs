@@ -8,6 +8,7 @@ mod acting;
 mod attack;
 mod framing;
 mod others;
+mod pages;
 mod paths;
 mod reading;
 mod resources;

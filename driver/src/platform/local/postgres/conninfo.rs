@@ -330,7 +330,7 @@ fn host_and_port(server: &str) -> Result<(&str, &str), ConninfoError> {
 }
 
 /// Replaces each %XX. A `+` is a plus.
-pub(super) fn decode(text: &str) -> Result<String, ConninfoError> {
+fn decode(text: &str) -> Result<String, ConninfoError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
