@@ -79,7 +79,11 @@ fn row(class: &Class, stats: &PhaseStats, name: &str) -> Markup {
     let counts = stats.counts;
     html! {
         tr.whole[name == "whole run"] {
-            th scope="row" { (name) " " small.good { (share(stats.good_share)) " good" } }
+            th scope="row" {
+                (name) " "
+                // Where nobody asked, nothing went badly.
+                @if counts.offered > 0 { small.good { (share(stats.good_share)) " good" } }
+            }
             @for number in [counts.offered, counts.sent, counts.ok] {
                 td.n { (count(number)) }
             }

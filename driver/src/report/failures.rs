@@ -7,12 +7,19 @@ use super::number::{count, counted};
 /// So many kinds are told one by one; what a broken service makes up beyond that is summed up.
 const KINDS: usize = 5;
 
-/// A class's failures over the whole run: `quote 15: 12 × 500, 2 connection refused, 1 connection reset`.
+/// What a class did not get over the whole run: `quote 18: 12 × 500, 2 connection refused, 1 connection reset, 3 timed out`.
 pub(crate) fn lines(run: &Run) -> impl Iterator<Item = String> {
     run.classes.iter().filter_map(|class| {
-        let reasons = reasons(class, &class.total)?;
-        let failed = count(class.total.counts.failed);
-        Some(format!("{} {failed}: {reasons}", class.name))
+        let counts = class.total.counts;
+        let without = [(counts.timed_out, "timed out"), (counts.dropped, "dropped")];
+        let without = without.into_iter().filter(|(n, _)| *n > 0);
+        let without = without.map(|(n, words)| format!("{} {words}", count(n)));
+        let told: Vec<String> = reasons(class, &class.total)
+            .into_iter()
+            .chain(without)
+            .collect();
+        let all = count(counts.failed + counts.timed_out + counts.dropped);
+        (!told.is_empty()).then(|| format!("{} {all}: {}", class.name, told.join(", ")))
     })
 }
 
@@ -65,6 +72,20 @@ mod tests {
             said(&class).unwrap(),
             "12 × 500, 2 connection refused, 1 connection reset"
         );
+    }
+
+    #[test]
+    fn who_waited_in_vain_is_told_with_those_who_failed() {
+        let mut run = sample::failing();
+        run.classes.truncate(1);
+        run.classes[0] = class(&[(500, 12)], &[]);
+        let counts = &mut run.classes[0].total.counts;
+        (counts.failed, counts.timed_out, counts.dropped) = (12, 3, 0);
+        let said: Vec<String> = lines(&run).collect();
+        let name = &run.classes[0].name;
+        assert_eq!(said.len(), 1);
+        let told = said[0].replace(['\u{a0}', '\u{202f}'], " ");
+        assert_eq!(told, format!("{name} 15: 12 × 500, 3 timed out"));
     }
 
     #[test]
