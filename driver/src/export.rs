@@ -1,6 +1,6 @@
 //! A run in the formats of other tools, made from its data alone. Pure.
 //!
-//! There is no HDR log: it is made of counts of every latency, and the data of a run keeps quantiles.
+//! An HDR log is made of counts of every latency, and the data of a run keeps quantiles: see `run::hdr`.
 
 mod csv;
 mod openmetrics;

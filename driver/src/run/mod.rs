@@ -4,6 +4,7 @@
 mod autoscaler;
 mod course;
 mod faults;
+mod hdr;
 mod journal;
 mod left;
 mod live;
@@ -124,6 +125,12 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         stopped => drop(left.note(stopped)),
     }
     let interrupted = played.interrupted;
+    let log = hdr::log(
+        &played.plan,
+        &played.sent.recording.cells,
+        played.started_at,
+    );
+    left.note(log.and_then(|log| file::replace(&folder.join(hdr::FILE), &log)));
     let run = outcome::assemble(order, run_id, played);
     left.write(order.reports, &run, &mut journal);
     Ok(Ran {

@@ -109,8 +109,17 @@ fn why_requests_failed_is_told_in_terminal_data_and_report() {
         json!({ "statuses": {}, "errors": { "closed": 20 } })
     );
     let id = &runs(folder.path())[0];
-    let report = fs::read_to_string(folder.path().join("why").join(id).join("report.html"));
-    assert!(report.unwrap().contains("to-busy 20: 20 × 503"));
+    let kept = |file: &str| fs::read_to_string(folder.path().join("why").join(id).join(file));
+    assert!(
+        kept("report.html")
+            .unwrap()
+            .contains("to-busy 20: 20 × 503")
+    );
+    let log = kept("latency.hlog").unwrap();
+    for class in ["to-", "to-busy", "to-closed"] {
+        let of = log.matches(&format!("Tag={class},")).count();
+        assert!((1..=2).contains(&of), "{log}");
+    }
 }
 
 #[test]

@@ -43,6 +43,11 @@ impl Distribution {
         Duration::from_micros(Self::lowest(Self::bucket(Self::micros(time))))
     }
 
+    /// The times in µs, lower bounds among them.
+    pub fn histogram(&self) -> &Histogram<u64> {
+        &self.micros
+    }
+
     /// Takes in a time and whether it is only a lower bound.
     pub(crate) fn record(&mut self, (time, censored): (Duration, bool)) {
         let micros = Self::micros(time);
