@@ -19,23 +19,22 @@ pub(super) fn check(at: &FieldPath, affinity: Option<&Affinity>) -> Verdict {
     if let Some(nodes) = &affinity.node_affinity {
         self::nodes(&at.keys("nodeAffinity"), nodes)?;
     }
-    if let Some(near) = &affinity.pod_affinity {
-        pods(
-            &at.keys("podAffinity"),
-            near.required_during_scheduling_ignored_during_execution
-                .as_ref(),
-            near.preferred_during_scheduling_ignored_during_execution
-                .as_ref(),
-        )?;
-    }
-    if let Some(far) = &affinity.pod_anti_affinity {
-        pods(
-            &at.keys("podAntiAffinity"),
-            far.required_during_scheduling_ignored_during_execution
-                .as_ref(),
-            far.preferred_during_scheduling_ignored_during_execution
-                .as_ref(),
-        )?;
+    let near = affinity.pod_affinity.as_ref().map(|near| {
+        (
+            &near.required_during_scheduling_ignored_during_execution,
+            &near.preferred_during_scheduling_ignored_during_execution,
+        )
+    });
+    let far = affinity.pod_anti_affinity.as_ref().map(|far| {
+        (
+            &far.required_during_scheduling_ignored_during_execution,
+            &far.preferred_during_scheduling_ignored_during_execution,
+        )
+    });
+    for (field, terms) in [("podAffinity", near), ("podAntiAffinity", far)] {
+        if let Some((needed, wished)) = terms {
+            pods(&at.keys(field), needed.as_ref(), wished.as_ref())?;
+        }
     }
     Ok(())
 }
@@ -102,15 +101,9 @@ fn pods(
 }
 
 fn near(at: &FieldPath, term: &PodAffinityTerm) -> Verdict {
-    let selectors = [
-        ("labelSelector", &term.label_selector),
-        ("namespaceSelector", &term.namespace_selector),
-    ];
-    for (field, selecting) in selectors {
-        if let Some(selecting) = selecting {
-            selector::check(&at.keys(field), selecting)?;
-        }
-    }
+    let [labels, namespaces] = [&term.label_selector, &term.namespace_selector];
+    selector::check(&at.keys("labelSelector"), labels.as_ref())?;
+    selector::check(&at.keys("namespaceSelector"), namespaces.as_ref())?;
     each(
         &at.keys("namespaces"),
         term.namespaces.as_ref(),

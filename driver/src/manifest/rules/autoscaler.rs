@@ -2,13 +2,12 @@
 
 use k8s_openapi::api::autoscaling::v2::{
     CrossVersionObjectReference, HPAScalingPolicy, HPAScalingRules, HorizontalPodAutoscaler,
-    MetricIdentifier, MetricSpec, MetricTarget,
+    MetricSpec, MetricTarget,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::{
-    FieldPath, Verdict, each, metadata, name, refuse, required, resources, selector, within,
-    word_of,
+    FieldPath, Verdict, each, metadata, name, refuse, required, resources, within, word_of,
 };
 
 /// The longest window of stabilization, in seconds.
@@ -50,16 +49,16 @@ fn reference(at: &FieldPath, object: &CrossVersionObjectReference, groupless: bo
     let version = object.api_version.as_deref().unwrap_or_default();
     let at = at.keys("apiVersion");
     match version.split_once('/') {
-        None if groupless => Ok(()),
-        None => {
-            let rule = format!("is `{version}`, but must name group and version, such as apps/v1");
-            refuse(&at, rule)
-        }
         Some((_, version)) if version.contains('/') => refuse(
             &at,
             "must be a group and a version with one `/` between them",
         ),
-        Some((group, _)) => name::dns_subdomain(&at, group),
+        Some((group, _)) if !group.is_empty() => Ok(()),
+        _ if groupless => Ok(()),
+        _ => {
+            let rule = format!("is `{version}`, but must name group and version, such as apps/v1");
+            refuse(&at, rule)
+        }
     }
 }
 
@@ -102,52 +101,37 @@ fn metric(at: &FieldPath, metric: &MetricSpec) -> Verdict {
 
 fn source(at: &FieldPath, metric: &MetricSpec) -> Verdict {
     if let Some(object) = &metric.object {
-        let at = at.keys("object");
-        reference(&at.keys("describedObject"), &object.described_object, true)?;
-        identifier(&at.keys("metric"), &object.metric)?;
-        target(&at.keys("target"), &object.target)?;
-        either(&at.keys("target"), &object.target, "value")?;
+        let at = at.keys("object.describedObject");
+        reference(&at, &object.described_object, true)?;
     }
-    if let Some(external) = &metric.external {
-        let at = at.keys("external");
-        identifier(&at.keys("metric"), &external.metric)?;
-        target(&at.keys("target"), &external.target)?;
-        either(&at.keys("target"), &external.target, "value")?;
-    }
-    if let Some(pods) = &metric.pods {
-        let at = at.keys("pods");
-        identifier(&at.keys("metric"), &pods.metric)?;
-        target(&at.keys("target"), &pods.target)?;
-        if pods.target.average_value.is_none() {
-            return refuse(&at.keys("target.averageValue"), "is missing");
+    let [object, external, pods] = [
+        metric.object.as_ref().map(|it| (&it.metric, &it.target)),
+        metric.external.as_ref().map(|it| (&it.metric, &it.target)),
+        metric.pods.as_ref().map(|it| (&it.metric, &it.target)),
+    ];
+    for (kind, given) in [("object", object), ("external", external), ("pods", pods)] {
+        if let Some((metric, aim)) = given {
+            name::path_segment(&at.keys(kind).keys("metric.name"), &metric.name)?;
+            target(&at.keys(kind).keys("target"), aim, kind)?;
         }
     }
-    if let Some(resource) = &metric.resource {
-        let at = at.keys("resource");
-        required(&at.keys("name"), &resource.name)?;
-        target(&at.keys("target"), &resource.target)?;
-        either(&at.keys("target"), &resource.target, "averageUtilization")?;
-    }
     if let Some(one) = &metric.container_resource {
-        let at = at.keys("containerResource");
-        required(&at.keys("name"), &one.name)?;
-        required(&at.keys("container"), &one.container)?;
-        name::dns_label(&at.keys("container"), &one.container)?;
-        target(&at.keys("target"), &one.target)?;
-        either(&at.keys("target"), &one.target, "averageUtilization")?;
+        required(&at.keys("containerResource.container"), &one.container)?;
+    }
+    let all = metric.resource.as_ref().map(|it| (&it.name, &it.target));
+    let one = metric.container_resource.as_ref();
+    let one = one.map(|it| (&it.name, &it.target));
+    for (kind, given) in [("resource", all), ("containerResource", one)] {
+        if let Some((name, aim)) = given {
+            required(&at.keys(kind).keys("name"), name)?;
+            target(&at.keys(kind).keys("target"), aim, kind)?;
+        }
     }
     Ok(())
 }
 
-fn identifier(at: &FieldPath, metric: &MetricIdentifier) -> Verdict {
-    name::path_segment(&at.keys("name"), &metric.name)?;
-    match &metric.selector {
-        Some(selecting) => selector::check(&at.keys("selector"), selecting),
-        None => Ok(()),
-    }
-}
-
-fn target(at: &FieldPath, target: &MetricTarget) -> Verdict {
+/// What a metric of `kind` is to be.
+fn target(at: &FieldPath, target: &MetricTarget, kind: &str) -> Verdict {
     word_of(
         &at.keys("type"),
         &target.type_,
@@ -159,7 +143,28 @@ fn target(at: &FieldPath, target: &MetricTarget) -> Verdict {
         &at.keys("averageUtilization"),
         target.average_utilization,
         1..=i64::MAX,
-    )
+    )?;
+    let value = ("value", target.value.is_some());
+    let average = ("averageValue", target.average_value.is_some());
+    let utilization = ("averageUtilization", target.average_utilization.is_some());
+    let (first, other) = match kind {
+        "pods" => (average, average),
+        "object" | "external" => (average, value),
+        _ => (utilization, average),
+    };
+    match (first.1, other.1) {
+        (false, false) if first == utilization => refuse(
+            &at.keys(first.0),
+            "is missing: the use to aim at, in percent of the request",
+        ),
+        (false, false) => refuse(&at.keys(first.0), "is missing"),
+        // The controller takes the first of the two that an object has.
+        (true, true) if !matches!(kind, "pods" | "object") => {
+            let rule = format!("is one too many beside {}; keep one of them", first.0);
+            refuse(&at.keys(other.0), rule)
+        }
+        _ => Ok(()),
+    }
 }
 
 fn positive(at: &FieldPath, given: Option<&Quantity>) -> Verdict {
@@ -170,26 +175,6 @@ fn positive(at: &FieldPath, given: Option<&Quantity>) -> Verdict {
         return refuse(at, "is 0, but must be more");
     }
     Ok(())
-}
-
-/// A target has an average, or the other number that its source can have.
-fn either(at: &FieldPath, target: &MetricTarget, other: &str) -> Verdict {
-    let there = match other {
-        "value" => target.value.is_some(),
-        _ => target.average_utilization.is_some(),
-    };
-    match (there, target.average_value.is_some()) {
-        (true, true) => {
-            let rule = format!("is one too many beside {other}; keep one of them");
-            refuse(&at.keys("averageValue"), rule)
-        }
-        (false, false) if other == "averageUtilization" => refuse(
-            &at.keys(other),
-            "is missing: the use to aim at, in percent of the request",
-        ),
-        (false, false) => refuse(&at.keys(other), "is missing"),
-        _ => Ok(()),
-    }
 }
 
 fn rules(at: &FieldPath, rules: Option<&HPAScalingRules>) -> Verdict {
@@ -210,11 +195,7 @@ fn rules(at: &FieldPath, rules: Option<&HPAScalingRules>) -> Verdict {
         let rule = "is empty; give one policy, or leave it out for the defaults";
         return refuse(&at.keys("policies"), rule);
     }
-    each(&at.keys("policies"), rules.policies.as_ref(), policy)?;
-    match &rules.tolerance {
-        Some(tolerance) => resources::quantity(&at.keys("tolerance"), tolerance).map(drop),
-        None => Ok(()),
-    }
+    each(&at.keys("policies"), rules.policies.as_ref(), policy)
 }
 
 fn policy(at: &FieldPath, policy: &HPAScalingPolicy) -> Verdict {

@@ -5,8 +5,8 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::{
-    FieldPath, Refusal, Verdict, each, exactly_one, name, one_of, pod, probe, refuse, required,
-    resources, security, volume, within, word_of,
+    FieldPath, Verdict, distinct, each, exactly_one, given, name, probe, refuse, required,
+    resources, security, volume, within, word_of, words,
 };
 
 /// The ports that there are.
@@ -21,49 +21,27 @@ pub(super) fn all(at: &FieldPath, pod: &PodSpec) -> Verdict {
             "is missing or empty; a pod has at least one container",
         );
     }
+    let grace = pod.termination_grace_period_seconds;
     let mut names = Vec::new();
     let mut taken = Vec::new();
     for (index, container) in pod.containers.iter().enumerate() {
         let at = field.index(index);
         common(&at, container, pod)?;
-        pod::distinct(&at.keys("name"), &mut names, &container.name)?;
-        probe::of_container(&at, container, pod.termination_grace_period_seconds)?;
-        let policies = ["Always", "OnFailure", "Never"];
-        one_of(
-            &at.keys("restartPolicy"),
-            container.restart_policy.as_deref(),
-            &policies,
-        )?;
+        distinct(&at.keys("name"), &mut names, &container.name)?;
+        probe::of_container(&at, container, grace)?;
         host_ports(&at, container, pod, &mut taken)?;
     }
-    each(
-        &at.keys("initContainers"),
-        pod.init_containers.as_ref(),
-        |at, container| {
-            common(at, container, pod)?;
-            let policies = ["Always", "OnFailure", "Never"];
-            one_of(
-                &at.keys("restartPolicy"),
-                container.restart_policy.as_deref(),
-                &policies,
-            )?;
-            if is_sidecar(container) {
-                probe::of_container(at, container, pod.termination_grace_period_seconds)
-            } else {
-                only_for_sidecars(at, container)
-            }
-        },
-    )?;
     for (index, container) in pod.init_containers.iter().flatten().enumerate() {
-        let at = at.keys("initContainers").index(index).keys("name");
-        pod::distinct(&at, &mut names, &container.name)?;
+        let at = at.keys("initContainers").index(index);
+        common(&at, container, pod)?;
+        if container.restart_policy.as_deref() == Some("Always") {
+            probe::of_container(&at, container, grace)?;
+        } else {
+            only_for_sidecars(&at, container)?;
+        }
+        distinct(&at.keys("name"), &mut names, &container.name)?;
     }
     Ok(())
-}
-
-/// Whether an init container runs on beside the others.
-fn is_sidecar(container: &Container) -> bool {
-    container.restart_policy.as_deref() == Some("Always")
 }
 
 fn only_for_sidecars(at: &FieldPath, container: &Container) -> Verdict {
@@ -83,17 +61,25 @@ fn only_for_sidecars(at: &FieldPath, container: &Container) -> Verdict {
 }
 
 fn common(at: &FieldPath, container: &Container, pod: &PodSpec) -> Verdict {
-    required(&at.keys("name"), &container.name)?;
     name::dns_label(&at.keys("name"), &container.name)?;
     required(
         &at.keys("image"),
         container.image.as_deref().unwrap_or_default(),
     )?;
-    let policy = container.termination_message_policy.as_deref();
-    one_of(
-        &at.keys("terminationMessagePolicy"),
-        policy,
-        &["File", "FallbackToLogsOnError"],
+    let ends = ["File", "FallbackToLogsOnError"];
+    let pulls = ["Always", "IfNotPresent", "Never"];
+    let restarts = ["Always", "OnFailure", "Never"];
+    words(
+        at,
+        &[
+            (
+                "terminationMessagePolicy",
+                &container.termination_message_policy,
+                &ends,
+            ),
+            ("imagePullPolicy", &container.image_pull_policy, &pulls),
+            ("restartPolicy", &container.restart_policy, &restarts),
+        ],
     )?;
     ports(&at.keys("ports"), container.ports.as_ref())?;
     each(&at.keys("env"), container.env.as_ref(), variable)?;
@@ -102,12 +88,6 @@ fn common(at: &FieldPath, container: &Container, pod: &PodSpec) -> Verdict {
         &at.keys("volumeMounts"),
         container.volume_mounts.as_ref(),
         pod,
-    )?;
-    let pulls = ["Always", "IfNotPresent", "Never"];
-    one_of(
-        &at.keys("imagePullPolicy"),
-        container.image_pull_policy.as_deref(),
-        &pulls,
     )?;
     if let Some(wanted) = &container.resources {
         resources::check(&at.keys("resources"), wanted)?;
@@ -135,9 +115,9 @@ fn ports(at: &FieldPath, ports: Option<&Vec<ContainerPort>>) -> Verdict {
     let mut names = Vec::new();
     for (index, port) in ports.into_iter().flatten().enumerate() {
         let at = at.index(index);
-        if let Some(own) = port.name.as_deref().filter(|name| !name.is_empty()) {
+        if let Some(own) = given(port.name.as_ref()) {
             name::port_name(&at.keys("name"), own)?;
-            pod::distinct(&at.keys("name"), &mut names, own)?;
+            distinct(&at.keys("name"), &mut names, own)?;
         }
         if port.container_port == 0 {
             return refuse(&at.keys("containerPort"), "is missing");
@@ -148,16 +128,14 @@ fn ports(at: &FieldPath, ports: Option<&Vec<ContainerPort>>) -> Verdict {
             port.host_port.filter(|port| *port != 0),
             PORTS,
         )?;
-        one_of(
-            &at.keys("protocol"),
-            port.protocol.as_deref(),
-            &["TCP", "UDP", "SCTP"],
-        )?;
+        let protocols = ["TCP", "UDP", "SCTP"];
+        words(&at, &[("protocol", &port.protocol, &protocols)])?;
     }
     Ok(())
 }
 
-/// A port on the node goes to one container, and is the container's own where it uses the node's network.
+/// A port on the node goes to one container, and is the container's own where it uses the node's network. Without one
+/// (0 is none) the template of a Deployment may stay (`AccumulateUniqueHostPorts`, `validatePodHostNetworkDeps`).
 fn host_ports(
     at: &FieldPath,
     container: &Container,
@@ -166,19 +144,16 @@ fn host_ports(
 ) -> Verdict {
     for (index, port) in container.ports.iter().flatten().enumerate() {
         let field = at.keys("ports").index(index).keys("hostPort");
-        let on_network = pod.host_network == Some(true);
-        let host = match port.host_port.unwrap_or(0) {
-            0 if on_network => port.container_port,
-            0 => continue,
-            host => host,
+        let Some(host) = port.host_port.filter(|port| *port != 0) else {
+            continue;
         };
-        if on_network && host != port.container_port {
+        if pod.host_network == Some(true) && host != port.container_port {
             let rule = format!("is {host}, but must be containerPort, as hostNetwork is true");
             return refuse(&field, rule);
         }
-        let protocol = port.protocol.as_deref().unwrap_or("TCP");
-        let ip = port.host_ip.as_deref().unwrap_or("0.0.0.0");
-        pod::distinct(&field, taken, &format!("{protocol} {ip}:{host}"))?;
+        let protocol = given(port.protocol.as_ref()).unwrap_or("TCP");
+        let ip = port.host_ip.as_deref().unwrap_or_default();
+        distinct(&field, taken, &format!("{protocol} {ip}:{host}"))?;
     }
     Ok(())
 }
@@ -190,11 +165,7 @@ fn variable(at: &FieldPath, variable: &EnvVar) -> Verdict {
     };
     let at = at.keys("valueFrom");
     source_of_variable(&at, source)?;
-    if variable
-        .value
-        .as_deref()
-        .is_some_and(|value| !value.is_empty())
-    {
+    if given(variable.value.as_ref()).is_some() {
         return refuse(&at, "is one too many beside value; keep one of them");
     }
     Ok(())
@@ -215,25 +186,15 @@ fn source_of_variable(at: &FieldPath, source: &EnvVarSource) -> Verdict {
     if let Some(resource) = &source.resource_field_ref {
         amount_of_container(&at.keys("resourceFieldRef.resource"), &resource.resource)?;
     }
+    let map = source.config_map_key_ref.as_ref();
+    let secret = source.secret_key_ref.as_ref();
     let keys = [
-        (
-            "configMapKeyRef",
-            source
-                .config_map_key_ref
-                .as_ref()
-                .map(|map| (&map.name, &map.key)),
-        ),
-        (
-            "secretKeyRef",
-            source
-                .secret_key_ref
-                .as_ref()
-                .map(|secret| (&secret.name, &secret.key)),
-        ),
+        ("configMapKeyRef", map.map(|map| (&map.name, &map.key))),
+        ("secretKeyRef", secret.map(|it| (&it.name, &it.key))),
     ];
     for (field, named) in keys {
         if let Some((object, key)) = named {
-            required(&at.keys(field).keys("name"), object)?;
+            name::dns_subdomain(&at.keys(field).keys("name"), object)?;
             name::map_key(&at.keys(field).keys("key"), key)?;
         }
     }
@@ -260,6 +221,8 @@ fn field_of_pod(at: &FieldPath, path: &str) -> Verdict {
             "metadata.namespace",
             "metadata.uid",
             "spec.nodeName",
+            // The old name of it.
+            "spec.host",
             "spec.serviceAccountName",
             "status.hostIP",
             "status.hostIPs",
@@ -289,44 +252,29 @@ fn amount_of_container(at: &FieldPath, resource: &str) -> Verdict {
 }
 
 fn variables(at: &FieldPath, source: &EnvFromSource) -> Verdict {
-    if let Some(prefix) = source.prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
+    if let Some(prefix) = given(source.prefix.as_ref()) {
         name::variable(&at.keys("prefix"), prefix)?;
     }
-    let given = [
-        ("configMapRef", source.config_map_ref.is_some()),
-        ("secretRef", source.secret_ref.is_some()),
-    ];
-    exactly_one(at, &given, "source")?;
-    let named = [
-        (
-            "configMapRef",
-            source.config_map_ref.as_ref().map(|map| &map.name),
-        ),
-        (
-            "secretRef",
-            source.secret_ref.as_ref().map(|secret| &secret.name),
-        ),
-    ];
-    for (field, object) in named {
+    let map = source.config_map_ref.as_ref().map(|map| &map.name);
+    let secret = source.secret_ref.as_ref().map(|secret| &secret.name);
+    let sources = [("configMapRef", map), ("secretRef", secret)];
+    let there = sources.map(|(field, object)| (field, object.is_some()));
+    exactly_one(at, &there, "source")?;
+    for (field, object) in sources {
         if let Some(object) = object {
-            required(&at.keys(field).keys("name"), object)?;
             name::dns_subdomain(&at.keys(field).keys("name"), object)?;
         }
     }
     Ok(())
 }
 
-fn mounts(at: &FieldPath, mounts: Option<&Vec<VolumeMount>>, pod: &PodSpec) -> Result<(), Refusal> {
+fn mounts(at: &FieldPath, mounts: Option<&Vec<VolumeMount>>, pod: &PodSpec) -> Verdict {
     let mut paths = Vec::new();
     for (index, mount) in mounts.into_iter().flatten().enumerate() {
         let at = at.index(index);
         required(&at.keys("name"), &mount.name)?;
-        if !pod
-            .volumes
-            .iter()
-            .flatten()
-            .any(|volume| volume.name == mount.name)
-        {
+        let mut volumes = pod.volumes.iter().flatten();
+        if !volumes.any(|volume| volume.name == mount.name) {
             let rule = format!(
                 "is `{}`, but spec.template.spec.volumes has none of it",
                 mount.name
@@ -334,21 +282,20 @@ fn mounts(at: &FieldPath, mounts: Option<&Vec<VolumeMount>>, pod: &PodSpec) -> R
             return refuse(&at.keys("name"), rule);
         }
         required(&at.keys("mountPath"), &mount.mount_path)?;
-        pod::distinct(&at.keys("mountPath"), &mut paths, &mount.mount_path)?;
+        distinct(&at.keys("mountPath"), &mut paths, &mount.mount_path)?;
         let of_path = [
             ("subPath", &mount.sub_path),
             ("subPathExpr", &mount.sub_path_expr),
         ];
         for (field, path) in of_path {
-            if let Some(path) = path.as_deref().filter(|path| !path.is_empty()) {
+            if let Some(path) = given(path.as_ref()) {
                 volume::inner_path(&at.keys(field), path)?;
             }
         }
         let spread = ["None", "HostToContainer", "Bidirectional"];
-        one_of(
-            &at.keys("mountPropagation"),
-            mount.mount_propagation.as_deref(),
-            &spread,
+        words(
+            &at,
+            &[("mountPropagation", &mount.mount_propagation, &spread)],
         )?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStrategy, RollingUpdateDeployment};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{FieldPath, Refusal, Verdict, metadata, not_negative, one_of, pod, refuse, selector};
+use super::{FieldPath, Refusal, Verdict, metadata, not_negative, pod, refuse, selector, words};
 
 /// The seconds a rollout may take, where the Deployment gives none (`pkg/apis/apps/v1/defaults.go`).
 const DEFAULT_DEADLINE: i32 = 600;
@@ -19,7 +19,7 @@ pub(in crate::manifest) fn check(object: &Deployment) -> Verdict {
     };
     not_negative(&at.keys("replicas"), spec.replicas)?;
     let selecting = at.keys("selector");
-    selector::check(&selecting, &spec.selector)?;
+    selector::check(&selecting, Some(&spec.selector))?;
     if selector::is_empty(&spec.selector) {
         return refuse(
             &selecting,
@@ -49,11 +49,13 @@ pub(in crate::manifest) fn check(object: &Deployment) -> Verdict {
 }
 
 fn strategy(at: &FieldPath, strategy: &DeploymentStrategy) -> Verdict {
-    let kind = strategy.type_.as_deref();
-    one_of(&at.keys("type"), kind, &["RollingUpdate", "Recreate"])?;
+    let kinds = ["RollingUpdate", "Recreate"];
+    words(at, &[("type", &strategy.type_, &kinds)])?;
     let at = at.keys("rollingUpdate");
     match &strategy.rolling_update {
-        Some(_) if kind == Some("Recreate") => refuse(&at, "must not be there beside Recreate"),
+        Some(_) if strategy.type_.as_deref() == Some("Recreate") => {
+            refuse(&at, "must not be there beside Recreate")
+        }
         Some(update) => rolling(&at, update),
         None => Ok(()),
     }

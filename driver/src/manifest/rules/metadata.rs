@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
-use super::{FieldPath, Verdict, each, name, not_negative, refuse, required};
+use super::{FieldPath, Verdict, each, given, name, not_negative, refuse, required};
 
 /// All annotations of an object together, in bytes.
 const MOST_ANNOTATIONS: usize = 256 * 1024;
@@ -12,13 +12,8 @@ const MOST_ANNOTATIONS: usize = 256 * 1024;
 /// The metadata of an object with a name of its own.
 pub(super) fn of_object(at: &FieldPath, metadata: &ObjectMeta) -> Verdict {
     let own = metadata.name.as_deref().unwrap_or_default();
-    required(&at.keys("name"), own)?;
     name::dns_subdomain(&at.keys("name"), own)?;
-    if let Some(namespace) = metadata
-        .namespace
-        .as_deref()
-        .filter(|name| !name.is_empty())
-    {
+    if let Some(namespace) = given(metadata.namespace.as_ref()) {
         name::dns_label(&at.keys("namespace"), namespace)?;
     }
     not_negative(&at.keys("generation"), metadata.generation)?;

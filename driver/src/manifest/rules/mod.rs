@@ -56,26 +56,28 @@ fn required(field: &FieldPath, text: &str) -> Verdict {
     Ok(())
 }
 
-/// One of a few words; the empty one is a missing one, which has a default.
-fn one_of(field: &FieldPath, word: Option<&str>, words: &[&str]) -> Verdict {
-    match word {
-        None | Some("") => Ok(()),
-        Some(word) => word_of(field, word, words),
-    }
+/// Text, where there is any.
+fn given(text: Option<&String>) -> Option<&str> {
+    text.map(String::as_str).filter(|text| !text.is_empty())
 }
 
-/// The same without a default.
+/// Fields that hold one of a few words each; the empty word is a missing one, which has a default.
+fn words(at: &FieldPath, fields: &[(&str, &Option<String>, &[&str])]) -> Verdict {
+    fields.iter().try_for_each(|(field, word, words)| {
+        given(word.as_ref()).map_or(Ok(()), |word| word_of(&at.keys(field), word, words))
+    })
+}
+
+/// One of a few words, without a default.
 fn word_of(field: &FieldPath, word: &str, words: &[&str]) -> Verdict {
     required(field, word)?;
     if words.contains(&word) {
         return Ok(());
     }
-    let last = words.last().copied().unwrap_or_default();
-    let but_last = words[..words.len().saturating_sub(1)].join(", ");
-    let known = if but_last.is_empty() {
-        last.to_owned()
-    } else {
-        format!("{but_last} or {last}")
+    let known = match words {
+        [only] => (*only).to_owned(),
+        [some @ .., last] => format!("{} or {last}", some.join(", ")),
+        [] => String::new(),
     };
     refuse(
         field,
@@ -103,6 +105,17 @@ fn within(
     refuse(field, rule)
 }
 
+/// The same of several fields.
+fn all_within<N: Into<i64> + Copy>(
+    at: &FieldPath,
+    fields: &[(&str, Option<N>)],
+    bounds: &RangeInclusive<i64>,
+) -> Verdict {
+    fields
+        .iter()
+        .try_for_each(|(field, number)| within(&at.keys(field), *number, bounds.clone()))
+}
+
 /// A number that is not below zero, where there is one.
 fn not_negative(field: &FieldPath, number: Option<impl Into<i64>>) -> Verdict {
     within(field, number, 0..=i64::MAX)
@@ -120,37 +133,36 @@ fn each<T>(
         .try_for_each(|(index, entry)| rule(&field.index(index), entry))
 }
 
-/// Exactly one of several fields; gives its name.
-fn exactly_one<'a>(
-    field: &FieldPath,
-    given: &[(&'a str, bool)],
-    what: &str,
-) -> Result<&'a str, Refusal> {
-    let mut there = given
-        .iter()
-        .filter(|(_, there)| *there)
-        .map(|(name, _)| *name);
-    match (there.next(), there.next()) {
-        (Some(name), None) => Ok(name),
-        (Some(first), Some(second)) => Err(Refusal {
-            field: field.keys(second),
-            rule: format!("is one too many beside {first}; keep one of them"),
-        }),
-        (None, _) => {
-            let names: Vec<_> = given.iter().map(|(name, _)| *name).collect();
-            Err(Refusal {
-                field: field.clone(),
-                rule: format!("has no {what}; give it one of {}", names.join(", ")),
-            })
-        }
+/// Exactly one of several fields.
+fn exactly_one(field: &FieldPath, fields: &[(&str, bool)], what: &str) -> Verdict {
+    let there = fields.iter().filter(|(_, there)| *there);
+    if !at_most_one(field, there.map(|(name, _)| *name))? {
+        let names: Vec<_> = fields.iter().map(|(name, _)| *name).collect();
+        let rule = format!("has no {what}; give it one of {}", names.join(", "));
+        return refuse(field, rule);
     }
+    Ok(())
 }
 
-/// An entry that nobody before it equals; `name` is of what must be unique.
-fn unique<T: PartialEq>(field: &FieldPath, seen: &mut Vec<T>, value: T, what: &str) -> Verdict {
-    if seen.contains(&value) {
-        return refuse(field, format!("is {what}, which an earlier one has too"));
+/// At most one of the fields that are `there`; says whether there is one.
+fn at_most_one<'a>(
+    field: &FieldPath,
+    there: impl IntoIterator<Item = &'a str>,
+) -> Result<bool, Refusal> {
+    let mut there = there.into_iter();
+    let (first, second) = (there.next(), there.next());
+    if let (Some(first), Some(second)) = (first, second) {
+        let rule = format!("is one too many beside {first}; keep one of them");
+        refuse(&field.keys(second), rule)?;
     }
-    seen.push(value);
+    Ok(first.is_some())
+}
+
+/// A name that nobody before it has.
+fn distinct(field: &FieldPath, seen: &mut Vec<String>, name: &str) -> Verdict {
+    if seen.iter().any(|earlier| earlier == name) {
+        return refuse(field, format!("is `{name}`, which an earlier one has too"));
+    }
+    seen.push(name.to_owned());
     Ok(())
 }

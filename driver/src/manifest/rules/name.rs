@@ -28,23 +28,17 @@ pub(super) fn qualified(field: &FieldPath, key: &str) -> Verdict {
                     format!("has the key `{key}`; a key has at most one `/`"),
                 );
             }
-            required(field, prefix)?;
             dns_subdomain(field, prefix)?;
             name
         }
     };
-    holds(field, name, is_qualified(name), 63, QUALIFIED)
+    form(field, name, is_qualified(name), 63, QUALIFIED)
 }
 
 /// The value of a label, which may be empty.
 pub(super) fn label_value(field: &FieldPath, value: &str) -> Verdict {
-    holds(
-        field,
-        value,
-        value.is_empty() || is_qualified(value),
-        63,
-        QUALIFIED,
-    )
+    let fits = value.is_empty() || is_qualified(value);
+    form(field, value, fits, 63, QUALIFIED)
 }
 
 /// The name of a port of a container (`IsValidPortName`).
@@ -65,7 +59,6 @@ pub(super) fn port_name(field: &FieldPath, name: &str) -> Verdict {
 
 /// The name of a variable of the environment (`IsRelaxedEnvVarName`).
 pub(super) fn variable(field: &FieldPath, name: &str) -> Verdict {
-    required(field, name)?;
     let fits = name.chars().all(|c| (' '..='~').contains(&c) && c != '=');
     holds(
         field,
@@ -78,7 +71,6 @@ pub(super) fn variable(field: &FieldPath, name: &str) -> Verdict {
 
 /// The key of a `ConfigMap` or a `Secret` (`IsConfigMapKey`).
 pub(super) fn map_key(field: &FieldPath, key: &str) -> Verdict {
-    required(field, key)?;
     let fits = key
         .chars()
         .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
@@ -88,7 +80,6 @@ pub(super) fn map_key(field: &FieldPath, key: &str) -> Verdict {
 
 /// A name that can stand in a path of the API (`IsValidPathSegmentName`).
 pub(super) fn path_segment(field: &FieldPath, name: &str) -> Verdict {
-    required(field, name)?;
     let fits = !matches!(name, "." | "..") && !name.contains(['/', '%']);
     holds(
         field,
@@ -101,12 +92,17 @@ pub(super) fn path_segment(field: &FieldPath, name: &str) -> Verdict {
 
 /// The name of a header of HTTP (`IsHTTPHeaderName`).
 pub(super) fn header(field: &FieldPath, name: &str) -> Verdict {
-    required(field, name)?;
     let fits = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     holds(field, name, fits, usize::MAX, "letters, digits and `-`")
 }
 
+/// A name that must be there.
 fn holds(field: &FieldPath, name: &str, fits: bool, most: usize, of: &str) -> Verdict {
+    required(field, name)?;
+    form(field, name, fits, most, of)
+}
+
+fn form(field: &FieldPath, name: &str, fits: bool, most: usize, of: &str) -> Verdict {
     if !fits {
         return refuse(field, format!("is `{name}`, but must be of {of}"));
     }

@@ -4,8 +4,8 @@ use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec, Toleration, TopologyS
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
 use super::{
-    FieldPath, Verdict, affinity, container, each, metadata, name, one_of, refuse, required,
-    resources, security, selector, unique, volume, within, word_of,
+    FieldPath, Verdict, affinity, container, distinct, each, given, metadata, name, refuse,
+    required, resources, security, selector, volume, within, word_of, words,
 };
 
 /// A template whose pods `selecting` selects.
@@ -14,25 +14,21 @@ pub(super) fn template(
     template: &PodTemplateSpec,
     selecting: &LabelSelector,
 ) -> Verdict {
-    let given = template.metadata.as_ref();
-    let labels = given.and_then(|metadata| metadata.labels.as_ref());
+    let metadata = template.metadata.as_ref();
+    let labels = metadata.and_then(|metadata| metadata.labels.as_ref());
     if let Some(lacking) = selector::lacks(selecting, labels) {
         let rule = format!("do not match {lacking}, which spec.selector asks for");
         return refuse(&at.keys("metadata.labels"), rule);
     }
-    if let Some(given) = given {
-        metadata::of_template(&at.keys("metadata"), given)?;
+    if let Some(metadata) = metadata {
+        metadata::of_template(&at.keys("metadata"), metadata)?;
     }
     let at = at.keys("spec");
     let Some(pod) = &template.spec else {
         return refuse(&at, "is missing");
     };
     spec(&at, pod)?;
-    if pod
-        .restart_policy
-        .as_deref()
-        .is_some_and(|policy| !matches!(policy, "" | "Always"))
-    {
+    if given(pod.restart_policy.as_ref()).is_some_and(|policy| policy != "Always") {
         let rule = "must be Always in a Deployment; take that line out";
         return refuse(&at.keys("restartPolicy"), rule);
     }
@@ -62,19 +58,19 @@ fn spec(at: &FieldPath, pod: &PodSpec) -> Verdict {
         resources::check(&at.keys("resources"), budget)?;
     }
     let restarts = ["Always", "OnFailure", "Never"];
-    one_of(
-        &at.keys("restartPolicy"),
-        pod.restart_policy.as_deref(),
-        &restarts,
+    let dns = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
+    let preempts = ["PreemptLowerPriority", "Never"];
+    words(
+        at,
+        &[
+            ("restartPolicy", &pod.restart_policy, &restarts),
+            ("dnsPolicy", &pod.dns_policy, &dns),
+            ("preemptionPolicy", &pod.preemption_policy, &preempts),
+        ],
     )?;
-    dns(at, pod)?;
+    name_servers(at, pod)?;
     metadata::labels(&at.keys("nodeSelector"), pod.node_selector.as_ref())?;
     security::of_pod(at, pod)?;
-    each(
-        &at.keys("imagePullSecrets"),
-        pod.image_pull_secrets.as_ref(),
-        |at, secret| required(&at.keys("name"), &secret.name),
-    )?;
     affinity::check(&at.keys("affinity"), pod.affinity.as_ref())?;
     each(
         &at.keys("readinessGates"),
@@ -102,19 +98,12 @@ fn spec(at: &FieldPath, pod: &PodSpec) -> Verdict {
         &at.keys("hostAliases"),
         pod.host_aliases.as_ref(),
         |at, alias| {
-            ip(&at.keys("ip"), &alias.ip)?;
             each(
                 &at.keys("hostnames"),
                 alias.hostnames.as_ref(),
                 |at, host| name::dns_subdomain(at, host),
             )
         },
-    )?;
-    let preempts = ["PreemptLowerPriority", "Never"];
-    one_of(
-        &at.keys("preemptionPolicy"),
-        pod.preemption_policy.as_deref(),
-        &preempts,
     )?;
     if let Some(os) = &pod.os {
         word_of(&at.keys("os.name"), &os.name, &["linux", "windows"])?;
@@ -131,53 +120,31 @@ fn names(at: &FieldPath, pod: &PodSpec) -> Verdict {
         ("runtimeClassName", &pod.runtime_class_name),
     ];
     let labels = [("hostname", &pod.hostname), ("subdomain", &pod.subdomain)];
-    let given = |name: &Option<String>| name.clone().filter(|name| !name.is_empty());
     for (field, object) in objects {
-        if let Some(object) = given(object) {
-            name::dns_subdomain(&at.keys(field), &object)?;
+        if let Some(object) = given(object.as_ref()) {
+            name::dns_subdomain(&at.keys(field), object)?;
         }
     }
     for (field, label) in labels {
-        if let Some(label) = given(label) {
-            name::dns_label(&at.keys(field), &label)?;
+        if let Some(label) = given(label.as_ref()) {
+            name::dns_label(&at.keys(field), label)?;
         }
     }
     Ok(())
 }
 
-/// How the pod finds names (`validateDNSPolicy`, `validatePodDNSConfig`).
-fn dns(at: &FieldPath, pod: &PodSpec) -> Verdict {
-    let policy = pod.dns_policy.as_deref();
-    let policies = ["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
-    one_of(&at.keys("dnsPolicy"), policy, &policies)?;
-    let at = at.keys("dnsConfig");
-    let servers = pod
-        .dns_config
-        .as_ref()
-        .and_then(|dns| dns.nameservers.as_ref());
-    let number = servers.map_or(0, Vec::len);
-    if policy == Some("None") && number == 0 {
-        return refuse(
-            &at.keys("nameservers"),
-            "is missing; dnsPolicy None needs one",
-        );
+/// Three at most, as many as the C library reads, and one where nobody else gives any (`validatePodDNSConfig`).
+fn name_servers(at: &FieldPath, pod: &PodSpec) -> Verdict {
+    let at = at.keys("dnsConfig.nameservers");
+    let config = pod.dns_config.as_ref();
+    let servers = config.and_then(|config| config.nameservers.as_ref());
+    match servers.map_or(0, Vec::len) {
+        0 if pod.dns_policy.as_deref() == Some("None") => {
+            refuse(&at, "is missing; dnsPolicy None needs one")
+        }
+        number @ 4.. => refuse(&at, format!("has {number} entries, but 3 at most")),
+        _ => Ok(()),
     }
-    if number > 3 {
-        return refuse(
-            &at.keys("nameservers"),
-            format!("has {number} entries, but 3 at most"),
-        );
-    }
-    each(&at.keys("nameservers"), servers, |at, server| {
-        ip(at, server)
-    })
-}
-
-fn ip(at: &FieldPath, address: &str) -> Verdict {
-    if address.parse::<std::net::IpAddr>().is_ok() {
-        return Ok(());
-    }
-    refuse(at, format!("is `{address}`, which is no IP address"))
 }
 
 fn spread(at: &FieldPath, constraints: Option<&Vec<TopologySpreadConstraint>>) -> Verdict {
@@ -187,16 +154,11 @@ fn spread(at: &FieldPath, constraints: Option<&Vec<TopologySpreadConstraint>>) -
         let at = at.index(index);
         within(&at.keys("maxSkew"), Some(constraint.max_skew), 1..=i64::MAX)?;
         required(&at.keys("topologyKey"), &constraint.topology_key)?;
-        name::qualified(&at.keys("topologyKey"), &constraint.topology_key)?;
         let whens = ["DoNotSchedule", "ScheduleAnyway"];
         let when = &constraint.when_unsatisfiable;
         word_of(&at.keys("whenUnsatisfiable"), when, &whens)?;
         let pair = format!("{} with {when}", constraint.topology_key);
-        let what = format!("the second with {pair}");
-        if seen.contains(&pair) {
-            return refuse(&at, format!("is {what}"));
-        }
-        seen.push(pair);
+        distinct(&at, &mut seen, &pair)?;
         within(&at.keys("minDomains"), constraint.min_domains, 1..=i64::MAX)?;
         if constraint.min_domains.is_some() && when != "DoNotSchedule" {
             return refuse(
@@ -205,54 +167,48 @@ fn spread(at: &FieldPath, constraints: Option<&Vec<TopologySpreadConstraint>>) -
             );
         }
         let honors = ["Honor", "Ignore"];
-        one_of(
-            &at.keys("nodeAffinityPolicy"),
-            constraint.node_affinity_policy.as_deref(),
-            &honors,
+        words(
+            &at,
+            &[
+                (
+                    "nodeAffinityPolicy",
+                    &constraint.node_affinity_policy,
+                    &honors,
+                ),
+                ("nodeTaintsPolicy", &constraint.node_taints_policy, &honors),
+            ],
         )?;
-        one_of(
-            &at.keys("nodeTaintsPolicy"),
-            constraint.node_taints_policy.as_deref(),
-            &honors,
+        selector::check(
+            &at.keys("labelSelector"),
+            constraint.label_selector.as_ref(),
         )?;
-        if let Some(selecting) = &constraint.label_selector {
-            selector::check(&at.keys("labelSelector"), selecting)?;
-        }
     }
     Ok(())
 }
 
 fn toleration(at: &FieldPath, toleration: &Toleration) -> Verdict {
-    let key = toleration.key.as_deref().unwrap_or_default();
-    let operator = toleration.operator.as_deref().unwrap_or_default();
-    let value = toleration.value.as_deref().unwrap_or_default();
-    let effect = toleration.effect.as_deref();
-    if key.is_empty() {
-        if operator != "Exists" {
+    let operator = given(toleration.operator.as_ref()).unwrap_or("Equal");
+    match given(toleration.key.as_ref()) {
+        None if operator != "Exists" => {
             return refuse(&at.keys("operator"), "must be Exists where there is no key");
         }
-    } else {
-        name::qualified(&at.keys("key"), key)?;
+        None => {}
+        Some(key) => name::qualified(&at.keys("key"), key)?,
     }
-    if toleration.toleration_seconds.is_some() && effect != Some("NoExecute") {
+    if toleration.toleration_seconds.is_some() && toleration.effect.as_deref() != Some("NoExecute")
+    {
         return refuse(
             &at.keys("effect"),
             "must be NoExecute beside tolerationSeconds",
         );
     }
-    one_of(&at.keys("operator"), Some(operator), &["Equal", "Exists"])?;
-    match operator {
-        "Exists" if !value.is_empty() => {
+    word_of(&at.keys("operator"), operator, &["Equal", "Exists"])?;
+    if let Some(value) = given(toleration.value.as_ref()) {
+        if operator == "Exists" {
             return refuse(&at.keys("value"), "must not be there beside Exists");
         }
-        "Exists" => {}
-        _ => name::label_value(&at.keys("value"), value)?,
+        name::label_value(&at.keys("value"), value)?;
     }
     let effects = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
-    one_of(&at.keys("effect"), effect, &effects)
-}
-
-/// Names of a list that must all be different.
-pub(super) fn distinct(at: &FieldPath, seen: &mut Vec<String>, name: &str) -> Verdict {
-    unique(at, seen, name.to_owned(), &format!("`{name}`"))
+    words(at, &[("effect", &toleration.effect, &effects)])
 }

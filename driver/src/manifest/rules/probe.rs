@@ -1,11 +1,13 @@
 //! Probes and hooks of a container (`validateProbe`, `validateHandler`).
 
-use k8s_openapi::api::core::v1::{Container, ExecAction, HTTPGetAction, LifecycleHandler, Probe};
+use k8s_openapi::api::core::v1::{
+    Container, ExecAction, HTTPGetAction, LifecycleHandler, Probe, TCPSocketAction,
+};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::{
-    FieldPath, Verdict, container::PORTS, each, exactly_one, name, not_negative, one_of, refuse,
-    within,
+    FieldPath, Verdict, all_within, container::PORTS, each, exactly_one, name, refuse, within,
+    words,
 };
 
 /// The seconds a pod has to end, where it gives none (`pkg/apis/core/v1/defaults.go`).
@@ -39,34 +41,22 @@ pub(super) fn of_container(at: &FieldPath, container: &Container, grace: Option<
 
 /// `restarts` where a failure restarts the container.
 fn probe(at: &FieldPath, probe: &Probe, restarts: bool) -> Verdict {
-    let given = [
-        ("exec", probe.exec.is_some()),
-        ("httpGet", probe.http_get.is_some()),
-        ("tcpSocket", probe.tcp_socket.is_some()),
+    handler(
+        at,
+        (&probe.exec, &probe.http_get, &probe.tcp_socket),
         ("grpc", probe.grpc.is_some()),
-    ];
-    exactly_one(at, &given, "handler")?;
-    if let Some(exec) = &probe.exec {
-        command(&at.keys("exec"), exec)?;
-    }
-    if let Some(get) = &probe.http_get {
-        http(&at.keys("httpGet"), get)?;
-    }
-    if let Some(tcp) = &probe.tcp_socket {
-        port(&at.keys("tcpSocket.port"), &tcp.port)?;
-    }
+    )?;
     if let Some(grpc) = &probe.grpc {
         within(&at.keys("grpc.port"), Some(grpc.port), PORTS)?;
     }
-    for (field, number) in [
+    let numbers = [
         ("initialDelaySeconds", probe.initial_delay_seconds),
         ("timeoutSeconds", probe.timeout_seconds),
         ("periodSeconds", probe.period_seconds),
         ("successThreshold", probe.success_threshold),
         ("failureThreshold", probe.failure_threshold),
-    ] {
-        not_negative(&at.keys(field), number)?;
-    }
+    ];
+    all_within(at, &numbers, &(0..=i64::MAX))?;
     let grace = at.keys("terminationGracePeriodSeconds");
     within(&grace, probe.termination_grace_period_seconds, 1..=i64::MAX)?;
     match probe.success_threshold {
@@ -83,24 +73,41 @@ fn probe(at: &FieldPath, probe: &Probe, restarts: bool) -> Verdict {
 }
 
 fn hook(at: &FieldPath, hook: &LifecycleHandler, grace: i64) -> Verdict {
-    let given = [
-        ("exec", hook.exec.is_some()),
-        ("httpGet", hook.http_get.is_some()),
-        ("tcpSocket", hook.tcp_socket.is_some()),
+    handler(
+        at,
+        (&hook.exec, &hook.http_get, &hook.tcp_socket),
         ("sleep", hook.sleep.is_some()),
+    )?;
+    let seconds = hook.sleep.as_ref().map(|sleep| sleep.seconds);
+    within(&at.keys("sleep.seconds"), seconds, 0..=grace)
+}
+
+/// What probes and hooks can do alike.
+type Handlers<'a> = (
+    &'a Option<ExecAction>,
+    &'a Option<HTTPGetAction>,
+    &'a Option<TCPSocketAction>,
+);
+
+/// One thing to do; `other` is what only a probe or only a hook can.
+fn handler(at: &FieldPath, (exec, get, tcp): Handlers<'_>, other: (&str, bool)) -> Verdict {
+    let there = [
+        ("exec", exec.is_some()),
+        ("httpGet", get.is_some()),
+        ("tcpSocket", tcp.is_some()),
+        other,
     ];
-    exactly_one(at, &given, "handler")?;
-    if let Some(exec) = &hook.exec {
+    exactly_one(at, &there, "handler")?;
+    if let Some(exec) = exec {
         command(&at.keys("exec"), exec)?;
     }
-    if let Some(get) = &hook.http_get {
+    if let Some(get) = get {
         http(&at.keys("httpGet"), get)?;
     }
-    if let Some(tcp) = &hook.tcp_socket {
+    if let Some(tcp) = tcp {
         port(&at.keys("tcpSocket.port"), &tcp.port)?;
     }
-    let seconds = hook.sleep.as_ref().map(|sleep| sleep.seconds);
-    within(&at.keys("sleep.seconds"), seconds, 0..=grace.max(1))
+    Ok(())
 }
 
 fn command(at: &FieldPath, exec: &ExecAction) -> Verdict {
@@ -112,11 +119,7 @@ fn command(at: &FieldPath, exec: &ExecAction) -> Verdict {
 
 fn http(at: &FieldPath, get: &HTTPGetAction) -> Verdict {
     port(&at.keys("port"), &get.port)?;
-    one_of(
-        &at.keys("scheme"),
-        get.scheme.as_deref(),
-        &["HTTP", "HTTPS"],
-    )?;
+    words(at, &[("scheme", &get.scheme, &["HTTP", "HTTPS"])])?;
     each(
         &at.keys("httpHeaders"),
         get.http_headers.as_ref(),

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{PodSpec, SeccompProfile, SecurityContext};
 
-use super::{FieldPath, Verdict, each, one_of, refuse, required, within, word_of};
+use super::{FieldPath, Verdict, all_within, each, refuse, required, within, word_of, words};
 
 /// The numbers of users and groups.
 const IDS: std::ops::RangeInclusive<i64> = 0..=i32::MAX as i64;
@@ -19,19 +19,25 @@ pub(super) fn of_pod(at: &FieldPath, pod: &PodSpec) -> Verdict {
     let Some(given) = &pod.security_context else {
         return Ok(());
     };
-    within(&at.keys("fsGroup"), given.fs_group, IDS)?;
-    within(&at.keys("runAsUser"), given.run_as_user, IDS)?;
-    within(&at.keys("runAsGroup"), given.run_as_group, IDS)?;
+    let ids = [
+        ("fsGroup", given.fs_group),
+        ("runAsUser", given.run_as_user),
+        ("runAsGroup", given.run_as_group),
+    ];
+    all_within(&at, &ids, &IDS)?;
     each(
         &at.keys("supplementalGroups"),
         given.supplemental_groups.as_ref(),
         |at, group| within(at, Some(*group), IDS),
     )?;
     let changes = ["OnRootMismatch", "Always"];
-    one_of(
-        &at.keys("fsGroupChangePolicy"),
-        given.fs_group_change_policy.as_deref(),
-        &changes,
+    words(
+        &at,
+        &[(
+            "fsGroupChangePolicy",
+            &given.fs_group_change_policy,
+            &changes,
+        )],
     )?;
     each(&at.keys("sysctls"), given.sysctls.as_ref(), |at, sysctl| {
         required(&at.keys("name"), &sysctl.name)
@@ -44,13 +50,13 @@ pub(super) fn of_container(at: &FieldPath, given: Option<&SecurityContext>) -> V
     let Some(given) = given else {
         return Ok(());
     };
-    within(&at.keys("runAsUser"), given.run_as_user, IDS)?;
-    within(&at.keys("runAsGroup"), given.run_as_group, IDS)?;
-    one_of(
-        &at.keys("procMount"),
-        given.proc_mount.as_deref(),
-        &["Default", "Unmasked"],
-    )?;
+    let ids = [
+        ("runAsUser", given.run_as_user),
+        ("runAsGroup", given.run_as_group),
+    ];
+    all_within(at, &ids, &IDS)?;
+    let mounts = ["Default", "Unmasked"];
+    words(at, &[("procMount", &given.proc_mount, &mounts)])?;
     if given.allow_privilege_escalation == Some(false) {
         let field = at.keys("allowPrivilegeEscalation");
         if given.privileged == Some(true) {
@@ -78,15 +84,12 @@ fn seccomp(at: &FieldPath, profile: Option<&SeccompProfile>) -> Verdict {
         return Ok(());
     };
     let kinds = ["RuntimeDefault", "Unconfined", "Localhost"];
-    let own = profile.localhost_profile.as_deref();
-    if profile.type_ == "Localhost" {
-        required(&at.keys("localhostProfile"), own.unwrap_or_default())?;
-        super::volume::inner_path(&at.keys("localhostProfile"), own.unwrap_or_default())?;
-    } else if own.is_some() {
-        return refuse(
-            &at.keys("localhostProfile"),
-            "goes with type Localhost only",
-        );
+    let own = at.keys("localhostProfile");
+    match (profile.type_.as_str(), &profile.localhost_profile) {
+        ("Localhost", Some(path)) => super::volume::inner_path(&own, path)?,
+        ("Localhost", None) => return refuse(&own, "is missing for type Localhost"),
+        (_, Some(_)) => return refuse(&own, "goes with type Localhost only"),
+        (_, None) => {}
     }
     word_of(&at.keys("type"), &profile.type_, &kinds)
 }

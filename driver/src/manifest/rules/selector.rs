@@ -8,8 +8,11 @@ use super::{FieldPath, Verdict, each, metadata, name, refuse, word_of};
 
 type Labels = BTreeMap<String, String>;
 
-/// A selector that can be understood.
-pub(super) fn check(at: &FieldPath, selector: &LabelSelector) -> Verdict {
+/// A selector that can be understood, where there is one.
+pub(super) fn check(at: &FieldPath, selector: Option<&LabelSelector>) -> Verdict {
+    let Some(selector) = selector else {
+        return Ok(());
+    };
     metadata::labels(&at.keys("matchLabels"), selector.match_labels.as_ref())?;
     each(
         &at.keys("matchExpressions"),

@@ -296,8 +296,10 @@ fn pods() {
         (pod("nodeSelector: { a: b c }"), &at("nodeSelector.a")),
         (pod("serviceAccountName: Robot"), &at("serviceAccountName")),
         (pod("hostname: a.b"), &at("hostname")),
-        (pod("imagePullSecrets: [{}]"), &at("imagePullSecrets[0].name")),
-        (pod("hostAliases: [{ ip: localhost }]"), &at("hostAliases[0].ip")),
+        // The server warns of it, and takes it.
+        (pod("imagePullSecrets: [{}]"), OK),
+        (pod("hostAliases: [{ ip: 010.0.0.1, hostnames: [A] }]"), &at("hostAliases[0].hostnames[0]")),
+        (pod("hostAliases: [{ ip: 010.0.0.1, hostnames: [a] }]"), OK),
         (pod("tolerations: [{ operator: Exists }]"), OK),
         (pod("tolerations: [{ key: a, operator: Exists, value: b }]"), &at("tolerations[0].value")),
         (pod("tolerations: [{ value: b }]"), &at("tolerations[0].operator")),
@@ -306,16 +308,23 @@ fn pods() {
         (spread("{ maxSkew: 1, topologyKey: zone, whenUnsatisfiable: DoNotSchedule }"), OK),
         (spread("{ maxSkew: 0, topologyKey: zone, whenUnsatisfiable: DoNotSchedule }"), &at("topologySpreadConstraints[0].maxSkew")),
         (spread("{ maxSkew: 1, topologyKey: zone }"), &at("topologySpreadConstraints[0].whenUnsatisfiable")),
+        (spread("{ maxSkew: 1, topologyKey: a b, whenUnsatisfiable: DoNotSchedule }"), OK),
+        (spread("{ maxSkew: 1, topologyKey: a, whenUnsatisfiable: DoNotSchedule }, { maxSkew: 2, topologyKey: a, whenUnsatisfiable: DoNotSchedule }"), &at("topologySpreadConstraints[1]")),
         (near("{ topologyKey: zone }"), OK),
+        (near("{ topologyKey: a b }"), &at("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey")),
         (near("{ labelSelector: {} }"), &at("affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].topologyKey")),
         (pod("securityContext: { runAsUser: -1 }"), &at("securityContext.runAsUser")),
         (pod("securityContext: { seccompProfile: { type: Default } }"), &at("securityContext.seccompProfile.type")),
         (pod("securityContext: { runAsNonRoot: true, runAsUser: 65532 }"), OK),
+        (pod("securityContext: { runAsUser: 2147483648 }"), &at("securityContext.runAsUser")),
+        (pod("securityContext: { seccompProfile: { type: Localhost } }"), &at("securityContext.seccompProfile.localhostProfile")),
+        (pod("securityContext: { seccompProfile: { type: Localhost, localhostProfile: \"\" } }"), OK),
         (pod("volumes: [{ name: a }, { name: a }]"), &at("volumes[1].name")),
         (pod("volumes: [{ name: a_b }]"), &at("volumes[0].name")),
         (pod("volumes: [{ name: a, emptyDir: {}, hostPath: { path: / } }]"), &at("volumes[0].hostPath")),
         (pod("volumes: [{ name: a, secret: {} }]"), &at("volumes[0].secret.secretName")),
         (pod("volumes: [{ name: a, emptyDir: { sizeLimit: 1MB } }]"), &at("volumes[0].emptyDir.sizeLimit")),
+        (pod("volumes: [{ name: a, emptyDir: { medium: Disk } }]"), OK),
         (pod("initContainers: [{ name: api, image: x }]"), &at("initContainers[0].name")),
         (pod("initContainers: [{ name: a, image: x, readinessProbe: { tcpSocket: { port: 1 } } }]"), &at("initContainers[0].readinessProbe")),
         (pod("initContainers: [{ name: a, image: x, restartPolicy: Always, readinessProbe: { tcpSocket: { port: 1 } } }]"), OK),
@@ -349,6 +358,10 @@ fn containers() {
         (container("ports: [{ containerPort: 80, name: fifteen-letters }]"), OK),
         (container("ports: [{ containerPort: 1, name: a }, { containerPort: 2, name: a }]"), &at("ports[1].name")),
         (container("ports: [{ containerPort: 1, hostPort: 9 }, { containerPort: 2, hostPort: 9 }]"), &at("ports[1].hostPort")),
+        (container("ports: [{ containerPort: 1, hostPort: 9, hostIP: 0.0.0.0 }, { containerPort: 2, hostPort: 9 }]"), OK),
+        (container("ports: [{ containerPort: 1, hostPort: 0 }, { containerPort: 1, hostPort: 0 }]"), OK),
+        (swap("      containers:\n        - name: api\n", "      hostNetwork: true\n      containers:\n        - name: api\n          ports: [{ containerPort: 1 }, { containerPort: 1 }]\n"), OK),
+        (swap("      containers:\n        - name: api\n", "      hostNetwork: true\n      containers:\n        - name: api\n          ports: [{ containerPort: 1, hostPort: 2 }]\n"), &at("ports[0].hostPort")),
         (container("env: [{ value: x }]"), &at("env[0].name")),
         (container("env: [{ name: A=B, value: x }]"), &at("env[0].name")),
         (container("env: [{ name: a.b-c, value: x }, { name: a.b-c, value: z }]"), OK),
@@ -356,6 +369,9 @@ fn containers() {
         (container(&format!("{source} {{ secretKeyRef: {{ name: a, key: b }} }}, value: x }}]")), &at("env[0].valueFrom")),
         (container(&format!("{source} {{ secretKeyRef: {{ name: a }} }} }}]")), &at("env[0].valueFrom.secretKeyRef.key")),
         (container(&format!("{source} {{ fieldRef: {{ fieldPath: status.podIP }} }} }}]")), OK),
+        (container(&format!("{source} {{ fieldRef: {{ fieldPath: spec.host }} }} }}]")), OK),
+        (container(&format!("{source} {{ secretKeyRef: {{ name: A, key: b }} }} }}]")), &at("env[0].valueFrom.secretKeyRef.name")),
+        (container(&format!("{source} {{ configMapKeyRef: {{ key: b }} }} }}]")), &at("env[0].valueFrom.configMapKeyRef.name")),
         (container(&format!("{source} {{ fieldRef: {{ fieldPath: status.phase }} }} }}]")), &at("env[0].valueFrom.fieldRef.fieldPath")),
         (container(&format!("{source} {{ resourceFieldRef: {{ resource: cpu }} }} }}]")), &at("env[0].valueFrom.resourceFieldRef.resource")),
         (container("envFrom: [{ prefix: A }]"), &at("envFrom[0]")),
@@ -390,7 +406,9 @@ fn probes() {
         (alive("{ grpc: { port: 0 } }"), &at("livenessProbe.grpc.port")),
         (alive("{ grpc: { port: 8080 } }"), OK),
         (hook("{ sleep: { seconds: 5 } }"), OK),
+        (hook("{ sleep: { seconds: 0 } }"), OK),
         (hook("{ sleep: { seconds: 31 } }"), &at("lifecycle.preStop.sleep.seconds")),
+        (swap("image: lab:1", "image: lab:1\n          lifecycle: { preStop: { sleep: { seconds: 1 } } }\n      terminationGracePeriodSeconds: 0"), &at("lifecycle.preStop.sleep.seconds")),
         (hook("{}"), &at("lifecycle.preStop")),
     ]);
 }
@@ -414,6 +432,9 @@ fn autoscaler() {
         (reference("{ apiVersion: apps/v1, name: api }"), &at("kind")),
         (reference("{ kind: Deployment, name: api }"), &at("apiVersion")),
         (reference("{ apiVersion: v1, kind: Deployment, name: api }"), &at("apiVersion")),
+        (reference("{ apiVersion: /v1, kind: Deployment, name: api }"), &at("apiVersion")),
+        (reference("{ apiVersion: My_Group/v1, kind: Deployment, name: api }"), OK),
+        (reference("{ apiVersion: v1, kind: ReplicationController, name: api }"), OK),
         (reference("{ apiVersion: a/b/c, kind: Deployment, name: api }"), &at("apiVersion")),
         (reference("{ apiVersion: apps/v1, kind: Deployment, name: api, namespace: lab }"), &at("namespace")),
         (hpa("status: {}"), "spec.status"),
@@ -424,9 +445,22 @@ fn autoscaler() {
 
 #[test]
 fn metrics() {
+    // Taken by the server, and not modelled here.
+    const TAKEN: &str = "spec.metrics[0].type";
     let resource = |rest: &str| format!("spec.metrics[0].resource.{rest}");
     let kind = |text: &str| swap("- type: Resource", text);
     let pods = "pods: { metric: { name: a }, target: { type: AverageValue, averageValue: 1 } }";
+    let metric = |flow: &str| {
+        let given = "- type: Resource\n      resource:\n        name: cpu\n        target: { type: Utilization, averageUtilization: 60 }";
+        swap(given, &format!("- {flow}"))
+    };
+    let object = |target: &str| {
+        metric(&format!("{{ type: Object, object: {{ describedObject: {{ kind: Node, name: a }}, metric: {{ name: a }}, target: {target} }} }}"))
+    };
+    let external = |target: &str| {
+        metric(&format!("{{ type: External, external: {{ metric: {{ name: a, selector: {{ matchLabels: {{ a b: c d }} }} }}, target: {target} }} }}"))
+    };
+    let both = "{ type: Value, value: 1, averageValue: 1 }";
     autoscalers(vec![
         (swap("name: cpu", "name: \"\""), &resource("name")),
         (target("{ averageUtilization: 60 }"), &resource("target.type")),
@@ -437,6 +471,13 @@ fn metrics() {
         (target("{ type: Utilization, averageUtilization: 60, value: 0 }"), &resource("target.value")),
         // The server and the controller go by the number, whatever the type says.
         (target("{ type: AverageValue, averageUtilization: 60 }"), OK),
+        (object(both), TAKEN),
+        (object("{ type: Value }"), "spec.metrics[0].object.target.averageValue"),
+        (external("{ type: Value, value: 1 }"), TAKEN),
+        (external("{ type: Value }"), "spec.metrics[0].external.target.averageValue"),
+        (external(both), "spec.metrics[0].external.target.value"),
+        (metric("{ type: Pods, pods: { metric: { name: a }, target: { type: Value, value: 1 } } }"), "spec.metrics[0].pods.target.averageValue"),
+        (metric("{ type: ContainerResource, containerResource: { name: cpu, container: A b, target: { type: Utilization, averageUtilization: 1 } } }"), TAKEN),
         (kind("- resources:"), "spec.metrics[0].resources"),
         (kind("-"), "spec.metrics[0].type"),
         (kind("- type: resource"), "spec.metrics[0].type"),

@@ -2,7 +2,7 @@
 
 use k8s_openapi::api::core::v1::{KeyToPath, Volume};
 
-use super::{FieldPath, Verdict, each, name, one_of, pod, refuse, required, resources, within};
+use super::{FieldPath, Verdict, at_most_one, distinct, each, name, refuse, required, within};
 
 /// Permissions of a file.
 const MODES: std::ops::RangeInclusive<i64> = 0..=0o777;
@@ -13,9 +13,8 @@ pub(super) fn all(at: &FieldPath, volumes: Option<&Vec<Volume>>) -> Verdict {
     for (index, volume) in volumes.into_iter().flatten().enumerate() {
         let at = at.index(index);
         source(&at, volume)?;
-        required(&at.keys("name"), &volume.name)?;
         name::dns_label(&at.keys("name"), &volume.name)?;
-        pod::distinct(&at.keys("name"), &mut names, &volume.name)?;
+        distinct(&at.keys("name"), &mut names, &volume.name)?;
     }
     Ok(())
 }
@@ -23,22 +22,11 @@ pub(super) fn all(at: &FieldPath, volumes: Option<&Vec<Volume>>) -> Verdict {
 /// One source at most; without one it is an empty folder.
 fn source(at: &FieldPath, volume: &Volume) -> Verdict {
     let all = serde_json::to_value(volume).unwrap_or_default();
-    let mut sources = all.as_object().into_iter().flatten().map(|(key, _)| key);
-    let mut sources = sources.by_ref().filter(|key| *key != "name");
-    if let (Some(first), Some(second)) = (sources.next(), sources.next()) {
-        let rule = format!("is one too many beside {first}; keep one of them");
-        return refuse(&at.keys(second), rule);
-    }
-    if let Some(folder) = &volume.empty_dir {
-        let at = at.keys("emptyDir");
-        if let Some(limit) = &folder.size_limit {
-            resources::quantity(&at.keys("sizeLimit"), limit)?;
-        }
-        let medium = folder.medium.as_deref();
-        if !medium.is_some_and(|medium| medium.starts_with("HugePages")) {
-            one_of(&at.keys("medium"), medium, &["Memory"])?;
-        }
-    }
+    let sources = all.as_object().into_iter().flatten();
+    let sources = sources
+        .map(|(key, _)| key.as_str())
+        .filter(|key| *key != "name");
+    at_most_one(at, sources)?;
     if let Some(secret) = &volume.secret {
         let at = at.keys("secret");
         required(
