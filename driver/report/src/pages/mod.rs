@@ -22,7 +22,10 @@ use std::{io, path::PathBuf};
 
 use lab_record::{Entry, Reports, Run, RunId, Validity, baseline, changed_since, file};
 
-use crate::{compare::Comparison, failures, number};
+use crate::{
+    compare::Comparison,
+    words::{failures, number},
+};
 
 /// Why a page can't be written.
 #[derive(Debug, thiserror::Error)]

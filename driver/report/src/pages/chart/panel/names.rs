@@ -4,13 +4,13 @@ use maud::{Markup, html};
 
 use super::{place, short, tick_label};
 use crate::{
-    number::quantity,
     pages::chart::{
         Line, Panel,
         labels::spread,
         scale::{Scale, TimeAxis, percent},
         stack::LONGEST_LABEL,
     },
+    words::number::quantity,
 };
 
 /// Between two labels, px.

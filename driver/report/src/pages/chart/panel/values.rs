@@ -5,8 +5,8 @@ use std::fmt::Write;
 use maud::{Markup, html};
 
 use crate::{
-    number::{NONE, quantity, seconds},
     pages::chart::{Line, Panel, line::nearest, scale::TimeAxis},
+    words::number::{NONE, quantity, seconds},
 };
 
 impl Panel {
