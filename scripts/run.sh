@@ -23,8 +23,13 @@ tell() {
 if [ -x "target/lab/$program" ]; then
     build --bin "$program" | tell >&2 || exit 2
 else
-    # The first build takes minutes and shows itself what it does. It makes all programs, so that none is built later
-    # while another is wanted. Where your code does not compile the others are made.
-    cargo build --profile lab --keep-going || :
+    # The first build takes minutes and shows itself what it does. A run needs two programs; the guide can ask for any.
+    # Where your code does not compile the others are made.
+    case $program in
+    driver) cargo build --profile lab --keep-going --bin driver --bin lab || : ;;
+    # It lets a run that is under way go first.
+    mdbook-lab) nice cargo build --profile lab --keep-going || : ;;
+    *) cargo build --profile lab --bin "$program" || : ;;
+    esac
 fi
 exec cargo run --quiet --profile lab --bin "$program" -- "$@"

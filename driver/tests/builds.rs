@@ -14,12 +14,15 @@ use std::{
 /// Far beyond what cargo takes to find out that it has to wait.
 const BOUND: Duration = Duration::from_secs(30);
 
-/// Makes what it is asked for as an empty program, and writes down what that was.
+/// Makes what it is asked for as empty programs, and writes down what that was.
 const CARGO: &str = r#"#!/bin/sh
 echo "$*" >>"$HERE/asked"
 case "$*" in
-build*) mkdir -p target/lab && cp "$HERE/program" target/lab/driver && cp "$HERE/program" target/lab/mdbook-lab ;;
+build*--bin*) programs=$(echo "$*" | tr ' ' '\n' | sed -n '/^--bin$/{n;p;}') ;;
+build*) programs="driver lab mdbook-lab pool" ;;
 esac
+mkdir -p target/lab
+for program in $programs; do cp "$HERE/program" "target/lab/$program"; done
 "#;
 
 /// The project of this test.
@@ -55,43 +58,105 @@ fn command(folder: &Path, program: &str) -> Command {
     command
 }
 
-#[test]
-fn the_first_command_builds_all_and_later_ones_no_other_choice_of_packages() {
+/// What cargo is asked for, call by call, by a shell script in a project where nothing is built.
+fn asked(script: &str) -> Vec<String> {
     let copy = copy();
-    let write = |name: &str, text: &str| {
-        let path = copy.path().join(name);
-        fs::write(&path, text).unwrap();
-    };
+    let write = |name: &str, text: &str| fs::write(copy.path().join(name), text).unwrap();
     fs::create_dir(copy.path().join("bin")).unwrap();
     write("bin/cargo", CARGO);
     write("program", "");
-    let script = "chmod +x bin/cargo program && for target in step1 book preflight up solve2 reset prefetch\n\
-                  do make $target || exit; done";
+    let script = format!("chmod +x bin/cargo program\n{script}");
     let path = std::env::var("PATH").unwrap_or_default();
     let done = command(copy.path(), "sh")
-        .args(["-c", script])
+        .args(["-ec", &script])
         .env("HERE", copy.path())
         .env("PATH", format!("{}/bin:{path}", copy.path().display()))
         .output()
         .unwrap();
     assert!(done.status.success(), "{done:?}");
-
     let asked = fs::read_to_string(copy.path().join("asked")).unwrap();
-    let mut asked = asked.lines();
-    let first = asked.next().unwrap();
-    assert_eq!(first, "build --profile lab --keep-going");
-    for call in asked {
-        // No program that the first build lacks, and none of it with other features.
-        let one = ["driver", "mdbook-lab"]
-            .map(|program| format!("--profile lab --bin {program}"))
-            .iter()
-            .any(|of_one| call.contains(of_one));
-        let all = ["fetch --locked", "build --locked --profile lab"].contains(&call);
-        assert!(one || all, "{call}");
+    asked.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_first_command_builds_what_it_takes() {
+    let first = |script: &str| asked(script).swap_remove(0);
+    let all = "build --profile lab --keep-going";
+    // A run is not to wait for the guide, which can start runs and what stands in its pages.
+    assert_eq!(first("make step1"), format!("{all} --bin driver --bin lab"));
+    assert_eq!(first("make book"), all);
+    assert_eq!(
+        first("sh scripts/run.sh pool"),
+        "build --profile lab --bin pool"
+    );
+}
+
+#[test]
+fn no_command_builds_with_other_features() {
+    let calls = asked(
+        "for target in step1 book preflight up solve2 reset prefetch; do make $target; done\n\
+         sh scripts/run.sh pool",
+    );
+    assert!(calls.len() > 8, "{calls:?}");
+    for call in calls {
+        let of_lab = call.contains("--profile lab") || call == "fetch --locked";
+        // Cargo unites the features of the packages that it is asked for, and `--bin` asks for no other ones.
+        let others = ["--package", "-p ", "--example", "--features", "--workspace"];
         assert!(
-            !call.contains("--package") && !call.contains("--example"),
+            of_lab && !others.iter().any(|other| call.contains(other)),
             "{call}"
         );
+    }
+}
+
+/// The files that a build is of, as cargo names them: its crates have what they were built with in their names.
+fn parts(arguments: &[&str]) -> BTreeSet<String> {
+    let build = command(&project(), env!("CARGO"))
+        .args([
+            "build",
+            "--offline",
+            "--profile",
+            "lab",
+            "--message-format=json",
+        ])
+        .args(arguments)
+        .output()
+        .unwrap();
+    assert!(
+        build.status.success(),
+        "{}",
+        String::from_utf8_lossy(&build.stderr)
+    );
+    let parts = build
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| {
+            let message: serde_json::Value = serde_json::from_slice(line).ok()?;
+            message["filenames"].as_array().cloned()
+        });
+    let names = parts
+        .flatten()
+        .filter_map(|name| name.as_str().map(str::to_owned));
+    names.collect()
+}
+
+#[test]
+fn nothing_is_built_later_that_a_prefetch_did_not_build() {
+    let prefetched = parts(&["--locked"]);
+    for program in [
+        "driver",
+        "lab",
+        "mdbook-lab",
+        "load",
+        "bulkhead",
+        "deadline",
+        "pool",
+        "throttle",
+    ] {
+        let later = parts(&["--bin", program]);
+        assert!(later.len() > 5, "{program}: {later:?}");
+        let more: Vec<_> = later.difference(&prefetched).collect();
+        assert!(more.is_empty(), "{program}: {more:?}");
     }
 }
 

@@ -5,14 +5,11 @@
 
 use std::{fs, path::Path};
 
-use driver::{
-    compare::Comparison,
-    manifest::read_objects,
-    report,
-    scenario::{NAMES, Scenario},
-};
+use driver::scenario::{NAMES, Scenario};
+use lab_autoscale::manifest::read_objects;
 use lab_exposition::Format;
 use lab_record::{Line, Reports, RunId};
+use lab_report::compare::Comparison;
 use proptest::prelude::*;
 
 /// One place that is damaged: where, as a share of the text, and how.
@@ -136,16 +133,16 @@ proptest! {
         match reports.run("timeouts", &id) {
             Ok(mut run) => {
                 // A damaged scenario's name is refused; the other pages are made.
-                let _ = report::write_run(&reports, &run);
+                let _ = lab_report::write_run(&reports, &run);
                 run.scenario.name = "timeouts".to_owned();
                 run.run_id = id;
-                report::write_run(&reports, &run).unwrap();
-                report::write_comparison(&reports, &run, &run).unwrap();
+                lab_report::write_run(&reports, &run).unwrap();
+                lab_report::write_comparison(&reports, &run, &run).unwrap();
                 prop_assert!(!Comparison::of(&run, &run).sentence().is_empty());
             }
             Err(error) => prop_assert!(error.to_string().contains("data.json"), "{error}"),
         }
-        report::write_index(&reports).unwrap();
+        lab_report::write_index(&reports).unwrap();
         prop_assert!(folder.path().join("index.html").is_file());
     }
 

@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use driver::manifest::read_objects;
+use lab_autoscale::manifest::read_objects;
 use serde_json::Value;
 
 const FILES: [&str; 13] = [

@@ -5,8 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use driver::report::Row;
 use lab_load::summary::Distribution;
+use lab_report::Row;
 use lab_say::note;
 
 use crate::{load, median, server::Server, spread};

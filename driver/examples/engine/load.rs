@@ -3,13 +3,13 @@
 use std::{net::SocketAddr, num::NonZeroU32, process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
-use driver::report::Row;
 use hyper::Method;
 use lab_load::{
     ClassPlan, Plan, Recording, Service, Targets, Template,
     schedule::{RatePerSecond, Schedule, Shape, Spacing, Stretch},
     summary::{self, Expectation, Span},
 };
+use lab_report::Row;
 use lab_say::{note, say};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;

@@ -13,7 +13,7 @@ mod stall;
 
 use std::process::ExitCode;
 
-use driver::report::Row;
+use lab_report::Row;
 use lab_say::{note, say};
 
 fn main() -> ExitCode {

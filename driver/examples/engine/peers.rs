@@ -12,7 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, ensure};
-use driver::report::Row;
+use lab_report::Row;
 use lab_say::note;
 
 use crate::{

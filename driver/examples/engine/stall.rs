@@ -8,8 +8,8 @@ use std::{
 };
 
 use anyhow::Context;
-use driver::report::Row;
 use lab_load::summary::Distribution;
+use lab_report::Row;
 use lab_say::note;
 use rustix::process::{Pid, Signal, kill_process};
 

@@ -1,13 +1,14 @@
 //! What a run leaves behind, as types: `data.json` ([`Run`]), `events.jsonl` ([`Line`]) and the
 //! folder that holds them ([`Reports`]).
 //!
-//! The driver writes these, the guide and the reports read them. Nothing here measures, judges or
+//! The driver writes these ([`file`]), the guide and the reports read them. Nothing here measures, judges or
 //! draws.
 
 mod baseline;
 mod brief;
 mod cause;
 mod events;
+pub mod file;
 mod finite;
 mod id;
 mod judgement;

@@ -17,12 +17,13 @@ mod identical;
 
 use super::{Ended, Place, Session, Variants};
 use crate::{
-    edit, file, host,
+    edit, host,
     interrupt::Interrupted,
     platform::{ApiSpec, Platform, StackSpec, local::RunLock},
-    report::{self, Bench, Row},
     scenario::{NAMES, built_in},
 };
+use lab_record::file;
+use lab_report::{Bench, Row};
 
 /// The text in which a line is changed to see how long a participant waits.
 const EDITED: &str = "lab-services/src/cases/timeouts.rs";
@@ -132,16 +133,16 @@ fn pages(reports: &Reports) -> Result<Vec<Row>> {
     for second in 0..RUNS {
         let at = run.started_at + jiff::SignedDuration::from_secs(second.cast_signed());
         run.run_id = RunId::new(at, second);
-        report::write_data(&many, &run)?;
+        lab_report::write_data(&many, &run)?;
         if second < EDITS as u64 {
             let begun = Instant::now();
-            report::write_run(&many, &run)?;
+            lab_report::write_run(&many, &run)?;
             seconds.push(begun.elapsed().as_secs_f64());
         }
     }
     let size = largest_page(&many.root().join(&run.scenario.name))?;
     let begun = Instant::now();
-    report::write_index(&many)?;
+    lab_report::write_index(&many)?;
     let index = begun.elapsed().as_secs_f64();
     Ok(vec![
         Row::figure(

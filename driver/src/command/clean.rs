@@ -13,7 +13,7 @@ use lab_record::{Entry, Reports, Run, RunId, baseline};
 use lab_say::say;
 
 use super::{Ended, Place};
-use crate::{platform::local::RunLock, report};
+use crate::platform::local::RunLock;
 
 /// What to keep.
 #[derive(Debug, Args)]
@@ -45,7 +45,7 @@ pub(super) fn clean_reports(root: &Path, options: &Options) -> Result<Ended> {
         .sum::<Result<usize>>()?;
     // Whether or not anything was removed now: an earlier time may have been ended before it came to this.
     if reports.root().is_dir() {
-        report::write_index(&reports)?;
+        lab_report::write_index(&reports)?;
     }
     say!(
         "{removed} runs removed, {} kept; {}",
@@ -114,7 +114,7 @@ fn remove_folder(folder: &Path) -> Result<()> {
 
 /// The folder that has the run's name: what a file says of itself may lead elsewhere, and so may a link.
 fn folder_of(reports: &Reports, run: &Run) -> Option<PathBuf> {
-    let folder = report::run_folder(reports, run).ok()?;
+    let folder = lab_report::run_folder(reports, run).ok()?;
     let is_own = |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
     (is_own(folder.parent()?) && is_own(&folder)).then_some(folder)
 }
@@ -144,7 +144,7 @@ mod tests {
     use lab_record::Outcome;
 
     use super::*;
-    use crate::report::sample;
+    use lab_report::sample;
 
     fn run(scenario: &str, second: u8, outcome: Outcome) -> Run {
         let mut run = sample::failing();
@@ -179,13 +179,13 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let reports = Reports::at(root.path().join("reports"));
         let path = |name: &str| reports.root().join(name);
-        let put = |name: &str| crate::file::replace(&path(name), b"{}").unwrap();
+        let put = |name: &str| lab_record::file::replace(&path(name), b"{}").unwrap();
         let runs: Vec<Run> = (1..=5)
             .map(|second| run("tx", second, Outcome::Fail))
             .collect();
         for run in &runs {
-            report::write_data(&reports, run).unwrap();
-            report::write_baseline_comparison(&reports, run).unwrap();
+            lab_report::write_data(&reports, run).unwrap();
+            lab_report::write_baseline_comparison(&reports, run).unwrap();
         }
         // A run of a later version, one without data, somebody's notes, and a run that is kept elsewhere.
         put("tx/20261125T120000Z-0002/data.json");

@@ -11,7 +11,7 @@ use super::{
     Ended, Place,
     groups::{self, Groups},
 };
-use crate::{compare::Comparison, report};
+use lab_report::compare::Comparison;
 
 /// Which runs.
 #[derive(Debug, Args)]
@@ -44,7 +44,7 @@ pub(super) fn compare(root: &Path, options: &Options) -> Result<Ended> {
             return Ok(Ended::Well);
         }
     };
-    let path = report::write_comparison(&reports, a, b)?;
+    let path = lab_report::write_comparison(&reports, a, b)?;
     let comparison = Comparison::of(a, b);
     say!("{}", comparison.sentence());
     for pair in &comparison.checks {

@@ -10,10 +10,8 @@ use clap::Args;
 use lab_say::say;
 
 use super::{Ended, Place, compare::find};
-use crate::{
-    export::{Format, export as text_of},
-    file,
-};
+use crate::export::{Format, export as text_of};
+use lab_record::file;
 
 /// Which run, and how.
 #[derive(Debug, Args)]

@@ -4,7 +4,7 @@ use anyhow::Result;
 use lab_record::{Reports, Run};
 use lab_say::say;
 
-use crate::{compare::groups, report};
+use lab_report::compare::groups;
 
 /// Runs of two kinds; `a` is empty where there is one kind.
 #[derive(Debug, Default)]
@@ -22,13 +22,13 @@ pub(super) fn show(reports: &Reports, of: &Groups) -> Result<()> {
     let (a, b) = (valid(&of.a), valid(&of.b));
     for (name, all, valid) in [("A", &of.a, &a), ("B", &of.b, &b)] {
         if !all.is_empty() {
-            say!("{name}: {}", report::group_line(all, valid));
+            say!("{name}: {}", lab_report::group_line(all, valid));
         }
     }
     for class in groups::compare(&a, &b) {
         say!("  {}", class.sentence());
     }
-    if let Some(page) = report::write_groups(reports, &a, &b)? {
+    if let Some(page) = lab_report::write_groups(reports, &a, &b)? {
         say!("  compare  {}", page.display());
     }
     Ok(())

@@ -7,7 +7,6 @@ use lab_record::Entry;
 use lab_say::{note, say};
 
 use super::{Ended, Place};
-use crate::report;
 
 pub(super) fn rerender(root: &Path, place: &Place) -> Result<Ended> {
     let reports = place.reports(root);
@@ -15,8 +14,8 @@ pub(super) fn rerender(root: &Path, place: &Place) -> Result<Ended> {
     for entry in reports.entries() {
         match entry {
             Entry::Run(run) => {
-                report::write_run(&reports, &run)?;
-                report::write_baseline_comparison(&reports, &run)?;
+                lab_report::write_run(&reports, &run)?;
+                lab_report::write_baseline_comparison(&reports, &run)?;
                 made += 1;
             }
             Entry::Unreadable { error, .. } => {
@@ -25,7 +24,7 @@ pub(super) fn rerender(root: &Path, place: &Place) -> Result<Ended> {
             }
         }
     }
-    let index = report::write_index(&reports)?;
+    let index = lab_report::write_index(&reports)?;
     say!(
         "{made} reports made again, {unreadable} unreadable; {}",
         index.display()

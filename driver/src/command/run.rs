@@ -20,7 +20,6 @@ use crate::{
         local::RunLock,
         target::{self, TargetPlatform},
     },
-    report::Compared,
     run::{
         Order, Ran, run as run_order,
         terminal::{Mode, Terminal, print_checks, score_line},
@@ -28,6 +27,7 @@ use crate::{
     scenario::{Scenario, built_in},
     score::watchable,
 };
+use lab_report::Compared;
 
 /// What to run.
 #[derive(Debug, Args)]

@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::file;
+use lab_record::file;
 
 /// Where texts go that are taken away.
 pub(super) struct Shelf {

@@ -6,7 +6,7 @@ use std::{
 use lab_exposition::Sample;
 
 use super::*;
-use crate::report::sample::failing;
+use lab_report::sample::failing;
 
 fn page(run: &Run) -> Vec<Sample> {
     let text = export(run, Format::Openmetrics);

@@ -404,7 +404,7 @@ full = "1000000"
                 seen.take(at, at, Look { pages, ready: 1, desired: 1 });
             }
             let observation = seen.observation(&Settings::new());
-            let mut run = crate::report::sample::failing();
+            let mut run = lab_report::sample::failing();
             run.checks = score::checks(&Measured {
                 scenario: &scenario,
                 cells: &lab_load::Cells::default(),
@@ -419,7 +419,7 @@ full = "1000000"
             run.pauses = observation.standstills;
             let folder = tempfile::tempdir().unwrap();
             let reports = Reports::at(folder.path());
-            crate::report::write_data(&reports, &run).unwrap();
+            lab_report::write_data(&reports, &run).unwrap();
             let again = reports.run(&run.scenario.name, &run.run_id).unwrap();
             // Reading is quick rather than exact to the last bit.
             let same = |a: f64, b: f64| (a - b).abs() <= a.abs() * 1e-15;
@@ -430,7 +430,7 @@ full = "1000000"
             }
             prop_assert_eq!(again.checks[0].value.is_some(), run.checks[0].value.is_some());
             prop_assert_eq!(again.pauses.len(), run.pauses.len());
-            crate::report::write_run(&reports, &again).unwrap();
+            lab_report::write_run(&reports, &again).unwrap();
         }
     }
 

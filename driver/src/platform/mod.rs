@@ -20,7 +20,7 @@ pub mod target;
 pub use lab_load::{Endpoint, Targets};
 use lab_remote::{Fleet, Line};
 
-use crate::manifest::ManifestFile;
+use lab_autoscale::manifest::ManifestFile;
 
 /// Somewhere to run the services.
 pub trait Platform: Send + Sync {

@@ -1,4 +1,4 @@
-//! The autoscaler of the local platform: Kubernetes' algorithm ([`crate::hpa`]) over the replicas
+//! The autoscaler of the local platform: Kubernetes' algorithm ([`lab_autoscale::hpa`]) over the replicas
 //! of this run, fed with the CPU that each reports.
 
 use std::{
@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::Order;
 use crate::{
-    hpa::{Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage},
-    manifest::{ApiDeployment, ManifestFile},
     observe::cpu_seconds,
     platform::{self, ApiManifests, Decision, Replica},
     scenario::{Setting, Settings},
 };
+use lab_autoscale::hpa::{
+    Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage,
+};
+use lab_autoscale::manifest::{ApiDeployment, ManifestFile};
 
 /// Time between two decisions. Kubernetes' own default is 15 s
 /// (`--horizontal-pod-autoscaler-sync-period`); a run of half a minute needs it shorter, and the

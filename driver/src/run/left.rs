@@ -6,7 +6,6 @@ use anyhow::Result;
 use lab_record::{Reports, Run};
 
 use super::{Ran, journal::Journal};
-use crate::report;
 
 /// Where it is, as far as it could be written.
 #[derive(Debug, Default)]
@@ -14,7 +13,7 @@ pub struct Left {
     /// The run's page.
     pub report: Option<PathBuf>,
     /// What it was compared with.
-    pub comparison: report::Compared,
+    pub comparison: lab_report::Compared,
     /// What went wrong first: a full disk, a stack that did not stop in order.
     complaint: Option<anyhow::Error>,
 }
@@ -22,14 +21,14 @@ pub struct Left {
 impl Left {
     /// Writes all there is of a run; where its data can't be kept, a page would be one without a run.
     pub(super) fn write(&mut self, reports: &Reports, run: &Run, journal: &mut Journal) {
-        if self.note(report::write_data(reports, run)).is_none() {
+        if self.note(lab_report::write_data(reports, run)).is_none() {
             return;
         }
         self.note(journal.finish(run));
-        self.report = self.note(report::write_run(reports, run));
-        let comparison = report::write_baseline_comparison(reports, run);
+        self.report = self.note(lab_report::write_run(reports, run));
+        let comparison = lab_report::write_baseline_comparison(reports, run);
         self.comparison = self.note(comparison).unwrap_or_default();
-        self.note(report::write_index(reports));
+        self.note(lab_report::write_index(reports));
     }
 
     /// What came of something that is done after the measurement.

@@ -27,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     books::{Bookkeeper, Books},
     code::Code,
-    file,
     interrupt::Interrupted,
     limits,
     observe::{self, Observation, Stop},
@@ -39,6 +38,7 @@ use autoscaler::Manifests;
 use course::{Course, Early, End};
 use faults::DepFaults;
 use journal::Journal;
+use lab_record::file;
 pub use left::Left;
 use live::Live;
 use sources::Sources;

@@ -696,7 +696,7 @@ fn every_pod_is_admitted_where_pod_security_is_restricted() {
     for folder in ["deploy/k8s", "deploy/k8s/starter", "deploy/k8s/solved"] {
         for file in fs::read_dir(root().join(folder)).unwrap().flatten() {
             if file.path().extension().is_some_and(|end| end == "yaml") {
-                let objects = driver::manifest::read_objects(&file.path()).unwrap();
+                let objects = lab_autoscale::manifest::read_objects(&file.path()).unwrap();
                 pods += objects
                     .iter()
                     .filter(|object| object["spec"]["template"].is_object())
@@ -712,7 +712,8 @@ fn every_pod_is_admitted_where_pod_security_is_restricted() {
     }
     assert!(pods >= 8, "{pods}");
 
-    let api = driver::manifest::read_objects(&root().join("deploy/k8s/api-deploy.yaml")).unwrap();
+    let api =
+        lab_autoscale::manifest::read_objects(&root().join("deploy/k8s/api-deploy.yaml")).unwrap();
     let pod = "/spec/template/spec";
     for (place, value, reason) in [
         (

@@ -7,14 +7,16 @@ use lab_say::note;
 use super::{Place, Session, Variants};
 use crate::{
     code::Code,
-    compare::{Change, Comparison, groups},
     interrupt::Interrupted,
-    report::Row,
     run::{
         Order, run,
         terminal::{Mode, Terminal},
     },
     scenario::built_in,
+};
+use lab_report::{
+    Row,
+    compare::{Change, Comparison, groups},
 };
 
 const GROUP: &str = "Identical runs called different";

@@ -21,7 +21,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{file, secret};
+use crate::secret;
+use lab_record::file;
 
 /// For either side to say what it says at once.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);

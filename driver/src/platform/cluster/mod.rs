@@ -14,7 +14,7 @@ use std::{
 };
 
 use super::{Platform, Stack, StackSpec, Starting};
-use crate::manifest::ManifestError;
+use lab_autoscale::manifest::ManifestError;
 
 mod claim;
 mod gateway;

@@ -6,10 +6,8 @@ use std::{collections::BTreeMap, path::Path};
 use serde_json::{Value, json};
 
 use super::site::Namespace;
-use crate::{
-    manifest::{ManifestError, read_objects},
-    platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec},
-};
+use crate::platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec};
+use lab_autoscale::manifest::{ManifestError, read_objects};
 
 /// On everything that runs make, so that all of it can be found.
 const ANY_RUN: (&str, &str) = ("app.kubernetes.io/part-of", "lab-run");
@@ -267,7 +265,8 @@ fn set(container: &mut Value, name: &str, value: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{manifest::ManifestFile, platform::ApiManifests, secret};
+    use crate::{platform::ApiManifests, secret};
+    use lab_autoscale::manifest::ManifestFile;
 
     fn root() -> &'static Path {
         Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()

@@ -7,7 +7,8 @@ use k8s_openapi::api::{
     core::v1::{Container, ContainerStatus, Pod, PodCondition},
 };
 
-use crate::{hpa::MetricError, manifest::Quantity};
+use lab_autoscale::hpa::MetricError;
+use lab_autoscale::manifest::Quantity;
 
 /// The pod's name.
 pub(super) fn name(pod: &Pod) -> &str {

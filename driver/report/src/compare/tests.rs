@@ -1,0 +1,248 @@
+use lab_record::{EndedEarly, SourceFile, baseline, changed_since};
+
+use super::*;
+use crate::sample::{failing, invalid, passing};
+
+fn exact(ms: f64) -> Quantile {
+    Quantile {
+        ms,
+        censored: false,
+    }
+}
+
+fn at_least(ms: f64) -> Quantile {
+    Quantile { ms, censored: true }
+}
+
+fn change(a: Quantile, b: Quantile) -> Change {
+    Change::between(Some(a), Some(b), 500.0)
+}
+
+#[test]
+fn a_direction_needs_a_factor_of_two() {
+    let same = Change::NotDistinguishable;
+    assert_eq!(change(exact(100.0), exact(51.0)), same);
+    assert_eq!(change(exact(100.0), exact(199.0)), same);
+    let twice = Ratio {
+        times: 2.0,
+        at_least: false,
+    };
+    assert_eq!(change(exact(100.0), exact(50.0)), Change::Lower(twice));
+    assert_eq!(change(exact(100.0), exact(200.0)), Change::Higher(twice));
+    // Ten times, and nobody who was promised 500 ms can tell.
+    assert_eq!(change(exact(2.0), exact(20.0)), same);
+}
+
+#[test]
+fn a_lower_bound_can_only_be_the_larger() {
+    let ratio = Ratio {
+        times: 10.0,
+        at_least: true,
+    };
+    assert_eq!(change(at_least(100.0), exact(10.0)), Change::Lower(ratio));
+    assert_eq!(change(exact(10.0), at_least(100.0)), Change::Higher(ratio));
+    let same = Change::NotDistinguishable;
+    assert_eq!(change(at_least(10.0), exact(100.0)), same);
+    assert_eq!(change(exact(100.0), at_least(10.0)), same);
+    assert_eq!(change(at_least(10.0), at_least(100.0)), same);
+}
+
+#[test]
+fn what_has_no_value_has_no_direction() {
+    assert_eq!(
+        Change::between(None, Some(exact(1.0)), 500.0),
+        Change::Unmeasured
+    );
+    assert_eq!(
+        Change::between(Some(exact(1.0)), None, 500.0),
+        Change::Unmeasured
+    );
+    for odd in [0.0, f64::NAN, f64::INFINITY] {
+        assert_eq!(change(exact(odd), exact(1.0)), Change::NotDistinguishable);
+    }
+}
+
+#[test]
+fn one_sentence_sums_it_up() {
+    let sentence = |a: &Run, b: &Run| Comparison::of(a, b).sentence().replace('\u{a0}', " ");
+    let (failing, passing, invalid) = (failing(), passing(), invalid());
+    assert_eq!(
+        sentence(&failing, &passing),
+        "B (solved) holds where A (mine) did not: score 23 → 97, 3 checks newly pass, and p99 of \
+         local in phase fault fell from ≥ 9.10 s to 4.10 ms."
+    );
+    assert_eq!(
+        sentence(&passing, &failing),
+        "B (mine) does not hold where A (solved) did: score 97 → 23, 3 checks newly fail, and p99 of \
+         local in phase fault rose from 4.10 ms to ≥ 9.10 s."
+    );
+    assert_eq!(
+        sentence(&passing, &passing),
+        "Both A (solved) and B (solved) hold: score 97 → 97, no check changed sides, and the latency \
+         is not distinguishable."
+    );
+    assert_eq!(
+        sentence(&failing, &invalid),
+        "B is INVALID, so nothing can be said of the difference."
+    );
+}
+
+#[test]
+fn nothing_is_called_significant() {
+    for (a, b) in [(failing(), passing()), (passing(), passing())] {
+        let comparison = Comparison::of(&a, &b);
+        assert!(!format!("{comparison:?}{}", comparison.sentence()).contains("significant"));
+    }
+}
+
+#[test]
+fn what_makes_a_comparison_doubtful_is_said() {
+    assert_eq!(
+        Comparison::of(&failing(), &passing()).cautions,
+        Vec::<String>::new()
+    );
+    let a = failing();
+    let mut b = invalid();
+    b.platform = "k3d".to_owned();
+    b.host.cores = 8;
+    b.complete = false;
+    let cautions = Comparison::of(&a, &b)
+        .cautions
+        .join("\n")
+        .replace('\u{a0}', " ");
+    insta::assert_snapshot!(cautions, @r"
+    The platform differs: A local, B k3d.
+    The machine differs: A linux x86_64 with 2 cores, B linux x86_64 with 8 cores.
+    B was cut short after 65.2 s.
+    The measurement of B is INVALID (send lateness).
+    ");
+}
+
+#[test]
+fn checks_of_either_run_are_paired_by_id() {
+    let mut a = failing();
+    let mut b = passing();
+    a.checks.remove(0);
+    b.checks.remove(1);
+    let pairs = Comparison::of(&a, &b).checks;
+    let found: Vec<_> = pairs
+        .iter()
+        .map(|pair| (pair.id.as_str(), pair.a.is_some(), pair.b.is_some()))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            ("bystander_good", false, true),
+            ("in_flight", true, true),
+            ("recovery", true, true),
+            ("receipts", true, true),
+            ("quotes_ok", true, false),
+        ]
+    );
+}
+
+#[test]
+fn the_code_is_compared_line_by_line() {
+    let file = |path: &str, text: &str| SourceFile {
+        path: path.to_owned(),
+        text: text.to_owned(),
+    };
+    let a = [file("a.rs", "one\ntwo\nthree\n"), file("same.rs", "x\n")];
+    let b = [
+        file("a.rs", "one\n2\nthree\n"),
+        file("same.rs", "x\n"),
+        file("new.rs", "y"),
+    ];
+    let diffs = source::diffs(&a, &b);
+    let paths: Vec<_> = diffs
+        .iter()
+        .map(|diff| (diff.path.as_str(), diff.added, diff.removed))
+        .collect();
+    assert_eq!(paths, [("a.rs", 1, 1), ("new.rs", 1, 0), ("same.rs", 0, 0)]);
+    let lines: Vec<_> = diffs[0].hunks[0]
+        .iter()
+        .map(|line| (line.tag, line.old, line.new, line.text.as_str()))
+        .collect();
+    assert_eq!(
+        lines,
+        [
+            (LineTag::Kept, Some(1), Some(1), "one"),
+            (LineTag::Removed, Some(2), None, "two"),
+            (LineTag::Added, None, Some(2), "2"),
+            (LineTag::Kept, Some(3), Some(3), "three"),
+        ]
+    );
+    assert!(diffs[2].hunks.is_empty());
+}
+
+#[test]
+fn the_baseline_is_the_oldest_of_its_kind() {
+    let (old, new) = (failing(), passing());
+    let mut other = failing();
+    other.run_id = "20200101T000000Z-0000".parse().unwrap();
+    other.platform = "k3d".to_owned();
+    let runs = [new.clone(), other.clone(), old.clone()];
+    let found = |run: &Run| baseline(&runs, run).map(|run| run.run_id.clone());
+    assert_eq!(found(&new), Some(old.run_id.clone()));
+    assert_eq!(found(&old), None);
+    assert_eq!(found(&other), None);
+}
+
+#[test]
+fn the_baseline_is_where_everybody_began() {
+    let run = |id: &str, starter: bool, outcome: Outcome| {
+        let mut run = failing();
+        run.run_id = format!("20260101T0000{id}Z-0000").parse().unwrap();
+        run.starter = starter;
+        run.verdict.outcome = outcome;
+        run
+    };
+    let runs = [
+        run("01", true, Outcome::Invalid),
+        run("02", false, Outcome::Fail),
+        run("03", true, Outcome::Cancelled),
+        run("04", true, Outcome::Fail),
+        run("05", false, Outcome::Pass),
+    ];
+    let found = |run: &Run| baseline(&runs, run).map(|run| run.run_id.as_str()[13..15].to_owned());
+    assert_eq!(found(&runs[4]).as_deref(), Some("04"));
+    // Nothing older has the starter's text.
+    assert_eq!(found(&runs[3]).as_deref(), Some("02"));
+    assert_eq!(found(&runs[1]), None);
+    // What says nothing is compared with nothing.
+    assert_eq!(found(&run("06", true, Outcome::Invalid)), None);
+    assert_eq!(found(&run("06", true, Outcome::Cancelled)), None);
+    // The same name, another experiment.
+    let mut other = run("06", false, Outcome::Pass);
+    other.scenario.digest = Some("fedcba9876543210".to_owned());
+    assert_eq!(found(&other), None);
+    let changed =
+        |run: &Run| changed_since(&runs, run).map(|run| run.run_id.as_str()[13..15].to_owned());
+    assert_eq!(changed(&other).as_deref(), Some("05"));
+    assert_eq!(changed(&runs[4]), None);
+    assert_eq!(changed(&run("06", true, Outcome::Invalid)), None);
+    // A comment more.
+    let mut other = run("06", false, Outcome::Pass);
+    other.scenario.toml.push('#');
+    assert_eq!(found(&other).as_deref(), Some("04"));
+    // Before there were digests only the whole text tells.
+    other.scenario.digest = None;
+    assert_eq!(found(&other), None);
+    assert_eq!(changed(&other).as_deref(), Some("05"));
+    other.scenario.toml.pop();
+    assert_eq!(found(&other).as_deref(), Some("04"));
+    // What ended early was not measured whole.
+    let early = |mut run: Run| {
+        run.ended_early = Some(EndedEarly {
+            at_s: 8.2,
+            reasons: Vec::new(),
+            undecided: Vec::new(),
+        });
+        run
+    };
+    assert_eq!(found(&early(run("06", false, Outcome::Fail))), None);
+    let runs = runs.map(early);
+    let later = run("06", false, Outcome::Pass);
+    assert_eq!(baseline(&runs, &later), None);
+    assert_eq!(changed_since(&runs, &later), None);
+}

@@ -1,0 +1,15 @@
+//! What people see of runs: pages, each one HTML file, and what [`compare`] finds between two runs or two groups.
+//!
+//! From the bottom up: [`words`] write figures and tell why requests failed, [`compare`] says what changed, and `pages`
+//! show it all. They read and write [`lab_record`]'s folder of reports, and know nothing of how a run came about.
+
+pub mod compare;
+mod pages;
+#[cfg(any(test, feature = "sample"))]
+pub mod sample;
+pub mod words;
+
+pub use pages::{
+    Bench, Compared, Row, WriteError, group_line, run_folder, write_baseline_comparison,
+    write_comparison, write_data, write_groups, write_index, write_run,
+};
