@@ -12,7 +12,7 @@ use driver::{
     scenario::{NAMES, Scenario},
 };
 use lab_exposition::Format;
-use lab_record::{Line, Reports, RunId};
+use lab_record::{Line, Others, Reports, RunId};
 use proptest::prelude::*;
 
 /// One place that is damaged: where, as a share of the text, and how.
@@ -136,10 +136,10 @@ proptest! {
         match reports.run("timeouts", &id) {
             Ok(mut run) => {
                 // A damaged scenario's name is refused; the other pages are made.
-                let _ = report::write_run(&reports, &run);
+                let _ = report::write_run(&reports, &run, &Others::default());
                 run.scenario.name = "timeouts".to_owned();
                 run.run_id = id;
-                report::write_run(&reports, &run).unwrap();
+                report::write_run(&reports, &run, &Others::default()).unwrap();
                 report::write_comparison(&reports, &run, &run).unwrap();
                 prop_assert!(!Comparison::of(&run, &run).sentence().is_empty());
             }

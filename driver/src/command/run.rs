@@ -20,7 +20,7 @@ use crate::{
         local::RunLock,
         target::{self, TargetPlatform},
     },
-    report::Compared,
+    report::{Compared, WITH_BEGAN, WITH_PREVIOUS},
     run::{
         Order, Ran, run as run_order,
         terminal::{Mode, Terminal, print_checks, score_line},
@@ -245,12 +245,18 @@ pub(super) fn show(ran: &Ran) {
     if let Some(report) = &ran.left.report {
         say!("  report   {}", report.display());
     }
-    match &ran.left.comparison {
-        Compared::Page(page) => say!("  compare  {}", page.display()),
-        Compared::ScenarioChanged(run) => {
-            say!("  compare  with nothing: the scenario changed since {run}");
+    let Compared {
+        began,
+        previous,
+        changed_since,
+    } = &ran.left.compared;
+    for (with, page) in [(WITH_BEGAN, began), (WITH_PREVIOUS, previous)] {
+        if let Some(page) = page {
+            say!("  compare  {with}: {}", page.display());
         }
-        Compared::Nothing => {}
+    }
+    if let Some(run) = changed_since {
+        say!("  compare  with nothing: the scenario changed since {run}");
     }
 }
 

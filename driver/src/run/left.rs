@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use lab_record::{Reports, Run};
+use lab_record::{Others, Reports, Run};
 
 use super::{Ran, journal::Journal};
 use crate::report;
@@ -14,7 +14,7 @@ pub struct Left {
     /// The run's page.
     pub report: Option<PathBuf>,
     /// What it was compared with.
-    pub comparison: report::Compared,
+    pub compared: report::Compared,
     /// What went wrong first: a full disk, a stack that did not stop in order.
     complaint: Option<anyhow::Error>,
 }
@@ -26,9 +26,12 @@ impl Left {
             return;
         }
         self.note(journal.finish(run));
-        self.report = self.note(report::write_run(reports, run));
-        let comparison = report::write_baseline_comparison(reports, run);
-        self.comparison = self.note(comparison).unwrap_or_default();
+        let runs = report::runs(reports);
+        let others = Others::among(&runs, run);
+        let compared = report::write_comparisons(reports, run, &others);
+        self.compared = self.note(compared).unwrap_or_default();
+        // After what it links to: who finds it finds all of it.
+        self.report = self.note(report::write_run(reports, run, &others));
         self.note(report::write_index(reports));
     }
 
