@@ -8,7 +8,7 @@ use std::{fs, path::Path};
 use driver::scenario::{NAMES, Scenario};
 use lab_autoscale::manifest::read_objects;
 use lab_exposition::Format;
-use lab_record::{Line, Reports, RunId};
+use lab_record::{Line, Others, Reports, RunId};
 use lab_report::compare::Comparison;
 use proptest::prelude::*;
 
@@ -133,10 +133,10 @@ proptest! {
         match reports.run("timeouts", &id) {
             Ok(mut run) => {
                 // A damaged scenario's name is refused; the other pages are made.
-                let _ = lab_report::write_run(&reports, &run);
+                let _ = lab_report::write_run(&reports, &run, &Others::default());
                 run.scenario.name = "timeouts".to_owned();
                 run.run_id = id;
-                lab_report::write_run(&reports, &run).unwrap();
+                lab_report::write_run(&reports, &run, &Others::default()).unwrap();
                 lab_report::write_comparison(&reports, &run, &run).unwrap();
                 prop_assert!(!Comparison::of(&run, &run).sentence().is_empty());
             }

@@ -116,34 +116,45 @@
     navigator.clipboard.writeText(text).then(() => say("Copied"), select);
   }
 
+  // Why nothing can be started now; null where something can.
+  function busy() {
+    if (running !== null) return `${words(running.action)} is running.`;
+    return panel.follows() ? "A run in the terminal is under way." : null;
+  }
+
   for (const block of document.querySelectorAll(".lab-command, .lab-example, .lab-prompt")) {
     const code = block.querySelector("pre code");
     if (!code || frozen) continue;
     const tools = make("div", "lab-tools");
     const action = block.dataset.labAction;
     if (action) {
-      const run = button("lab-run", "Run", () => start(action));
+      const run = button("lab-run", "Run", () => start(action, block));
       run.dataset.labAction = action;
       run.hidden = true;
-      runs.push(run);
+      const why = make("span", "lab-why");
+      runs.push({ run, block, why });
       tools.append(run);
+      tools.append(why);
     }
     const label = action ? `Copy ${words(action)}` : "Copy the prompt";
     const copier = button("lab-copy", "Copy", () => copy(code, copier));
     copier.setAttribute("aria-label", label);
-    tools.append(copier);
+    // Before the word on why it can't run, which may be long.
+    tools.insertBefore(copier, tools.querySelector(".lab-why"));
     block.append(tools);
   }
 
   function showRuns() {
-    for (const run of runs) {
+    const reason = busy();
+    for (const { run, why } of runs) {
       const action = run.dataset.labAction;
       const mine = running !== null && running.action === action;
       run.hidden = !connected;
       run.textContent = mine ? "Running…" : "Run";
+      why.textContent = connected && reason !== null && !mine ? reason : "";
       run.setAttribute("aria-label", mine ? `${words(action)} is running` : `Run ${words(action)}`);
       // Not `disabled`: that would throw the focus off the button that was just pressed.
-      run.setAttribute("aria-disabled", String(running !== null));
+      run.setAttribute("aria-disabled", String(reason !== null));
     }
     panel.cancel.hidden = !connected || running === null;
   }
@@ -158,27 +169,34 @@
     return response;
   }
 
-  function start(action) {
-    if (running !== null) return panel.note("One command at a time: wait for it, or cancel it.");
-    remember(PANEL_STATE, { closed: [], folded: false });
-    panel.folded(false);
+  function start(action, block) {
+    const reason = busy();
+    if (reason !== null) return panel.note(`${reason} One at a time: wait for its end${running === null ? "" : ", or cancel it"}.`);
+    remember(PANEL_STATE, { closed: [], folded: null });
+    // Of two blocks with one command it is the one that was pressed.
+    const same = runs.filter((one) => one.block.dataset.labAction === action);
+    remember(HOME, { path: location.pathname, action, index: same.findIndex((one) => one.block === block) });
     post("/lab/run", { action }).catch((error) => panel.note(`Not started: ${error.message}`));
   }
 
   // ---- The live panel ----
-  const FIGURES = [
-    ["phase", "phase", (tick) => tick.phase],
-    ["offered", "offered/s", (tick) => whole(tick.offered_per_s)],
-    ["ok", "ok/s", (tick) => whole(tick.ok_per_s)],
-    ["failed", "failed/s", (tick) => whole(tick.failed_per_s)],
-    ["p95", "p95", (tick) => time(tick.p95_ms)],
-    ["flight", "in flight", (tick) => whole(tick.in_flight)],
-    ["replicas", "replicas", (tick) => whole(tick.replicas)],
-  ];
+  const HOME = "lab-home";
   const whole = (number) => Math.round(number).toString();
   const time = (ms) => {
-    if (ms === null) return "–";
-    return ms < 1000 ? `${whole(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
+    if (ms === null || ms === undefined) return "–";
+    if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
+    return `${ms >= 10 || ms === 0 ? whole(ms) : ms.toFixed(1)} ms`;
+  };
+  // What a request can come to, as the report has it.
+  const ENDS = [
+    ["ok", (tick) => tick.ok_per_s],
+    ["refused", (tick) => tick.refused_per_s ?? 0],
+    ["failed", (tick) => tick.failed_per_s],
+  ];
+  // A journal of an earlier driver has one figure for all classes.
+  const p95s = (tick) => {
+    const known = Object.entries(tick.p95_ms_by_class ?? {});
+    return known.length > 0 || tick.p95_ms === null ? known : [["", tick.p95_ms]];
   };
 
   class Panel {
@@ -195,7 +213,7 @@
       });
       this.cancel.hidden = true;
       this.close = button("lab-panel-close", "×", () => {
-        remember(PANEL_STATE, { closed: [this.showing, this.run?.id], folded: false });
+        remember(PANEL_STATE, { closed: [this.showing, this.run?.id], folded: null });
         this.root.hidden = true;
       });
       this.close.setAttribute("aria-label", "Close the live panel");
@@ -207,19 +225,10 @@
       this.said.setAttribute("aria-live", "polite");
 
       this.body = make("div", "lab-panel-body");
-      const figures = make("dl", "lab-figures");
-      this.figures = new Map(FIGURES.map(([key, label]) => {
-        const pair = make("div", `lab-figure lab-figure-${key}`);
-        const value = make("dd", "", "–");
-        pair.append(make("dt", "", label), value);
-        figures.append(pair);
-        return [key, value];
-      }));
-      this.charts = [new Chart("p95", "lab-line-p95", time), new Chart("ok/s", "lab-line-ok", whole)];
-      const charts = make("div", "lab-charts");
-      charts.append(...this.charts.map((chart) => chart.root));
+      this.figures = make("dl", "lab-figures");
+      this.charts = make("div", "lab-charts");
       this.live = make("div", "lab-live");
-      this.live.append(figures, charts);
+      this.live.append(this.figures, this.charts);
       this.links = make("p", "lab-panel-links");
       this.log = make("pre", "lab-log");
       this.log.tabIndex = 0;
@@ -228,8 +237,10 @@
       this.root.append(bar, this.said, this.body);
       document.body.append(this.root);
       this.showing = null;
+      this.command = null;
+      // Until it stands where the others stand.
+      this.replays = false;
       this.reset();
-      this.folded(Boolean(recall(PANEL_STATE)?.folded), false);
     }
 
     reset() {
@@ -240,8 +251,8 @@
       this.links.replaceChildren();
       this.log.hidden = true;
       this.log.replaceChildren();
-      this.said.textContent = "";
-      for (const chart of this.charts) chart.reset(0);
+      this.told = "";
+      this.said.replaceChildren();
     }
 
     folded(fold, keep = true) {
@@ -250,17 +261,53 @@
       if (keep) remember(PANEL_STATE, { ...recall(PANEL_STATE), folded: fold });
     }
 
-    // Shows the panel for `what`, unless the reader has closed it for that.
-    show(what) {
-      this.showing = what;
-      this.root.hidden = Boolean(recall(PANEL_STATE)?.closed?.includes(what));
+    // Whether it follows a run that no page has started.
+    follows() {
+      return running === null && this.run !== null && !this.run.over;
     }
 
+    // The block on this page that what is shown belongs to: the command's own, or, of a run in the terminal, that of its step.
+    home() {
+      const scenario = this.run && CSS.escape(this.run.scenario);
+      const isStep = scenario && document.querySelector(`.lab-status[data-lab-scenario="${scenario}"]`);
+      const fits = this.command !== null
+        ? ({ block }) => block.dataset.labAction === this.command
+        : ({ block }) => isStep && /^step\d+$/.test(block.dataset.labAction);
+      const blocks = runs.filter(fits).map(({ block }) => block);
+      const pressed = recall(HOME);
+      const known = pressed?.path === location.pathname && pressed.action === blocks[0]?.dataset.labAction;
+      return blocks[known ? pressed.index : 0] ?? null;
+    }
+
+    // Below the button that it belongs to it is a part of the page. Elsewhere it is a bar at the foot of the window, and only
+    // while there is something to wait for.
+    place(waits) {
+      const home = this.home();
+      const docked = home === null;
+      if (docked && this.root.parentElement !== document.body) document.body.append(this.root);
+      if (!docked && home.nextElementSibling !== this.root) home.after(this.root);
+      this.root.classList.toggle("lab-panel-docked", docked);
+      this.folded(recall(PANEL_STATE)?.folded ?? docked, false);
+      return waits || !docked;
+    }
+
+    // Shows the panel for `what`, unless the reader has closed it for that, or is elsewhere and it is over.
+    show(what, waits) {
+      this.showing = what;
+      const wanted = this.place(waits);
+      this.root.hidden = !wanted || Boolean(recall(PANEL_STATE)?.closed?.includes(what));
+    }
+
+    // What stands in backticks is code.
     say(text) {
-      if (this.said.textContent !== text) this.said.textContent = text;
+      if (this.told === text) return;
+      this.told = text;
+      const parts = text.split("`");
+      this.said.replaceChildren(...parts.map((part, index) => (index % 2 === 1 ? make("code", "", part) : part)));
     }
 
     note(text) {
+      if (this.root.hidden) this.place(true);
       this.root.hidden = false;
       if (!this.title.textContent) this.title.textContent = "Guide";
       this.say(text);
@@ -269,53 +316,120 @@
     hello({ running, last }) {
       const command = running ?? last;
       this.reset();
+      this.command = command?.action ?? null;
       if (command === null) {
         this.root.hidden = true;
         return;
       }
       this.title.textContent = words(command.action);
-      this.show(`${command.id} ${command.action}`);
+      this.show(`${command.id} ${command.action}`, running !== null);
       if (running) this.say("Started.");
       else this.finished(last);
     }
 
-    finished({ action, code }) {
-      this.ended = code;
-      if (this.run?.outcome) return;
-      if (code === 0) this.say(`${words(action)} is done.`);
+    finished(ended) {
+      this.ended = ended;
+      if (this.failed()) this.firstError();
+      // The run's own end says more, and is on its way.
+      if (this.run === null || (this.run.over && !this.run.outcome)) this.tellEnd();
+    }
+
+    failed() {
+      return this.ended !== null && this.ended.code !== 0 && !this.ended.cancelled;
+    }
+
+    tellEnd() {
+      const { action, code, cancelled } = this.ended;
+      if (cancelled) this.say(`${words(action)} was cancelled.`);
+      else if (code === 0) this.say(`${words(action)} is done.`);
       else if (code === null) this.say(`${words(action)} was stopped.`);
       else this.say(`${words(action)} ended with exit code ${code}; its output says why.`);
     }
 
-    output(text, stream) {
+    output(text) {
       const stays = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight > 24;
       this.log.hidden = false;
-      this.log.append(make("span", `lab-${stream}`, `${text}\n`));
+      this.log.append(make("span", "", `${text}\n`));
       while (this.log.childElementCount > 1000) this.log.firstElementChild.remove();
-      if (!stays) this.log.scrollTop = this.log.scrollHeight;
+      if (this.failed()) this.firstError();
+      else if (!stays) this.log.scrollTop = this.log.scrollHeight;
+    }
+
+    // The first mistake that a compiler found: those below are often of its making.
+    firstError() {
+      const error = [...this.log.children].find((line) => /^error(\[|:)/.test(line.textContent));
+      if (error) this.log.scrollTop = error.offsetTop;
+      else this.log.scrollTop = this.log.scrollHeight;
     }
 
     line({ run_id, scenario, line }) {
-      if (line.line === "started" || this.run?.id !== run_id) {
-        this.run = { id: run_id, scenario, phase: null, outcome: null };
-        const seconds = line.planned_s ?? 0;
-        for (const chart of this.charts) chart.reset(seconds);
-        const code = { mine: ", your code", solved: ", the reference" }[line.code] ?? "";
-        this.title.textContent = `${scenario}${code}`;
-        if (running === null) this.show(run_id);
-        this.links.hidden = true;
-        this.live.hidden = false;
-        this.say(`${scenario} runs${seconds ? ` for ${whole(seconds)} seconds` : ""}.`);
-      }
-      if (line.line === "tick") this.tick(line);
+      if (line.line === "started" || this.run?.id !== run_id) this.begin(run_id, scenario, line);
+      if (line.line === "planned") this.plan(line);
+      else if (line.line === "tick") this.tick(line);
       else if (line.line === "event") this.say(line.text);
       else if (line.line === "finished") this.verdict(line);
     }
 
+    begin(id, scenario, line) {
+      // Of what is told first to who joins, the run is that of the last command. What comes later is of a run from elsewhere,
+      // and what a command said before is not.
+      if (running === null && !(this.replays && this.ended !== null)) {
+        this.reset();
+        this.command = null;
+      }
+      const seconds = line.planned_s ?? 0;
+      this.run = { id, scenario, seconds, phase: null, outcome: null, over: false };
+      const code = { mine: ", your code", solved: ", the reference" }[line.code] ?? "";
+      this.title.textContent = `${scenario}${code}`;
+      if (running === null) this.show(this.command === null ? id : this.showing, true);
+      this.links.hidden = true;
+      this.live.hidden = false;
+      this.plan({ phases: [], classes: [], scales: false });
+      this.say(`${scenario} runs${seconds ? ` for ${whole(seconds)} seconds` : ""}.`);
+      showRuns();
+    }
+
+    // What is drawn of a run, once it is known of which classes and phases it is.
+    plan({ phases, classes, scales }) {
+      const names = classes.map(({ name, bystander }) => [name, bystander ? `${name} (bystander)` : name]);
+      const limits = [...new Set(classes.map(({ slo_ms }) => slo_ms))]
+        .map((ms) => [classes.length > 1 && classes.some(({ slo_ms }) => slo_ms !== ms)
+          ? `objective of ${classes.filter(({ slo_ms }) => slo_ms === ms).map(({ name }) => name).join(", ")}` : "objective", ms]);
+      this.named = new Map(names);
+      this.shown = new Map();
+      this.figures.replaceChildren();
+      for (const [key, label] of [["phase", "phase"], ["offered", "offered/s"], ...ENDS.map(([end]) => [end, `${end}/s`]),
+        ["flight", "in flight"], ...(scales ? [["replicas", "replicas"]] : [])]) this.figure(key, label);
+      this.latency = new Chart("p95", time, this.run.seconds, phases, limits);
+      this.traffic = new Chart("requests/s", whole, this.run.seconds, phases, []);
+      this.charts.replaceChildren(this.latency.root, this.traffic.root);
+    }
+
+    figure(key, label) {
+      const pair = make("div", `lab-figure lab-figure-${key}`);
+      const value = make("dd", "", "–");
+      pair.append(make("dt", "", label), value);
+      this.figures.append(pair);
+      this.shown.set(label, value);
+      return value;
+    }
+
+    set(key, label, text) {
+      (this.shown.get(label) ?? this.figure(key, label)).textContent = text;
+    }
+
     tick(tick) {
-      for (const [key, , show] of FIGURES) this.figures.get(key).textContent = show(tick);
-      this.charts[0].add(tick.t_s, tick.p95_ms);
-      this.charts[1].add(tick.t_s, tick.ok_per_s);
+      this.set("phase", "phase", tick.phase);
+      this.set("offered", "offered/s", whole(tick.offered_per_s));
+      this.set("flight", "in flight", whole(tick.in_flight));
+      if (this.shown.has("replicas")) this.set("replicas", "replicas", whole(tick.replicas));
+      for (const [end, of] of ENDS) this.set(end, `${end}/s`, whole(of(tick)));
+      this.traffic.add(tick.t_s, ENDS.map(([end, of]) => [end, of(tick), `lab-line-${end}`]));
+      const known = new Map(p95s(tick));
+      const classes = this.named.size > 0 ? [...this.named] : [...known.keys()].map((name) => [name, name]);
+      const lines = classes.map(([name, label], index) => [label || "all", known.get(name) ?? null, `lab-line-p95 lab-line-${index % 4}`]);
+      for (const [label, ms] of lines) this.set("p95", label === "all" ? "p95" : `p95 ${label}`, time(ms));
+      this.latency.add(tick.t_s, lines);
       if (this.run.phase === tick.phase) return;
       this.run.phase = tick.phase;
       this.say(`Phase: ${tick.phase}.`);
@@ -323,50 +437,72 @@
 
     verdict({ outcome, score, validity }) {
       this.run.outcome = outcome;
+      if (outcome === "cancelled") return this.say(`${this.run.scenario}: cancelled.`);
       const points = score === null || score === undefined ? "" : `, ${score} of 100`;
       const doubt = validity === "suspect" && points !== "" ? " SUSPECT" : "";
       this.say(`${this.run.scenario}: ${outcome.toUpperCase()}${doubt}${points}.`);
     }
 
-    over({ run_id, scenario }) {
+    over({ run_id, scenario, html }) {
       if (this.run?.id !== run_id) return;
-      if (!this.run.outcome) this.say(`${scenario} is over.`);
-      const folder = `/reports/${encodeURIComponent(scenario)}/${encodeURIComponent(run_id)}/`;
-      const link = (text, href) => Object.assign(make("a", "", text), { href });
-      this.links.replaceChildren(link("Report of this run", `${folder}report.html`), " · ",
-        link("All runs", "/reports/"));
+      this.run.over = true;
+      if (!this.run.outcome && this.ended !== null) this.tellEnd();
+      else if (!this.run.outcome) this.say(`${scenario} is over.`);
+      // From our own renderer, which escapes.
+      this.links.innerHTML = html;
       this.links.hidden = false;
+      if (this.replays) this.show(this.showing, false);
+      showRuns();
     }
   }
 
-  // A small line over the time of the run.
+  // Lines over the time of the run, with its phases and the limits that they should keep.
   class Chart {
     static SVG = "http://www.w3.org/2000/svg";
+    static WIDTH = 300;
+    static HEIGHT = 60;
 
-    constructor(name, className, format) {
+    constructor(name, format, seconds, phases, limits) {
       this.name = name;
       this.format = format;
+      this.seconds = seconds;
+      this.phases = phases;
+      this.limits = limits;
+      this.lines = new Map();
+      this.last = 0;
       this.root = make("figure", "lab-chart");
-      this.svg = document.createElementNS(Chart.SVG, "svg");
-      this.svg.setAttribute("viewBox", "0 0 300 60");
+      const plot = make("div", "lab-plot");
+      this.top = make("span", "lab-axis-top");
+      this.svg = this.shape("svg", "");
+      this.svg.setAttribute("viewBox", `0 0 ${Chart.WIDTH} ${Chart.HEIGHT}`);
       this.svg.setAttribute("preserveAspectRatio", "none");
       this.svg.setAttribute("role", "img");
-      this.line = document.createElementNS(Chart.SVG, "path");
-      this.line.setAttribute("class", `lab-line ${className}`);
-      this.svg.append(this.line);
+      plot.append(this.top, this.svg);
+      this.times = make("div", "lab-axis-times");
       this.caption = make("figcaption");
-      this.root.append(this.svg, this.caption);
-      this.reset(0);
-    }
-
-    reset(seconds) {
-      this.seconds = seconds;
-      this.points = [];
+      this.root.append(plot, this.times, this.caption);
+      this.marks = this.shape("g", "");
+      this.svg.append(this.marks);
       this.draw();
     }
 
-    add(seconds, value) {
-      this.points.push([seconds, value]);
+    shape(name, className, attributes = {}) {
+      const shape = document.createElementNS(Chart.SVG, name);
+      if (className) shape.setAttribute("class", className);
+      for (const [key, value] of Object.entries(attributes)) shape.setAttribute(key, value);
+      return shape;
+    }
+
+    add(seconds, values) {
+      for (const [label, value, className] of values) {
+        if (!this.lines.has(label)) {
+          const path = this.shape("path", `lab-line ${className}`);
+          this.svg.append(path);
+          this.lines.set(label, { path, className, points: [] });
+        }
+        this.lines.get(label).points.push([seconds, value]);
+      }
+      this.last = seconds;
       if (this.drawing) return;
       this.drawing = true;
       setTimeout(() => {
@@ -376,24 +512,54 @@
     }
 
     draw() {
-      const values = this.points.map(([, value]) => value ?? 0);
-      const top = Math.max(...values, 0);
-      const last = this.points.at(-1)?.[0] ?? 0;
-      const width = Math.max(this.seconds, last, 1);
-      let pen = "M";
-      this.line.setAttribute("d", this.points.map(([at, value]) => {
-        // Nothing was answered: a gap, not a zero.
-        if (value === null) {
-          pen = "M";
-          return "";
-        }
-        const point = `${pen}${(300 * at / width).toFixed(1)} ${(58 - 55 * value / (top || 1)).toFixed(1)}`;
-        pen = "L";
-        return point;
-      }).join(""));
-      const text = `${this.name}, up to ${this.format(top)}`;
-      this.caption.textContent = text;
-      this.svg.setAttribute("aria-label", `${text}, over ${whole(width)} seconds`);
+      const all = [...this.lines.values()].flatMap(({ points }) => points.map(([, value]) => value ?? 0));
+      const most = Math.max(0, ...all);
+      const top = Math.max(most, ...this.limits.map(([, limit]) => limit * 1.15)) || 1;
+      const width = Math.max(this.seconds, this.last, ...this.phases.map(({ end_s }) => end_s), 1);
+      const x = (at) => (Chart.WIDTH * at / width).toFixed(1);
+      const y = (value) => (Chart.HEIGHT - 2 - (Chart.HEIGHT - 5) * value / top).toFixed(1);
+      this.marks.replaceChildren(
+        ...this.phases.filter(({ fault }) => fault !== null).map(({ start_s, end_s }) => this.shape("rect", "lab-fault",
+          { x: x(start_s), y: 0, width: x(end_s - start_s), height: Chart.HEIGHT })),
+        ...this.limits.map(([, limit]) => this.shape("path", "lab-limit", { d: `M0 ${y(limit)}L${Chart.WIDTH} ${y(limit)}` })),
+      );
+      for (const { path, points } of this.lines.values()) {
+        let pen = "M";
+        path.setAttribute("d", points.map(([at, value]) => {
+          // Nothing was answered: a gap, not a zero.
+          if (value === null) {
+            pen = "M";
+            return "";
+          }
+          const point = `${pen}${x(at)} ${y(value)}`;
+          pen = "L";
+          return point;
+        }).join(""));
+      }
+      this.label(width, top, most);
+    }
+
+    label(width, top, most) {
+      this.top.textContent = this.format(top);
+      const marks = [["0", 0, ""], ...this.phases.map(({ name, start_s }) => [name, start_s, "lab-phase"])];
+      this.times.replaceChildren(
+        ...(this.phases.length > 0 ? marks.slice(1) : marks).map(([text, at, className]) => {
+          const mark = make("span", className, text);
+          mark.style.left = `${100 * at / width}%`;
+          return mark;
+        }),
+        make("span", "lab-axis-end", `${whole(width)} s`),
+      );
+      const legend = [...this.lines].map(([label, { className }]) => [label, `lab-line ${className}`]);
+      const limits = this.limits.map(([label, limit]) => [`${label} ${this.format(limit)}`, "lab-limit"]);
+      this.caption.replaceChildren(make("b", "", this.name), ...[...legend, ...limits].map(([label, className]) => {
+        const key = make("span", "lab-key");
+        const sample = this.shape("svg", "", { viewBox: "0 0 24 8", "aria-hidden": "true" });
+        sample.append(this.shape("path", className, { d: "M0 4L24 4" }));
+        key.append(sample, label);
+        return key;
+      }));
+      this.svg.setAttribute("aria-label", `${this.name} up to ${this.format(most)}, over ${whole(width)} seconds`);
     }
   }
 
@@ -407,17 +573,22 @@
       panel.hello(data);
       showRuns();
     },
-    status: ({ scenario, html }) => fill(`.lab-status[data-lab-scenario="${CSS.escape(scenario)}"]`, html),
+    status({ scenario, html }) {
+      fill(`.lab-status[data-lab-scenario="${CSS.escape(scenario)}"]`, html);
+      unfoldMeasured();
+    },
     progress: ({ html }) => fill(".lab-progress", html),
     line: (data) => panel.line(data),
     over: (data) => panel.over(data),
-    output: ({ text, stream }) => panel.output(text, stream),
+    output: ({ text }) => panel.output(text),
     ended(data) {
       running = null;
       panel.finished(data);
       showRuns();
     },
     reload({ book: now, pages, error }) {
+      // The last of what is told to who joins.
+      panel.replays = false;
       showBuildError(error);
       const path = decodeURIComponent(location.pathname).replace(/^\/|\/$/g, "") || "index.html";
       // No pages: where things stand. Another book then means a change that this page has missed.
@@ -439,6 +610,15 @@
       element.innerHTML = html;
       filled.set(element, html);
       if (focus >= 0) element.querySelectorAll("a, button, summary")[focus]?.focus();
+    }
+  }
+
+  // What others measured is folded where it would answer a question that the page asks before; who has a run has the answer.
+  function unfoldMeasured() {
+    if (!document.querySelector(".lab-status .lab-verdict")) return;
+    for (const measured of document.querySelectorAll("details.lab-measured:not([data-lab-unfolded])")) {
+      measured.dataset.labUnfolded = "";
+      measured.open = true;
     }
   }
 
@@ -474,12 +654,26 @@
     scroller.scrollTop = state.top;
   }
 
+  // Paper can't be unfolded.
+  let unfolded = [];
+  window.addEventListener("beforeprint", () => {
+    unfolded = hints().filter((hint) => !hint.open);
+    unfolded.forEach((hint) => { hint.open = true; });
+  });
+  window.addEventListener("afterprint", () => {
+    unfolded.forEach((hint) => { hint.open = false; });
+    unfolded = [];
+  });
+
   // ---- The connection ----
   let connection = null;
   let failures = 0;
   let retry = 0;
   let told = null;
   let unwelcome = null;
+
+  // The server's words for an error, which begin as errors do.
+  const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1).trim()}${/[.!?]\s*$/.test(text) ? "" : "."}`;
 
   // Not an EventSource: that one sends no header, and can't tell "not for you" from "not there".
   async function follow() {
@@ -500,8 +694,9 @@
         session.forget(shown);
         return follow();
       }
-      if (response.status === 403) return lost(unwelcome ?? (await response.text()).trim(), 30_000);
+      if (response.status === 403) return lost(sentence(unwelcome ?? await response.text()), 30_000);
       if (!response.ok) throw new Error(response.statusText);
+      panel.replays = true;
       await read(response.body.pipeThrough(new TextDecoderStream()).getReader());
     } catch {
       /* gone; try again */

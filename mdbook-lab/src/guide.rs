@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use lab_record::Reports;
+use lab_record::{Reports, RunId};
 use mdbook_driver::{
     MDBook,
     config::{Config, HtmlConfig},
@@ -150,6 +150,26 @@ impl Guide {
     pub fn progress_html(&self) -> String {
         let ways = Ways::served(&self.options);
         status::progress(&self.options, &self.reports, &ways).into_string()
+    }
+
+    /// The ways to all that is to be read of a run that has ended.
+    pub fn links_html(&self, scenario: &str, run: &RunId) -> String {
+        let ways = Ways::served(&self.options);
+        status::links_of(&self.reports, scenario, run, &ways).into_string()
+    }
+
+    /// A report with links to the pages of the steps that it is about.
+    pub fn lead_back(&self, report: &str) -> String {
+        if !report.contains(page::SLOT_OF_GUIDE) {
+            return report.to_owned();
+        }
+        let steps = (1..).zip(&self.options.steps);
+        steps.fold(report.to_owned(), |report, (number, step)| {
+            report.replace(
+                &page::slot_of_guide(&step.scenario),
+                &status::way_back(number, step, &Ways::served(&self.options)).into_string(),
+            )
+        })
     }
 
     /// A built page with what the runs say now, so that it is true without JavaScript, too.

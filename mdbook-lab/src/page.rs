@@ -175,6 +175,14 @@ pub(crate) fn slot_of_progress() -> String {
     "<div class=\"lab-progress\"></div>".to_owned()
 }
 
+/// What every place begins with that a report keeps for the guide.
+pub(crate) const SLOT_OF_GUIDE: &str = "<span class=\"guide\"";
+
+/// The place in a report for the link to a step. The driver writes it.
+pub(crate) fn slot_of_guide(scenario: &str) -> String {
+    format!("{SLOT_OF_GUIDE} data-lab-guide=\"{scenario}\"></span>")
+}
+
 fn action(ask: Ask) -> Option<Action> {
     match ask {
         Ask::Command(target) => Some(Action::Make(target)),

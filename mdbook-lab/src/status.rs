@@ -2,8 +2,9 @@
 
 use std::path::PathBuf;
 
-use lab_record::{Brief, Outcome, Reports, Run, baseline};
+use lab_record::{Brief, Others, Outcome, Reports, Run, RunId};
 use maud::{Markup, html};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::options::{Options, Step};
 
@@ -40,8 +41,13 @@ impl Ways {
 /// The latest run of a step's scenario with the participant's code.
 pub(crate) struct Latest {
     run: Run,
-    /// The page that compares it with where the participant began, relative to the reports.
-    comparison: Option<String>,
+    compared: Vec<Compared>,
+}
+
+/// A page that compares a run with another, relative to the reports.
+struct Compared {
+    with: &'static str,
+    page: String,
 }
 
 impl Latest {
@@ -51,8 +57,8 @@ impl Latest {
             .briefs(scenario)
             .filter(is_told)
             .find_map(|brief| reports.run(scenario, &brief.run_id).ok())?;
-        let comparison = comparison(reports, &run);
-        Some(Self { run, comparison })
+        let compared = compared(reports, &run);
+        Some(Self { run, compared })
     }
 
     fn report(&self) -> String {
@@ -80,19 +86,54 @@ impl Latest {
     }
 }
 
-/// The comparison of the baseline with this run, if the driver has made one. There may be others, by hand.
-fn comparison(reports: &Reports, run: &Run) -> Option<String> {
+/// The comparisons of this run that the driver has made. There may be others, by hand.
+fn compared(reports: &Reports, run: &Run) -> Vec<Compared> {
     let end = format!("--{}.html", run.run_id);
-    let compared: Vec<Run> = std::fs::read_dir(reports.root().join("compare"))
-        .ok()?
+    let pages = std::fs::read_dir(reports.root().join("compare"));
+    let runs: Vec<Run> = pages
+        .into_iter()
+        .flatten()
         .filter_map(|page| {
             let page = page.ok()?.file_name().into_string().ok()?;
             let other = page.strip_suffix(&end)?.parse().ok()?;
             reports.run(&run.scenario.name, &other).ok()
         })
         .collect();
-    let began = baseline(&compared, run)?;
-    Some(format!("compare/{}{end}", began.run_id))
+    let Others {
+        began, previous, ..
+    } = Others::among(&runs, run);
+    let named = [
+        ("Compared with where you began", began),
+        ("Compared with the run before", previous),
+    ];
+    let there = named
+        .into_iter()
+        .filter_map(|(with, other)| Some((with, other?)));
+    there
+        .map(|(with, other)| Compared {
+            with,
+            page: format!("compare/{}{end}", other.run_id),
+        })
+        .collect()
+}
+
+/// The ways from a run to all that is to be read of it.
+fn links(report: &str, compared: &[Compared], ways: &Ways) -> Markup {
+    html! {
+        (link(ways, "Report", report))
+        @for Compared { with, page } in compared { " · " (link(ways, with, page)) }
+        " · " (link(ways, "All runs", "index.html"))
+    }
+}
+
+/// The same of a run that has just ended.
+pub(crate) fn links_of(reports: &Reports, scenario: &str, run: &RunId, ways: &Ways) -> Markup {
+    let compared = reports
+        .run(scenario, run)
+        .map(|run| compared(reports, &run))
+        .unwrap_or_default();
+    let folder = utf8_percent_encode(scenario, NON_ALPHANUMERIC);
+    links(&format!("{folder}/{run}/report.html"), &compared, ways)
 }
 
 /// What goes into a page's `.lab-status`.
@@ -116,14 +157,13 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
         @if verdict.outcome.judges() && let Some((title, seen, limit)) = latest.headline() {
             p { (title) ": " strong { (seen) } ", limit " (limit) "." }
         }
-        p {
-            (link(ways, "Report", &latest.report()))
-            @if let Some(comparison) = &latest.comparison {
-                " · " (link(ways, "Compared with where you began", comparison))
-            }
-            " · " (link(ways, "All runs", "index.html"))
-        }
+        p { (links(&latest.report(), &latest.compared, ways)) }
     }
+}
+
+/// What leads from a report to the page of its step.
+pub(crate) fn way_back(number: usize, step: &Step, ways: &Ways) -> Markup {
+    html! { a.guide href={ (ways.pages) (step.page()) } { "Step " (number) " in the guide" } }
 }
 
 /// A link into the reports, or the path of the file where no link would work.

@@ -1,26 +1,54 @@
-//! Which of two runs was before and which is after: what a run is compared with when nobody says otherwise.
+//! What a run is compared with when nobody says otherwise: where everybody began, and the run before.
 
-use crate::{Run, Scenario};
+use crate::{Run, Scenario, Validity};
 
-/// The run that `run` is compared with: of the older ones of the same scenario text and
-/// platform that say something of the service the oldest with the starter's text, for that is where everybody began;
-/// without such a run the oldest. A run that says nothing itself, or ended early, is compared with none.
-pub fn baseline<'a>(runs: impl IntoIterator<Item = &'a Run>, run: &Run) -> Option<&'a Run> {
-    // Older data does not say which text it is, except by the code that was asked for.
-    let edited = |other: &Run| !(other.starter || other.code == "starter");
-    candidates(runs, run)
-        .filter(|other| other.scenario.is_same(&run.scenario))
-        .min_by_key(|other| (edited(other), &other.run_id))
+/// The runs that `run` is compared with. All are older, of the same scenario text and platform, and say something of
+/// the service over its whole length; a run that doesn't, as one that was cancelled or is INVALID, is compared with
+/// none.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Others<'a> {
+    /// Where everybody began: the newest run of the starter's text, a VALID one if there is any. What somebody tried
+    /// since is never taken for it.
+    pub began: Option<&'a Run>,
+    /// The newest run of the same code, where it is another than that: the one that the last edit changed.
+    pub previous: Option<&'a Run>,
+    /// Where neither is there because the scenario was changed: the newest run of its text before.
+    pub changed_since: Option<&'a Run>,
 }
 
-/// The newest run that `run` might be compared with, had its scenario not been changed since; none where there is a
-/// [`baseline`].
-pub fn changed_since<'a>(runs: impl IntoIterator<Item = &'a Run>, run: &Run) -> Option<&'a Run> {
-    let candidates: Vec<&Run> = candidates(runs, run).collect();
-    if baseline(candidates.iter().copied(), run).is_some() {
-        return None;
+impl<'a> Others<'a> {
+    /// Those among `runs`.
+    pub fn among(runs: impl IntoIterator<Item = &'a Run>, run: &Run) -> Self {
+        let (same, changed): (Vec<&Run>, Vec<&Run>) =
+            candidates(runs, run).partition(|other| other.scenario.is_same(&run.scenario));
+        let began = same
+            .iter()
+            .copied()
+            .filter(|other| other.has_starter_text())
+            .max_by_key(|other| {
+                let is_valid = other.self_check.validity == Validity::Valid;
+                (is_valid, &other.run_id)
+            });
+        let previous = same
+            .iter()
+            .copied()
+            .filter(|other| other.code == run.code)
+            .max_by_key(|other| &other.run_id);
+        let is_began = |other: &Run| began.is_some_and(|began| began.run_id == other.run_id);
+        Self {
+            began,
+            previous: previous.filter(|previous| !is_began(previous)),
+            changed_since: changed
+                .into_iter()
+                .filter(|_| began.is_none() && previous.is_none())
+                .max_by_key(|other| &other.run_id),
+        }
     }
-    candidates.into_iter().max_by_key(|other| &other.run_id)
+
+    /// Those that there are, where one began first.
+    pub fn iter(&self) -> impl Iterator<Item = &'a Run> + use<'a> {
+        [self.began, self.previous].into_iter().flatten()
+    }
 }
 
 /// The older runs of a scenario of that name, on that platform, that say something of the service.
@@ -33,6 +61,14 @@ fn candidates<'a>(
     runs.into_iter()
         .filter(|_| run.is_comparable())
         .filter(move |other| alike(other) && other.is_comparable() && other.run_id < run.run_id)
+}
+
+impl Run {
+    /// True where the text that the workshop begins with ran. Older data does not say which text it is, except by the
+    /// code that was asked for.
+    pub fn has_starter_text(&self) -> bool {
+        self.starter || self.code == "starter"
+    }
 }
 
 impl Scenario {

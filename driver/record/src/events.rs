@@ -1,8 +1,10 @@
 //! The run as it goes: the lines of `events.jsonl`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Outcome, RunId, Validity};
+use crate::{Event, Outcome, Phase, RunId, Validity};
 
 /// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +22,15 @@ pub enum Line {
         /// How long the load will last, seconds.
         planned_s: f64,
     },
+    /// The second line: what will happen, and by what it is judged. None in a journal from before this was said.
+    Planned {
+        /// The stretches of the run, in order.
+        phases: Vec<Phase>,
+        /// The request classes.
+        classes: Vec<PlannedClass>,
+        /// True where the number of replicas may change.
+        scales: bool,
+    },
     /// How it stands, a few times a second.
     Tick(Tick),
     /// Something happened.
@@ -36,6 +47,18 @@ pub enum Line {
     },
 }
 
+/// A request class, as far as it takes to follow a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct PlannedClass {
+    /// Its name.
+    pub name: String,
+    /// True for traffic that has no part in the fault and should feel nothing.
+    pub bystander: bool,
+    /// Latency objective, milliseconds.
+    pub slo_ms: f64,
+}
+
 /// How a run stands at one moment. Rates and latency are of the second before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -46,12 +69,20 @@ pub struct Tick {
     pub phase: String,
     /// Requests offered, req/s.
     pub offered_per_s: f64,
-    /// Requests that went well, req/s.
+    /// Requests that were answered as wished, req/s.
     pub ok_per_s: f64,
+    /// Requests that were refused as is right, req/s. In a journal from before these were told apart they are among
+    /// the `ok`.
+    #[serde(default)]
+    pub refused_per_s: f64,
     /// Requests that failed, timed out or were dropped, req/s.
     pub failed_per_s: f64,
-    /// 95th percentile of the latency of what was answered, milliseconds; none where nothing was.
+    /// 95th percentile of the latency of all classes together, right refusals apart, milliseconds; none where nothing
+    /// ended.
     pub p95_ms: Option<f64>,
+    /// The same of each class; one of which nothing ended is not there.
+    #[serde(default)]
+    pub p95_ms_by_class: BTreeMap<String, f64>,
     /// Sent and not answered yet.
     pub in_flight: u64,
     /// Replicas of the api that are ready.

@@ -18,10 +18,10 @@ mod run;
 #[cfg(test)]
 mod schema;
 
-pub use baseline::{baseline, changed_since};
+pub use baseline::Others;
 pub use brief::Brief;
 pub use cause::Cause;
-pub use events::{EventKind, Line, Tick};
+pub use events::{EventKind, Line, PlannedClass, Tick};
 pub use finite::{Finite, NotFinite, Points};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};

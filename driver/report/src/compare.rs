@@ -126,6 +126,23 @@ impl Comparison {
             sources: source::diffs(&a.sources, &b.sources),
         }
     }
+
+    /// The same, where `b` began with the text of `began`: what an earlier edit changed is no news here, and is not what
+    /// everybody has either.
+    #[must_use]
+    pub fn beside(mut self, b: &Run, began: Option<&Run>) -> Self {
+        let text = |run: &Run, path: &str| {
+            let mut files = run.sources.iter();
+            files
+                .find(|file| file.path == path)
+                .map(|file| file.text.clone())
+        };
+        for source in &mut self.sources {
+            source.differs_from_start =
+                began.is_some_and(|began| text(began, &source.path) != text(b, &source.path));
+        }
+        self
+    }
 }
 
 impl Side {

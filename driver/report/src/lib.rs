@@ -10,6 +10,6 @@ pub mod sample;
 pub mod words;
 
 pub use pages::{
-    Bench, Compared, Row, WriteError, group_line, run_folder, write_baseline_comparison,
-    write_comparison, write_data, write_groups, write_index, write_run,
+    Bench, Compared, Row, WITH_BEGAN, WITH_PREVIOUS, WriteError, group_line, run_folder, runs,
+    write_comparison, write_comparisons, write_data, write_groups, write_index, write_run,
 };

@@ -15,6 +15,7 @@ const FAULT: std::ops::Range<f64> = 20.0..45.0;
 pub fn failing() -> Run {
     let source = include_str!("sample/before.txt");
     let mut run = run("20261123T151302Z-4f2a", "mine", source);
+    run.starter = true;
     run.classes = vec![
         class(
             "quote",

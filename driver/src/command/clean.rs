@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
-use lab_record::{Entry, Reports, Run, RunId, baseline};
+use lab_record::{Others, Reports, Run, RunId};
 use lab_say::say;
 
 use super::{Ended, Place};
@@ -29,20 +29,16 @@ pub(super) fn clean_reports(root: &Path, options: &Options) -> Result<Ended> {
     let reports = options.place.reports(root);
     // A run that is going on must find the one that it is compared with.
     let _lock = RunLock::acquire(root, "clean-reports")?;
-    let runs: Vec<Run> = reports
-        .entries()
-        .into_iter()
-        .filter_map(|entry| match entry {
-            Entry::Run(run) => Some(*run),
-            Entry::Unreadable { .. } => None,
-        })
-        .collect();
+    let runs = lab_report::runs(&reports);
     finish_removing(&reports)?;
     let old = old(&runs, options.keep as usize);
     let removed = old
         .iter()
         .map(|run| remove(&reports, run))
         .sum::<Result<usize>>()?;
+    if removed > 0 {
+        link_again(&reports, options.keep as usize)?;
+    }
     // Whether or not anything was removed now: an earlier time may have been ended before it came to this.
     if reports.root().is_dir() {
         lab_report::write_index(&reports)?;
@@ -55,24 +51,39 @@ pub(super) fn clean_reports(root: &Path, options: &Options) -> Result<Ended> {
     Ok(Ended::Well)
 }
 
-/// The runs that are neither among the newest `keep` of their scenario nor what another is compared with. `runs`
+/// The runs that are neither among the newest `keep` of their scenario nor what one of these is compared with. `runs`
 /// are oldest first.
 fn old(runs: &[Run], keep: usize) -> Vec<&Run> {
-    let baselines: BTreeSet<&RunId> = runs
-        .iter()
-        .filter_map(|run| baseline(runs, run))
+    let (new, old): (Vec<_>, Vec<_>) = (0..runs.len()).partition(|at| is_new(runs, *at, keep));
+    let compared: BTreeSet<&RunId> = new
+        .into_iter()
+        .flat_map(|at| Others::among(runs, &runs[at]).iter())
         .map(|run| &run.run_id)
         .collect();
-    let is_new = |at: usize| {
-        let later = runs[at + 1..].iter();
-        let of_scenario = later.filter(|later| later.scenario.name == runs[at].scenario.name);
-        of_scenario.count() < keep
-    };
-    let numbered = runs.iter().enumerate();
-    numbered
-        .filter(|(at, run)| !is_new(*at) && !baselines.contains(&run.run_id))
-        .map(|(_, run)| run)
+    old.into_iter()
+        .map(|at| &runs[at])
+        .filter(|run| !compared.contains(&run.run_id))
         .collect()
+}
+
+/// Whether a run is one of the newest `keep` of its scenario.
+fn is_new(runs: &[Run], at: usize, keep: usize) -> bool {
+    let later = runs[at + 1..].iter();
+    let of_scenario = later.filter(|later| later.scenario.name == runs[at].scenario.name);
+    of_scenario.count() < keep
+}
+
+/// Makes the reports again that stay only for the sake of newer ones: what they were compared with may be gone.
+fn link_again(reports: &Reports, keep: usize) -> Result<()> {
+    let runs = lab_report::runs(reports);
+    for (at, run) in runs.iter().enumerate() {
+        if !is_new(&runs, at, keep) {
+            let others = Others::among(&runs, run);
+            lab_report::write_comparisons(reports, run, &others)?;
+            lab_report::write_run(reports, run, &others)?;
+        }
+    }
+    Ok(())
 }
 
 /// What a folder is called while it is removed: no longer like a run, so that nobody finds half of one.
@@ -149,6 +160,7 @@ mod tests {
     fn run(scenario: &str, second: u8, outcome: Outcome) -> Run {
         let mut run = sample::failing();
         run.scenario.name = scenario.to_owned();
+        run.starter = false;
         run.run_id = format!("20261125T1200{second:02}Z-0001").parse().unwrap();
         run.verdict.outcome = outcome;
         run
@@ -160,8 +172,8 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_of_each_scenario_and_the_baseline_stay() {
-        let runs = [
+    fn the_newest_of_each_scenario_and_what_they_are_compared_with_stay() {
+        let mut runs = [
             run("tx", 1, Outcome::Invalid),
             run("tx", 2, Outcome::Fail),
             run("timeouts", 3, Outcome::Fail),
@@ -169,8 +181,9 @@ mod tests {
             run("tx", 5, Outcome::Pass),
             run("tx", 6, Outcome::Pass),
         ];
-        assert_eq!(seconds(&old(&runs, 2)), ["01", "04"]);
-        assert_eq!(seconds(&old(&runs, 1)), ["01", "04", "05"]);
+        runs[1].starter = true;
+        assert_eq!(seconds(&old(&runs, 2)), ["01"]);
+        assert_eq!(seconds(&old(&runs, 1)), ["01", "04"]);
         assert!(old(&runs, 6).is_empty());
     }
 
@@ -180,12 +193,13 @@ mod tests {
         let reports = Reports::at(root.path().join("reports"));
         let path = |name: &str| reports.root().join(name);
         let put = |name: &str| lab_record::file::replace(&path(name), b"{}").unwrap();
-        let runs: Vec<Run> = (1..=5)
+        let mut runs: Vec<Run> = (1..=5)
             .map(|second| run("tx", second, Outcome::Fail))
             .collect();
+        runs[0].starter = true;
         for run in &runs {
             lab_report::write_data(&reports, run).unwrap();
-            lab_report::write_baseline_comparison(&reports, run).unwrap();
+            lab_report::write_comparisons(&reports, run, &Others::among(&runs, run)).unwrap();
         }
         // A run of a later version, one without data, somebody's notes, and a run that is kept elsewhere.
         put("tx/20261125T120000Z-0002/data.json");
@@ -203,6 +217,7 @@ mod tests {
         for run in old(&runs, 1) {
             remove(&reports, run).unwrap();
         }
+        link_again(&reports, 1).unwrap();
         let left = |folder: &str| {
             let entries = fs::read_dir(path(folder)).unwrap();
             let mut names: Vec<String> = entries
@@ -214,13 +229,16 @@ mod tests {
         assert_eq!(
             left("tx"),
             "20261125T120000Z-0002 20261125T120000Z-0003 20261125T120001Z-0001 20261125T120003Z-0001 \
-             20261125T120005Z-0001 mine.removed notes"
+             20261125T120004Z-0001 20261125T120005Z-0001 mine.removed notes"
         );
         assert!(elsewhere.join("data.json").is_file());
         assert_eq!(
             left("compare"),
             "20261125T120001Z-0001--20261125T120003Z-0001.html \
-             20261125T120001Z-0001--20261125T120005Z-0001.html notes.html"
+             20261125T120001Z-0001--20261125T120004Z-0001.html \
+             20261125T120001Z-0001--20261125T120005Z-0001.html \
+             20261125T120003Z-0001--20261125T120004Z-0001.html \
+             20261125T120004Z-0001--20261125T120005Z-0001.html notes.html"
         );
     }
 }

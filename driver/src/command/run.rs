@@ -27,7 +27,7 @@ use crate::{
     scenario::{Scenario, built_in},
     score::watchable,
 };
-use lab_report::Compared;
+use lab_report::{Compared, WITH_BEGAN, WITH_PREVIOUS};
 
 /// What to run.
 #[derive(Debug, Args)]
@@ -245,12 +245,18 @@ pub(super) fn show(ran: &Ran) {
     if let Some(report) = &ran.left.report {
         say!("  report   {}", report.display());
     }
-    match &ran.left.comparison {
-        Compared::Page(page) => say!("  compare  {}", page.display()),
-        Compared::ScenarioChanged(run) => {
-            say!("  compare  with nothing: the scenario changed since {run}");
+    let Compared {
+        began,
+        previous,
+        changed_since,
+    } = &ran.left.compared;
+    for (with, page) in [(WITH_BEGAN, began), (WITH_PREVIOUS, previous)] {
+        if let Some(page) = page {
+            say!("  compare  {with}: {}", page.display());
         }
-        Compared::Nothing => {}
+    }
+    if let Some(run) = changed_since {
+        say!("  compare  with nothing: the scenario changed since {run}");
     }
 }
 

@@ -430,7 +430,7 @@ full = "1000000"
             }
             prop_assert_eq!(again.checks[0].value.is_some(), run.checks[0].value.is_some());
             prop_assert_eq!(again.pauses.len(), run.pauses.len());
-            lab_report::write_run(&reports, &again).unwrap();
+            lab_report::write_run(&reports, &again, &lab_record::Others::default()).unwrap();
         }
     }
 

@@ -294,6 +294,16 @@ pub struct Decision {
     pub desired: u32,
     /// What was decided and why, for people.
     pub sentence: String,
+    /// What is told of it while the run goes, where the sentence names the missing piece of a manifest: who watches is
+    /// to find that.
+    pub meanwhile: Option<String>,
+}
+
+/// What is told of an autoscaler that can't compute, for want of what `sentence` names, until the run is over.
+pub(crate) fn unexplained(desired: u32) -> String {
+    format!(
+        "autoscaler: {desired} as before; it can't compute the use (FailedGetResourceMetric), and why is told after the run"
+    )
 }
 
 /// A running stack. The channels can be moved out; the stack lives as long as [`Stack::control`].

@@ -20,7 +20,7 @@ use crate::{
     scenario::{Setting, Settings},
 };
 use lab_autoscale::hpa::{
-    Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage,
+    self, Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage,
 };
 use lab_autoscale::manifest::{ApiDeployment, ManifestFile};
 
@@ -150,7 +150,12 @@ pub(super) fn spawn(
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
-            let (desired, reason) = controller.tick(current).await;
+            let hpa::Decision {
+                desired,
+                reason,
+                gives_away,
+                ..
+            } = controller.tick(current).await;
             let kind = without_numbers(&reason);
             if desired != current || kind != told {
                 let sentence = if desired == current {
@@ -158,8 +163,13 @@ pub(super) fn spawn(
                 } else {
                     format!("autoscaler: {current} → {desired} replicas; {reason}")
                 };
+                let meanwhile = gives_away.then(|| platform::unexplained(desired));
                 // Nobody listens any more when the run is over.
-                let _ = decisions.send(Decision { desired, sentence });
+                let _ = decisions.send(Decision {
+                    desired,
+                    sentence,
+                    meanwhile,
+                });
             }
             told = kind;
             current = desired;
@@ -200,15 +210,16 @@ impl Controller {
         }
     }
 
-    async fn tick(&mut self, current: u32) -> (u32, String) {
+    async fn tick(&mut self, current: u32) -> hpa::Decision {
         let replicas = self.replicas.borrow().clone();
         let mut pods = Vec::with_capacity(replicas.len());
         for replica in &replicas {
             let usage = self.usage(replica).await;
             pods.push(self.pod(replica, usage));
         }
-        let decision = self.autoscaler.tick(self.epoch.elapsed(), current, &pods);
-        (decision.desired.min(MAX_REPLICAS), decision.reason)
+        let mut decision = self.autoscaler.tick(self.epoch.elapsed(), current, &pods);
+        decision.desired = decision.desired.min(MAX_REPLICAS);
+        decision
     }
 
     /// Mean CPU use since the last tick; none in a replica's first.

@@ -69,6 +69,8 @@ pub(super) struct Course<'a> {
     pub(super) journal: Journal,
     pub(super) terminal: &'a mut Terminal,
     pub(super) interrupt: &'a CancellationToken,
+    /// What an autoscaler said that would have told the answer, for the end.
+    pub(super) withheld: Vec<String>,
     /// When the api is to be killed, in the phase that has begun.
     pub(super) crash_at: Option<Duration>,
     /// Where the run is to end once a check can't hold any more.
@@ -128,6 +130,10 @@ impl Course<'_> {
     /// not pass any more.
     pub(super) fn close(&mut self, end: &End) -> Result<(Option<String>, bool, Option<Early>)> {
         self.terminal.end_phase();
+        for sentence in std::mem::take(&mut self.withheld) {
+            self.terminal.note(&sentence);
+            self.event(EventKind::Scaling, &sentence)?;
+        }
         let (kind, text) = match end {
             End::Done(Sent { broken: None, .. }) => return Ok((None, false, None)),
             End::Broken(reason)
@@ -171,8 +177,12 @@ impl Course<'_> {
     fn scale(&mut self, decision: &Decision) -> Result<()> {
         self.stack.control.scale_api(decision.desired);
         self.asked_for.send_replace(decision.desired);
-        self.terminal.note(&decision.sentence);
-        self.event(EventKind::Scaling, &decision.sentence)
+        let told = decision.meanwhile.as_ref().unwrap_or(&decision.sentence);
+        if decision.meanwhile.is_some() && !self.withheld.contains(&decision.sentence) {
+            self.withheld.push(decision.sentence.clone());
+        }
+        self.terminal.note(told);
+        self.event(EventKind::Scaling, told)
     }
 
     fn tick(&mut self) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use lab_record::{Reports, Run};
+use lab_record::{Others, Reports, Run};
 
 use super::{Ran, journal::Journal};
 
@@ -13,7 +13,7 @@ pub struct Left {
     /// The run's page.
     pub report: Option<PathBuf>,
     /// What it was compared with.
-    pub comparison: lab_report::Compared,
+    pub compared: lab_report::Compared,
     /// What went wrong first: a full disk, a stack that did not stop in order.
     complaint: Option<anyhow::Error>,
 }
@@ -25,9 +25,12 @@ impl Left {
             return;
         }
         self.note(journal.finish(run));
-        self.report = self.note(lab_report::write_run(reports, run));
-        let comparison = lab_report::write_baseline_comparison(reports, run);
-        self.comparison = self.note(comparison).unwrap_or_default();
+        let runs = lab_report::runs(reports);
+        let others = Others::among(&runs, run);
+        let compared = lab_report::write_comparisons(reports, run, &others);
+        self.compared = self.note(compared).unwrap_or_default();
+        // After what it links to: who finds it finds all of it.
+        self.report = self.note(lab_report::write_run(reports, run, &others));
         self.note(lab_report::write_index(reports));
     }
 

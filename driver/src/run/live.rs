@@ -1,6 +1,10 @@
 //! How the run stands right now: the last second of finished requests.
 
-use std::{collections::VecDeque, iter::Peekable, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    iter::Peekable,
+    time::Duration,
+};
 
 use lab_load::{
     Plan, Sample,
@@ -16,8 +20,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// Keeps what a [`Tick`] needs.
 #[derive(Debug)]
 pub(super) struct Live {
-    expectations: Vec<Expectation>,
-    timeouts: Vec<Duration>,
+    classes: Vec<Known>,
     phases: Vec<(String, Duration)>,
     /// Intended sends until now, and until the window begins.
     offered: Offered,
@@ -27,11 +30,28 @@ pub(super) struct Live {
     finished: u64,
 }
 
+/// What it takes to judge a request of a class.
+#[derive(Debug)]
+struct Known {
+    name: String,
+    expectation: Expectation,
+    timeout: Duration,
+}
+
+impl Known {
+    fn of(class: &Class) -> Self {
+        Self {
+            name: class.name.clone(),
+            expectation: class.expectation(),
+            timeout: class.timeout,
+        }
+    }
+}
+
 impl Live {
     pub(super) fn new(scenario: &Scenario, plan: &Plan) -> Self {
         Self {
-            expectations: scenario.classes.iter().map(Class::expectation).collect(),
-            timeouts: scenario.classes.iter().map(|class| class.timeout).collect(),
+            classes: scenario.classes.iter().map(Known::of).collect(),
             phases: scenario
                 .spans()
                 .map(|(phase, _, end)| (phase.name.clone(), end))
@@ -68,11 +88,12 @@ impl Live {
             self.offered_before.until(start)
         };
         let per_second = |count: usize| count as f64 / seconds;
-        let ok = self
-            .recent
-            .iter()
-            .filter(|sample| self.went_well(sample))
-            .count();
+        let ended = |fate: Fate| {
+            let of_fate = |sample: &&Sample| self.fate(sample) == fate;
+            self.recent.iter().filter(of_fate).count()
+        };
+        // As the report counts them: a right refusal is neither an answer nor a failure.
+        let (ok, refused) = (ended(Fate::Ok), ended(Fate::Expected));
         let phase = self
             .phases
             .iter()
@@ -83,24 +104,36 @@ impl Live {
             phase: phase.map_or(String::new(), |(name, _)| name.clone()),
             offered_per_s: per_second(offered - before),
             ok_per_s: per_second(ok),
-            failed_per_s: per_second(self.recent.len() - ok),
-            p95_ms: self.p95_ms(),
+            refused_per_s: per_second(refused),
+            failed_per_s: per_second(self.recent.len() - ok - refused),
+            p95_ms: self.p95_ms(|_| true),
+            p95_ms_by_class: self.p95_ms_by_class(),
             in_flight: (offered as u64).saturating_sub(self.finished),
             replicas: replicas as u32,
         }
     }
 
-    fn went_well(&self, sample: &Sample) -> bool {
-        let expectation = &self.expectations[usize::from(sample.class)];
-        matches!(expectation.fate(sample.end), Fate::Ok | Fate::Expected)
+    fn fate(&self, sample: &Sample) -> Fate {
+        let class = &self.classes[usize::from(sample.class)];
+        class.expectation.fate(sample.end)
     }
 
-    /// Of all that finished in the window, right refusals apart; a failure is no faster than giving up.
-    fn p95_ms(&self) -> Option<f64> {
-        let times = self.recent.iter().filter_map(|sample| {
-            let class = usize::from(sample.class);
-            let fate = self.expectations[class].fate(sample.end);
-            observed(sample.latency(), fate, self.timeouts[class])
+    fn p95_ms_by_class(&self) -> BTreeMap<String, f64> {
+        let classes = self.classes.iter().enumerate();
+        classes
+            .filter_map(|(index, class)| {
+                let p95 = self.p95_ms(|sample| usize::from(sample.class) == index)?;
+                Some((class.name.clone(), p95))
+            })
+            .collect()
+    }
+
+    /// Of those that ended in the window, right refusals apart; a failure is no faster than giving up.
+    fn p95_ms(&self, of: impl Fn(&Sample) -> bool) -> Option<f64> {
+        let samples = self.recent.iter().filter(|sample| of(sample));
+        let times = samples.filter_map(|sample| {
+            let timeout = self.classes[usize::from(sample.class)].timeout;
+            observed(sample.latency(), self.fate(sample), timeout)
         });
         Some(times.collect::<Distribution>().percentile(95)?.ms)
     }
@@ -132,5 +165,49 @@ impl Offered {
             }
         }
         self.count
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_load::End;
+    use lab_record::RunId;
+
+    use super::{super::plan, *};
+    use crate::scenario::built_in;
+
+    #[test]
+    fn a_refusal_is_neither_an_answer_nor_a_failure_and_classes_are_told_apart() {
+        let scenario = built_in("timeouts").unwrap();
+        let id: RunId = "20261128T120000Z-0001".parse().unwrap();
+        let mut live = Live::new(&scenario, &plan::load(&scenario, &id).unwrap());
+        let mut end = |class: u16, millis: u64, end: End| {
+            let intended = Duration::from_millis(600);
+            live.add(Sample {
+                intended,
+                written: None,
+                first_byte: None,
+                done: intended + Duration::from_millis(millis),
+                key: 0,
+                class,
+                end,
+                attempt: 0,
+            });
+        };
+        for _ in 0..34 {
+            end(0, 20, End::Answered(200));
+        }
+        for _ in 0..6 {
+            end(0, 200, End::Answered(504));
+        }
+        end(0, 20, End::Answered(500));
+        end(1, 1, End::Answered(200));
+        let tick = live.tick(Duration::from_secs(1), 1);
+        let counted = [tick.ok_per_s, tick.refused_per_s, tick.failed_per_s];
+        assert_eq!(counted.map(|rate| rate.round() as u64), [35, 6, 1]);
+        let names: Vec<_> = scenario.classes.iter().map(|class| &class.name).collect();
+        let p95 = |class: usize| tick.p95_ms_by_class[names[class]];
+        assert!((p95(0) - 20.0).abs() < 1.0, "{tick:?}");
+        assert!((p95(1) - 1.0).abs() < 0.1, "{tick:?}");
     }
 }

@@ -180,6 +180,7 @@ fn begin_journal(
         code: order.code.to_string(),
         planned_s: order.scenario.duration().as_secs_f64(),
     })?;
+    journal.write(&outcome::planned(order.scenario))?;
     Ok(journal)
 }
 
@@ -261,8 +262,7 @@ async fn play(
     let mut journal = begin_journal(order, run_id, folder, terminal)?;
     let decided = stack.decisions.take();
     if let Some(manifests) = &manifests {
-        let own = decided.is_some();
-        tell_scaling(order, manifests, own, &mut journal, terminal)?;
+        tell_scaling(order, manifests, decided.is_some(), &mut journal, terminal)?;
     }
     sources.tell(&mut journal, terminal)?;
 
@@ -299,6 +299,7 @@ async fn play(
         journal,
         terminal,
         interrupt: order.interrupt,
+        withheld: Vec::new(),
         crash_at: None,
         watch,
     };

@@ -7,7 +7,8 @@ use lab_load::{
     summary::{self, Window, windows},
 };
 use lab_record::{
-    Finite, Outcome, Phase, Run, RunId, SCHEMA, SelfCheck, Series, Validity, Verdict,
+    Finite, Line, Outcome, Phase, PlannedClass, Run, RunId, SCHEMA, SelfCheck, Series, Validity,
+    Verdict,
 };
 
 use super::{Order, Played, course::Early};
@@ -141,6 +142,21 @@ fn patience(scenario: &Scenario) -> Duration {
     timeouts.min().unwrap_or(Duration::MAX)
 }
 
+/// What will happen, for who follows the run.
+pub(super) fn planned(scenario: &Scenario) -> Line {
+    let classes = scenario.classes.iter().map(|class| PlannedClass {
+        name: class.name.clone(),
+        bystander: class.bystander,
+        slo_ms: class.slo.as_secs_f64() * 1e3,
+    });
+    let api = scenario.services.api.as_ref();
+    Line::Planned {
+        phases: phases(scenario),
+        classes: classes.collect(),
+        scales: api.is_some_and(|api| api.autoscaled),
+    }
+}
+
 fn phases(scenario: &Scenario) -> Vec<Phase> {
     scenario
         .spans()
@@ -185,7 +201,11 @@ fn load_series(scenario: &Scenario, cells: &Cells, wall: Duration) -> Vec<Series
         .zip(&by_class)
         .map(|(class, windows)| Series {
             id: format!("p95:{}", class.name),
-            label: class.name.clone(),
+            label: if class.bystander {
+                format!("{} (bystander)", class.name)
+            } else {
+                class.name.clone()
+            },
             unit: "ms".to_owned(),
             chart: "Latency, p95 from the intended send".to_owned(),
             limit: Finite::new(class.slo.as_secs_f64() * 1e3)

@@ -112,11 +112,33 @@ impl Terminal {
 }
 
 fn summary(tick: &Tick) -> String {
-    let p95 = tick.p95_ms.map_or("–".to_owned(), milliseconds);
+    // Where a scenario calls no refusal right there is none to show.
+    let refused = if tick.refused_per_s > 0.0 {
+        format!("  refused {:>3.0}", tick.refused_per_s)
+    } else {
+        String::new()
+    };
     format!(
-        "{:>3.0} req/s  ok {:>3.0}  failed {:>3.0}  p95 {p95:>7}  in flight {}",
-        tick.offered_per_s, tick.ok_per_s, tick.failed_per_s, tick.in_flight
+        "{:>3.0} req/s  ok {:>3.0}{refused}  failed {:>3.0}  in flight {:>3}  p95 {}",
+        tick.offered_per_s,
+        tick.ok_per_s,
+        tick.failed_per_s,
+        tick.in_flight,
+        p95(tick)
     )
+}
+
+/// Of each class: one of a class that waits and one that doesn't together would be that of neither.
+fn p95(tick: &Tick) -> String {
+    let by_class = &tick.p95_ms_by_class;
+    let one = |(name, ms): (&String, &f64)| match by_class.len() {
+        1 => milliseconds(*ms),
+        _ => format!("{name} {}", milliseconds(*ms)),
+    };
+    if by_class.is_empty() {
+        return "–".to_owned();
+    }
+    by_class.iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 fn milliseconds(ms: f64) -> String {

@@ -448,6 +448,15 @@ fn figures_that_cannot_come_are_not_waited_for_and_the_last_reason_is_told() {
     ] {
         assert_eq!(said.matches(reason).count(), 1, "{reason}: {said}");
     }
+    // What a manifest lacks is for the reader to find: it is told when the run is over.
+    let at = |text: &str| said.find(text).unwrap_or_else(|| panic!("{text}: {said}"));
+    let told = [
+        "(FailedGetResourceMetric), and why is told after the run",
+        "\n  only ",
+        "no figure will come",
+        "no metrics returned matched known pods",
+    ];
+    assert!(told.map(at).is_sorted(), "{said}");
     cluster.is_clean(&[]);
 }
 

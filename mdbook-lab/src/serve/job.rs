@@ -15,6 +15,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process_group, test_kill_process_group};
 use tokio::{
     io::{AsyncBufReadExt, AsyncRead, BufReader},
+    net::unix::pipe,
     process::{Child, Command},
     sync::watch,
     task::JoinHandle,
@@ -22,7 +23,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::news::{self, Message, Newsroom, Stream};
+use super::news::{self, Message, Newsroom};
 use crate::Action;
 
 /// Between asking a command to end and making it.
@@ -83,11 +84,7 @@ impl Desk {
         if current.is_some() {
             return Err(StartError::Busy);
         }
-        let mut command = self.command(action);
-        let child = command.spawn().map_err(|why| StartError::Spawn {
-            program: command.as_std().get_program().display().to_string(),
-            why,
-        })?;
+        let (child, output) = self.spawn(action)?;
         let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let named = news::Command {
             id,
@@ -107,13 +104,14 @@ impl Desk {
         });
         let desk = Arc::clone(self);
         tokio::spawn(async move {
-            let code = desk.attend(id, child, group, &cancel).await;
+            let code = desk.attend(id, child, output, group, &cancel).await;
             // Under the lock: the next command is announced after the end of this one.
             let mut current = desk.lock();
             desk.news.tell(Message::Ended(news::Ended {
                 id: named.id,
                 action: named.action,
                 code,
+                cancelled: cancel.is_cancelled(),
             }));
             *current = None;
             drop(done);
@@ -150,6 +148,22 @@ impl Desk {
         }
     }
 
+    /// Starts the command of `action`. Both of its streams are one pipe: what it says comes in the order in which it was said.
+    fn spawn(&self, action: &Action) -> Result<(Child, pipe::Receiver), StartError> {
+        let mut command = self.command(action);
+        let started = io::pipe().and_then(|(output, input)| {
+            command.stdout(input.try_clone()?).stderr(input);
+            Ok((
+                command.spawn()?,
+                pipe::Receiver::from_owned_fd(output.into())?,
+            ))
+        });
+        started.map_err(|why| StartError::Spawn {
+            program: command.as_std().get_program().display().to_string(),
+            why,
+        })
+    }
+
     fn command(&self, action: &Action) -> Command {
         let mut command = match action {
             Action::Make(target) => {
@@ -166,8 +180,6 @@ impl Desk {
         command
             .current_dir(&self.root)
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             // Not ours, so that it can be interrupted with all that it starts.
             .process_group(0)
             // Reports are opened from the page, not by the driver.
@@ -186,19 +198,11 @@ impl Desk {
         &self,
         id: u64,
         mut child: Child,
+        output: pipe::Receiver,
         group: Option<Pid>,
         cancel: &CancellationToken,
     ) -> Option<i32> {
-        let readers = [
-            child
-                .stdout
-                .take()
-                .map(|out| self.read(id, Stream::Stdout, out)),
-            child
-                .stderr
-                .take()
-                .map(|err| self.read(id, Stream::Stderr, err)),
-        ];
+        let mut reader = self.read(id, output);
         let status = tokio::select! {
             status = child.wait() => status,
             () = cancel.cancelled() => interrupt(&mut child, group).await,
@@ -207,25 +211,18 @@ impl Desk {
         if let Some(job) = &mut *self.lock() {
             job.group = None;
         }
-        for mut reader in readers.into_iter().flatten() {
-            if timeout(LAST_WORDS, &mut reader).await.is_err() {
-                reader.abort();
-            }
+        if timeout(LAST_WORDS, &mut reader).await.is_err() {
+            reader.abort();
         }
         status.ok().as_ref().and_then(ExitStatus::code)
     }
 
-    fn read(
-        &self,
-        id: u64,
-        stream: Stream,
-        pipe: impl AsyncRead + Unpin + Send + 'static,
-    ) -> JoinHandle<()> {
+    fn read(&self, id: u64, pipe: pipe::Receiver) -> JoinHandle<()> {
         let news = Arc::clone(&self.news);
         tokio::spawn(async move {
             let mut lines = Lines::new(pipe);
             while let Some(text) = lines.next().await {
-                news.tell(Message::Output { id, stream, text });
+                news.tell(Message::Output { id, text });
             }
         })
     }

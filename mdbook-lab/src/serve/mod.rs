@@ -212,6 +212,7 @@ fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
     let reports = guide.reports().to_owned();
     let (stale, to_render) = mpsc::channel();
     let room = Arc::clone(news);
+    let of_runs = Arc::clone(&guide);
     thread::spawn(move || {
         while let Ok(()) = to_render.recv() {
             while to_render.try_recv().is_ok() {}
@@ -245,7 +246,12 @@ fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
                         line,
                     }),
                     News::Over { run_id, scenario } => {
-                        room.tell(Message::Over { run_id, scenario });
+                        let html = of_runs.links_html(&scenario, &run_id);
+                        room.tell(Message::Over {
+                            run_id,
+                            scenario,
+                            html,
+                        });
                         is_stale = true;
                     }
                     News::Changed => is_stale = true,

@@ -58,13 +58,13 @@ pub(crate) enum Message {
         run_id: RunId,
         /// Its scenario.
         scenario: String,
+        /// The ways to all that is to be read of it.
+        html: String,
     },
     /// A line that the command wrote.
     Output {
         /// The command's number.
         id: u64,
-        /// Which of its streams.
-        stream: Stream,
         /// The line, without its end.
         text: String,
     },
@@ -99,16 +99,8 @@ pub(crate) struct Ended {
     pub(crate) action: String,
     /// Its exit code; none where a signal ended it.
     pub(crate) code: Option<i32>,
-}
-
-/// One of the two streams of a command.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum Stream {
-    /// Standard output.
-    Stdout,
-    /// Standard error.
-    Stderr,
+    /// True where somebody asked for its end: no code says more then.
+    pub(crate) cancelled: bool,
 }
 
 impl Message {
@@ -222,6 +214,11 @@ impl Present {
             Message::Line { line, .. } => {
                 if matches!(line, Line::Started { .. }) {
                     self.lines.clear();
+                    if self.running.is_none() {
+                        // A run from elsewhere: what a page's last command said is not of it.
+                        self.output.clear();
+                        self.last = None;
+                    }
                 }
                 self.lines.push(message.clone());
             }
@@ -292,7 +289,6 @@ mod tests {
     fn output(text: &str) -> Message {
         Message::Output {
             id: 1,
-            stream: Stream::Stdout,
             text: text.to_owned(),
         }
     }
@@ -315,6 +311,35 @@ mod tests {
         room.tell(output("hello"));
         let present = room.join().unwrap().present;
         assert_eq!(present, [hello, status("new"), output("hello")]);
+    }
+
+    #[test]
+    fn what_a_command_said_is_not_of_a_later_run_from_elsewhere() {
+        let room = Newsroom::new();
+        room.tell(output("an error"));
+        room.tell(Message::Ended(Ended {
+            id: 1,
+            action: "step1".to_owned(),
+            code: Some(2),
+            cancelled: false,
+        }));
+        let run_id: RunId = "20261123T151302Z-4f2a".parse().unwrap();
+        let started = Message::Line {
+            run_id: run_id.clone(),
+            scenario: "tx".to_owned(),
+            line: Line::Started {
+                run_id,
+                scenario: "tx".to_owned(),
+                code: "mine".to_owned(),
+                planned_s: 4.0,
+            },
+        };
+        room.tell(started.clone());
+        let nothing = Message::Hello {
+            running: None,
+            last: None,
+        };
+        assert_eq!(room.join().unwrap().present, [nothing, started]);
     }
 
     #[test]
@@ -358,15 +383,16 @@ mod tests {
             id: 3,
             action: "step1".to_owned(),
             code: None,
+            cancelled: true,
         });
         assert_eq!(ended.name(), "ended");
         assert_eq!(
             serde_json::to_string(&ended).unwrap(),
-            r#"{"id":3,"action":"step1","code":null}"#
+            r#"{"id":3,"action":"step1","code":null,"cancelled":true}"#
         );
         assert_eq!(
             serde_json::to_string(&output("<b>")).unwrap(),
-            r#"{"id":1,"stream":"stdout","text":"<b>"}"#
+            r#"{"id":1,"text":"<b>"}"#
         );
     }
 }

@@ -113,12 +113,12 @@ async fn page(State(parts): Shared, request: Request) -> Response {
     let site = parts.shelf.site();
     let folder = site.folder().to_owned();
     let path = request.uri().path().to_owned();
-    let guide = Some(Arc::clone(&parts.guide));
-    if let Some(response) = show(folder.clone(), path, guide.clone()).await {
+    let guide = &parts.guide;
+    if let Some(response) = show(folder.clone(), path, Of::Book, guide).await {
         return response;
     }
     let lost = match &site.declared.not_found {
-        Some(lost) => show(folder, format!("/{lost}"), guide).await,
+        Some(lost) => show(folder, format!("/{lost}"), Of::Book, guide).await,
         None => None,
     };
     match lost {
@@ -135,17 +135,26 @@ async fn report(State(parts): Shared, uri: Uri) -> Response {
     if path.is_empty() {
         return redirect("/reports/", StatusCode::PERMANENT_REDIRECT);
     }
-    if let Some(report) = show(parts.guide.reports().to_owned(), path.to_owned(), None).await {
+    let guide = &parts.guide;
+    let reports = guide.reports().to_owned();
+    if let Some(report) = show(reports, path.to_owned(), Of::Reports, guide).await {
         return report;
     }
     // A book may have chapters in a folder of that name.
     let book = parts.shelf.site().folder().to_owned();
-    show(book, uri.path().to_owned(), Some(Arc::clone(&parts.guide)))
+    show(book, uri.path().to_owned(), Of::Book, guide)
         .await
         .unwrap_or_else(|| {
             let text = "There is no such report. A run makes one.\n";
             (StatusCode::NOT_FOUND, text).into_response()
         })
+}
+
+/// Whose a file is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Of {
+    Book,
+    Reports,
 }
 
 /// What is at a path.
@@ -158,14 +167,13 @@ enum Shown {
     Folder,
 }
 
-/// The file at `path` below `root`; of a folder its `index.html`. It is a page of `guide`, or, where
-/// there is none, a report.
-async fn show(root: PathBuf, path: String, guide: Option<Arc<Guide>>) -> Option<Response> {
-    let base = if guide.is_none() { "/reports" } else { "" };
+/// The file at `path` below `root`; of a folder its `index.html`.
+async fn show(root: PathBuf, path: String, of: Of, guide: &Arc<Guide>) -> Option<Response> {
+    let base = if of == Of::Reports { "/reports" } else { "" };
     let folder = format!("{base}{path}/");
     let shown = tokio::task::spawn_blocking(move || look(&root, &path)).await;
     match shown.ok()?? {
-        Shown::Html(name, html) => page_or_report(&name, html, guide).await,
+        Shown::Html(name, html) => page_or_report(&name, html, of, guide).await,
         Shown::File(name, file, length) => Some(stream_of(&name, file, length)),
         Shown::Folder => Some(redirect(&folder, StatusCode::PERMANENT_REDIRECT)),
     }
@@ -195,20 +203,20 @@ fn look(root: &Path, path: &str) -> Option<Shown> {
     Some(Shown::Html(name, html))
 }
 
-async fn page_or_report(name: &str, html: String, guide: Option<Arc<Guide>>) -> Option<Response> {
+async fn page_or_report(name: &str, html: String, of: Of, guide: &Arc<Guide>) -> Option<Response> {
     let kind = match name {
-        _ if guide.is_none() => Document::Report,
+        _ if of == Of::Reports => Document::Report,
         "toc.html" => Document::Contents,
         _ => Document::Page,
     };
     let policy = policy::content_security(kind, &html);
-    let html = match guide {
-        // After its policy is made: nothing that is filled in may run.
-        Some(guide) => tokio::task::spawn_blocking(move || guide.fill(&html))
-            .await
-            .ok()?,
-        None => html,
+    // After its policy is made: nothing that is filled in may run.
+    let guide = Arc::clone(guide);
+    let fill = move || match of {
+        Of::Book => guide.fill(&html),
+        Of::Reports => guide.lead_back(&html),
     };
+    let html = tokio::task::spawn_blocking(fill).await.ok()?;
     let headers = [
         (header::CONTENT_SECURITY_POLICY, policy),
         (header::CONTENT_TYPE, content_type(name)),

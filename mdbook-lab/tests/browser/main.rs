@@ -17,6 +17,7 @@ use std::{fs, time::Duration};
 
 use attack::Guide;
 use chromium::{Chromium, Tab};
+use serde_json::Value;
 
 /// A guide, and the page with the step open in a browser that has the session.
 fn open(name: &str) -> Option<(Guide, Chromium, Tab)> {
@@ -50,8 +51,17 @@ fn a_run_is_pressed_watched_and_read() {
         "the ticket is not in the address"
     );
     assert_eq!(tab.eval("document.cookie"), "");
-    press(&mut tab, "step2");
     let said = text(".lab-panel-said");
+    tab.eval(
+        "window.heard = []; new MutationObserver(() => \
+         heard.push(document.querySelector('.lab-panel-said').textContent))\
+         .observe(document.querySelector('.lab-panel-said'), {childList: true}); 0",
+    );
+    press(&mut tab, "step2");
+    tab.wait(
+        "the panel below its button",
+        "document.querySelector('.lab-panel').previousElementSibling.dataset.labAction === 'step2'",
+    );
     tab.wait(
         "numbers",
         "document.querySelector('.lab-figure-offered dd').textContent === '100'",
@@ -63,6 +73,23 @@ fn a_run_is_pressed_watched_and_read() {
     );
     tab.wait("the verdict", &format!("{said} === 'tx: FAIL, 41 of 100.'"));
     tab.wait("the link", "document.querySelector('.lab-panel-links a')");
+    // As the journal has it: what was refused is not ok, and classes are not mixed.
+    for (figure, value) in [("ok", "43"), ("refused", "38"), ("failed", "19")] {
+        let shown = tab.eval(&text(&format!(".lab-figure-{figure} dd")));
+        assert_eq!(shown, value, "{figure}");
+    }
+    let p95 =
+        "[...document.querySelectorAll('.lab-figure-p95')].map(pair => pair.textContent).join()";
+    assert_eq!(tab.eval(p95), "p95 pay3.6 s,p95 local (bystander)1.5 ms");
+    assert_eq!(
+        tab.eval("document.querySelector('.lab-figure-replicas')"),
+        Value::Null
+    );
+    let limit = text(".lab-chart figcaption");
+    tab.wait(
+        "the limit",
+        &format!("{limit}.includes('objective 500 ms')"),
+    );
     // What commands print is text, whatever it looks like.
     tab.wait(
         "the output",
@@ -72,11 +99,23 @@ fn a_run_is_pressed_watched_and_read() {
         tab.eval("document.querySelectorAll('.lab-log b').length"),
         0
     );
+    // In the order in which it was said, on whichever stream.
+    tab.wait(
+        "the score",
+        &format!("{}.includes('SCORE')", text(".lab-log")),
+    );
+    let order = format!("{}.match(/check \\d+|SCORE/g).join()", text(".lab-log"));
+    let checks = (0..40).map(|n| format!("check {n},"));
+    assert_eq!(tab.eval(&order), checks.collect::<String>() + "SCORE");
+    let done = "heard.some(text => text.includes('done'))";
+    assert_eq!(tab.eval(done), false, "the end of the run says more");
     tab.eval("document.querySelector('.lab-panel-links a').click()");
     tab.wait(
         "the report",
         "document.body.textContent.includes('The report of the fixture')",
     );
+    tab.eval("document.querySelector('a.guide').click()");
+    tab.wait("the page of its step", "document.querySelector('.lab-run')");
 
     let origin = format!("http://{}/", guide.host());
     for url in tab.requested() {
@@ -108,25 +147,67 @@ fn a_command_can_be_cancelled_and_survives_a_reload() {
         tab.eval("document.querySelector('.lab-cancel').hidden"),
         true
     );
+    let said = text(".lab-panel-said");
+    tab.wait(
+        "the word",
+        &format!("{said} === 'make wait was cancelled.'"),
+    );
 }
 
 #[test]
 fn a_run_started_elsewhere_is_shown_too() {
-    let Some((guide, _browser, mut tab)) = open("a_run_started_elsewhere_is_shown_too") else {
+    let Some((guide, browser, mut tab)) = open("a_run_started_elsewhere_is_shown_too") else {
         return;
     };
+    press(&mut tab, "broken");
+    let said = text(".lab-panel-said");
+    tab.wait("an error", &format!("{said}.includes('exit code 2')"));
     let mut run = std::process::Command::new("sh")
         .arg("run.sh")
         .current_dir(guide.path("."))
         .spawn()
         .expect("the run");
-    tab.wait("the panel", "!document.querySelector('.lab-panel').hidden");
     tab.wait(
         "its title",
         &format!("{} === 'tx, your code'", text(".lab-panel-title")),
     );
+    // Below the button that would have started it, without the error of a command before.
+    let place = "document.querySelector('.lab-panel').previousElementSibling.dataset.labAction";
+    assert_eq!(tab.eval(place), "step2");
+    assert_eq!(tab.eval(&text(".lab-log")), "");
+    // Nothing else can be started beside it, and the page says why.
+    let button = "document.querySelector('.lab-run[data-lab-action=\"touch\"]')";
+    assert_eq!(tab.eval(&format!("{button}.ariaDisabled")), "true");
+    assert_eq!(
+        tab.eval(&text(".lab-why")),
+        "A run in the terminal is under way."
+    );
+    press(&mut tab, "touch");
+    tab.wait(
+        "the reason",
+        &format!("{said}.includes('wait for its end')"),
+    );
+    // On another page it is a bar that hides nothing beside it.
+    let mut other = browser.tab();
+    other.go(&format!("http://{}/404.html", guide.host()));
+    other.width(500);
+    other.front();
+    other.wait("the bar", "!document.querySelector('.lab-panel').hidden");
+    assert_eq!(
+        other.eval("document.querySelector('.lab-panel-body').hidden"),
+        true
+    );
+    let spills = "document.querySelector('.lab-panel').getBoundingClientRect().right \
+                  > document.documentElement.clientWidth";
+    assert_eq!(other.eval(spills), false);
+    tab.front();
     run.wait().expect("its end");
     tab.wait("the link", "document.querySelector('.lab-panel-links a')");
+    tab.wait(
+        "a free button",
+        &format!("{button}.ariaDisabled === 'false'"),
+    );
+    assert!(!guide.path("touched").exists());
     // It stays when the page is left, until the reader closes it for good.
     tab.eval("location.reload()");
     std::thread::sleep(Duration::from_millis(300));
@@ -184,6 +265,11 @@ fn a_reader_without_the_session_reads_and_is_told_how_to_run() {
         "the word",
         &format!("{}.includes('open the link')", text(".lab-panel-said")),
     );
+    assert_eq!(
+        tab.eval(&text(".lab-panel-said")),
+        "To run commands from the page, open the link that make book printed last."
+    );
+    assert_eq!(tab.eval(&text(".lab-panel-said code")), "make book");
     assert_eq!(tab.eval("document.querySelector('.lab-run').hidden"), true);
     assert_eq!(
         tab.eval("document.querySelector('.lab-copy').hidden"),

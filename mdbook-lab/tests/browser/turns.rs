@@ -28,6 +28,11 @@ fn code_that_does_not_compile_is_told_in_the_page() {
     tab.wait("the compiler", &format!("{log}.includes('error[E0425]')"));
     let said = text(".lab-panel-said");
     tab.wait("the end", &format!("{said}.includes('exit code 2')"));
+    // The first mistake is in view, whatever came after it.
+    let seen = "(() => { const log = document.querySelector('.lab-log'); \
+                const at = [...log.children].find(line => line.textContent.startsWith('error')).offsetTop; \
+                return at >= log.scrollTop && at < log.scrollTop + log.clientHeight / 2; })()";
+    tab.wait("the mistake in view", seen);
 }
 
 #[test]
@@ -162,6 +167,12 @@ fn on_paper_there_are_no_buttons() {
     press(&mut tab, "touch");
     tab.wait("the panel", "!document.querySelector('.lab-panel').hidden");
     tab.print();
+    // Paper can't be unfolded.
+    let hint = "document.querySelector('details').open";
+    tab.eval("window.dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(tab.eval(hint), true);
+    tab.eval("window.dispatchEvent(new Event('afterprint'))");
+    assert_eq!(tab.eval(hint), false);
     for gone in [".lab-panel", ".lab-tools"] {
         let display = format!("getComputedStyle(document.querySelector('{gone}')).display");
         assert_eq!(tab.eval(&display), "none", "{gone}");

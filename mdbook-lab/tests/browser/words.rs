@@ -114,8 +114,10 @@ fn what_a_run_under_way_says_is_text() {
     fs::create_dir_all(&folder).expect("a folder");
     let lines = [
         json!({"line": "started", "run_id": "20261123T151302Z-4f2a", "scenario": "tx", "code": "mine", "planned_s": 4.0}),
+        json!({"line": "planned", "scales": true, "classes": [{"name": "c", "bystander": true, "slo_ms": 500.0}],
+            "phases": [{"name": "p", "start_s": 0.0, "end_s": 4.0, "fault": "f"}]}),
         json!({"line": "tick", "t_s": 1.0, "phase": "p", "offered_per_s": 1.0, "ok_per_s": 1.0,
-            "failed_per_s": 0.0, "p95_ms": 1.0, "in_flight": 1, "replicas": 1}),
+            "failed_per_s": 0.0, "p95_ms": 1.0, "p95_ms_by_class": {(POISON): 1.0}, "in_flight": 1, "replicas": 1}),
         json!({"line": "event", "t_s": 1.5, "kind": "fault", "text": "t"}),
     ];
     let lines = lines.map(|mut line| {
@@ -128,6 +130,7 @@ fn what_a_run_under_way_says_is_text() {
     tab.wait("the event", &shows(".lab-panel-said"));
     tab.wait("the phase", &shows(".lab-figure-phase dd"));
     tab.wait("the title", &shows(".lab-panel-title"));
+    tab.wait("the classes", &shows(".lab-chart figcaption"));
     is_whole(&mut tab, &guide);
 }
 
@@ -148,9 +151,11 @@ fn what_commands_print_is_text() {
     );
     fs::write(guide.path("Makefile"), makefile).expect("written");
     press(&mut tab, "touch");
-    for stream in ["stdout", "stderr"] {
-        tab.wait(stream, &shows(&format!(".lab-log .lab-{stream}")));
-    }
+    let log = text(".lab-log");
+    tab.wait(
+        "both streams",
+        &format!("{log}.split('onerror=hacked').length === 3"),
+    );
     is_whole(&mut tab, &guide);
 }
 

@@ -21,6 +21,8 @@ pub struct Decision {
     pub conditions: Vec<Condition>,
     /// Why this count, in one sentence.
     pub reason: String,
+    /// True where the reason is what the manifests lack for any count at all.
+    pub gives_away: bool,
 }
 
 /// A `HorizontalPodAutoscaler` and what it remembers.
@@ -138,7 +140,10 @@ impl Autoscaler {
             Reason::FailedGetResourceMetric,
             &message,
         );
-        self.decision(current, None, message)
+        Decision {
+            gives_away: error.is_of_the_manifests(),
+            ..self.decision(current, None, message)
+        }
     }
 
     /// Goes where the metric points, as far as memory and limits allow.
@@ -289,6 +294,7 @@ impl Autoscaler {
             current_utilization,
             conditions: self.conditions.to_vec(),
             reason: reason.into(),
+            gives_away: false,
         }
     }
 }

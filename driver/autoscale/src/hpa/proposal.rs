@@ -39,6 +39,13 @@ pub enum MetricError {
     ZeroRequest,
 }
 
+impl MetricError {
+    /// True where waiting does not mend it, but an edit.
+    pub(super) fn is_of_the_manifests(&self) -> bool {
+        matches!(self, Self::MissingRequest { .. } | Self::ZeroRequest)
+    }
+}
+
 /// A replica count and the CPU use, in percent of the requests, that led to it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Proposal {

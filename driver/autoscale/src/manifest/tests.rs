@@ -116,6 +116,9 @@ fn starter_stays_at_one_and_says_why() {
         (active.holds, active.reason),
         (false, Reason::FailedGetResourceMetric)
     );
+    // That is the answer of the step.
+    assert!(decision.gives_away);
+    assert!(!tick("deploy/k8s/solved", 1, 200).gives_away);
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub struct SourceDiff {
     pub added: usize,
     /// Lines that only the first run has.
     pub removed: usize,
+    /// True where the second run is known to have another text than the workshop begins with.
+    pub differs_from_start: bool,
 }
 
 /// One line of a diff.
@@ -93,6 +95,7 @@ fn diff(path: &str, old: &str, new: &str) -> SourceDiff {
         path: path.to_owned(),
         added: lines(LineTag::Added),
         removed: lines(LineTag::Removed),
+        differs_from_start: false,
         hunks,
     }
 }

@@ -1,4 +1,4 @@
-use lab_record::{EndedEarly, SourceFile, baseline, changed_since};
+use lab_record::{EndedEarly, Others, SourceFile, Validity};
 
 use super::*;
 use crate::sample::{failing, invalid, passing};
@@ -175,63 +175,102 @@ fn the_code_is_compared_line_by_line() {
     assert!(diffs[2].hunks.is_empty());
 }
 
-#[test]
-fn the_baseline_is_the_oldest_of_its_kind() {
-    let (old, new) = (failing(), passing());
-    let mut other = failing();
-    other.run_id = "20200101T000000Z-0000".parse().unwrap();
-    other.platform = "k3d".to_owned();
-    let runs = [new.clone(), other.clone(), old.clone()];
-    let found = |run: &Run| baseline(&runs, run).map(|run| run.run_id.clone());
-    assert_eq!(found(&new), Some(old.run_id.clone()));
-    assert_eq!(found(&old), None);
-    assert_eq!(found(&other), None);
+/// A run of that second.
+fn at(second: &str, starter: bool, outcome: Outcome) -> Run {
+    let mut run = failing();
+    run.run_id = format!("20260101T0000{second}Z-0000").parse().unwrap();
+    run.starter = starter;
+    run.verdict.outcome = outcome;
+    run
+}
+
+/// What `run` is compared with: where everybody began, the run before, and the one since which the scenario changed; by
+/// their seconds.
+fn others(runs: &[Run], run: &Run) -> [String; 3] {
+    let Others {
+        began,
+        previous,
+        changed_since,
+    } = Others::among(runs, run);
+    [began, previous, changed_since]
+        .map(|other| other.map_or_else(String::new, |run| run.run_id.as_str()[13..15].to_owned()))
 }
 
 #[test]
-fn the_baseline_is_where_everybody_began() {
-    let run = |id: &str, starter: bool, outcome: Outcome| {
-        let mut run = failing();
-        run.run_id = format!("20260101T0000{id}Z-0000").parse().unwrap();
-        run.starter = starter;
-        run.verdict.outcome = outcome;
-        run
-    };
+fn only_runs_of_the_same_platform_are_compared() {
+    let mut elsewhere = at("01", true, Outcome::Fail);
+    elsewhere.platform = "k3d".to_owned();
+    let runs = [elsewhere, at("02", true, Outcome::Fail)];
+    assert_eq!(
+        others(&runs, &at("03", false, Outcome::Pass)),
+        ["02", "", ""]
+    );
+    assert_eq!(others(&runs, &runs[1]), ["", "", ""]);
+}
+
+#[test]
+fn a_run_is_compared_with_where_everybody_began_and_with_the_run_before() {
+    let mut suspect = at("05", true, Outcome::Fail);
+    suspect.self_check.validity = Validity::Suspect;
+    let mut reference = at("07", false, Outcome::Pass);
+    reference.code = "solved".to_owned();
     let runs = [
-        run("01", true, Outcome::Invalid),
-        run("02", false, Outcome::Fail),
-        run("03", true, Outcome::Cancelled),
-        run("04", true, Outcome::Fail),
-        run("05", false, Outcome::Pass),
+        at("01", true, Outcome::Invalid),
+        at("02", false, Outcome::Fail),
+        at("03", true, Outcome::Fail),
+        at("04", true, Outcome::Fail),
+        suspect,
+        at("06", false, Outcome::Fail),
+        reference,
     ];
-    let found = |run: &Run| baseline(&runs, run).map(|run| run.run_id.as_str()[13..15].to_owned());
-    assert_eq!(found(&runs[4]).as_deref(), Some("04"));
-    // Nothing older has the starter's text.
-    assert_eq!(found(&runs[3]).as_deref(), Some("02"));
-    assert_eq!(found(&runs[1]), None);
-    // What says nothing is compared with nothing.
-    assert_eq!(found(&run("06", true, Outcome::Invalid)), None);
-    assert_eq!(found(&run("06", true, Outcome::Cancelled)), None);
-    // The same name, another experiment.
-    let mut other = run("06", false, Outcome::Pass);
+    // The newest start that is VALID, and of the runs in between the newest of the same code.
+    assert_eq!(
+        others(&runs, &at("08", false, Outcome::Pass)),
+        ["04", "06", ""]
+    );
+    // The start is the run before: one comparison, not two.
+    assert_eq!(
+        others(&runs, &at("05", false, Outcome::Pass)),
+        ["04", "", ""]
+    );
+    // A wrong attempt is no start, nor is what is INVALID.
+    assert_eq!(others(&runs, &runs[2]), ["", "02", ""]);
+    assert_eq!(others(&runs, &runs[1]), ["", "", ""]);
+    // A start that casts a doubt is better than none.
+    assert_eq!(
+        others(&runs[4..], &at("08", false, Outcome::Pass)),
+        ["05", "06", ""]
+    );
+    // What says nothing is compared with nothing, and nothing with it.
+    for silent in [Outcome::Invalid, Outcome::Cancelled] {
+        assert_eq!(others(&runs, &at("08", false, silent)), ["", "", ""]);
+        let runs = [at("01", true, silent), at("02", false, silent)];
+        assert_eq!(others(&runs, &at("03", false, Outcome::Pass)), ["", "", ""]);
+    }
+}
+
+#[test]
+fn nothing_is_compared_across_a_change_of_the_scenario() {
+    let runs = [
+        at("04", true, Outcome::Fail),
+        at("05", false, Outcome::Pass),
+    ];
+    let mut other = at("06", false, Outcome::Pass);
     other.scenario.digest = Some("fedcba9876543210".to_owned());
-    assert_eq!(found(&other), None);
-    let changed =
-        |run: &Run| changed_since(&runs, run).map(|run| run.run_id.as_str()[13..15].to_owned());
-    assert_eq!(changed(&other).as_deref(), Some("05"));
-    assert_eq!(changed(&runs[4]), None);
-    assert_eq!(changed(&run("06", true, Outcome::Invalid)), None);
+    assert_eq!(others(&runs, &other), ["", "", "05"]);
     // A comment more.
-    let mut other = run("06", false, Outcome::Pass);
+    let mut other = at("06", false, Outcome::Pass);
     other.scenario.toml.push('#');
-    assert_eq!(found(&other).as_deref(), Some("04"));
+    assert_eq!(others(&runs, &other), ["04", "05", ""]);
     // Before there were digests only the whole text tells.
     other.scenario.digest = None;
-    assert_eq!(found(&other), None);
-    assert_eq!(changed(&other).as_deref(), Some("05"));
+    assert_eq!(others(&runs, &other), ["", "", "05"]);
     other.scenario.toml.pop();
-    assert_eq!(found(&other).as_deref(), Some("04"));
-    // What ended early was not measured whole.
+    assert_eq!(others(&runs, &other), ["04", "05", ""]);
+}
+
+#[test]
+fn what_ended_early_was_not_measured_whole() {
     let early = |mut run: Run| {
         run.ended_early = Some(EndedEarly {
             at_s: 8.2,
@@ -240,9 +279,38 @@ fn the_baseline_is_where_everybody_began() {
         });
         run
     };
-    assert_eq!(found(&early(run("06", false, Outcome::Fail))), None);
-    let runs = runs.map(early);
-    let later = run("06", false, Outcome::Pass);
-    assert_eq!(baseline(&runs, &later), None);
-    assert_eq!(changed_since(&runs, &later), None);
+    let runs = [
+        at("04", true, Outcome::Fail),
+        at("05", false, Outcome::Pass),
+    ];
+    let later = at("06", false, Outcome::Pass);
+    assert_eq!(others(&runs, &early(later.clone())), ["", "", ""]);
+    assert_eq!(others(&runs.map(early), &later), ["", "", ""]);
+}
+
+#[test]
+fn a_file_that_an_earlier_edit_changed_is_not_called_the_same_as_in_the_beginning() {
+    let (began, mut wrong, mut right) = (
+        at("01", true, Outcome::Fail),
+        at("02", false, Outcome::Fail),
+        at("03", false, Outcome::Pass),
+    );
+    let deployment = |text: &str| SourceFile {
+        path: "deploy.yaml".to_owned(),
+        text: text.to_owned(),
+    };
+    wrong.sources.push(deployment("cpu: 50m"));
+    right.sources.push(deployment("cpu: 100m"));
+    for run in [&mut wrong, &mut right] {
+        run.sources[0].text.push_str("// mine\n");
+    }
+    let comparison = Comparison::of(&wrong, &right).beside(&right, Some(&began));
+    let told: Vec<_> = comparison
+        .sources
+        .iter()
+        .map(|file| (file.hunks.len(), file.differs_from_start))
+        .collect();
+    assert_eq!(told, [(1, true), (0, true)]);
+    let same = Comparison::of(&began, &began).beside(&began, Some(&began));
+    assert!(!same.sources[0].differs_from_start);
 }

@@ -139,6 +139,6 @@ impl Bench {
                 }
             }
         };
-        page::page("Benchmark", Some("../index.html"), &body).into_string()
+        page::page("Benchmark", Some("../index.html"), None, &body).into_string()
     }
 }

@@ -1,12 +1,13 @@
 //! Two runs: one sentence, the checks side by side, the charts overlaid, and what changed in the
 //! code.
 
-use lab_record::Run;
+use lab_record::{Others, Run};
 use maud::{Markup, html};
 
 use super::{
     chart::{Marks, Stack, TimeAxis, overlay},
     checks::{KINDS, result},
+    comparison_file, comparisons,
     diff::diffs,
     number::{NONE, quantile, share, three_digits, utc},
     page,
@@ -15,7 +16,7 @@ use super::{
 use crate::compare::{Change, CheckPair, ClassPair, Comparison, Ratio};
 
 /// The comparison as a page.
-pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run) -> Markup {
+pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run, others: &Others<'_>) -> Markup {
     let title = format!("{}: {} against {}", b.scenario.name, b.run_id, a.run_id);
     let body = html! {
         header.run {
@@ -25,6 +26,7 @@ pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run) -> Markup {
             }
             h1 { (b.scenario.title) }
             p.held { (comparison.sentence()) }
+            (beside(a, b, others))
             div.sides { (side("A", a)) (side("B", b)) }
             @if !comparison.cautions.is_empty() {
                 ul.cautions { @for caution in &comparison.cautions { li { (caution) } } }
@@ -42,7 +44,23 @@ pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run) -> Markup {
             section #failures { h2 { "Failed requests" } (failures(&comparison.classes)) }
         }
     };
-    page::page(&title, Some("../index.html"), &body)
+    page::page(&title, Some("../index.html"), Some(&b.scenario.name), &body)
+}
+
+/// Which of B's comparisons this is, and the way to the other.
+fn beside(a: &Run, b: &Run, others: &Others<'_>) -> Markup {
+    let this = comparison_file(a, b);
+    let all: Vec<_> = comparisons(b, others).collect();
+    html! {
+        @if let Some((with, _)) = all.iter().find(|(_, file)| *file == this) {
+            p.note {
+                "B " (with)
+                @for (with, file) in all.iter().filter(|(_, file)| *file != this) {
+                    " · " a href={ "../" (file) } { "B " (with) }
+                }
+            }
+        }
+    }
 }
 
 fn side(name: &str, run: &Run) -> Markup {

@@ -32,7 +32,11 @@ pub(crate) fn diffs(sources: &[SourceDiff]) -> Markup {
 
 fn summary(source: &SourceDiff) -> String {
     if source.hunks.is_empty() {
-        return "the same in both runs".to_owned();
+        return if source.differs_from_start {
+            "the same in both runs, and not as where you began".to_owned()
+        } else {
+            "the same in both runs".to_owned()
+        };
     }
     format!(
         "{} added, {} removed",

@@ -86,7 +86,12 @@ pub(crate) fn page(a: &[Run], b: &[Run], classes: &[GroupedClass]) -> Option<Mar
         }
         section #source { h2 { "What changed in the code" } (diffs(&Comparison::of(first, last).sources)) }
     };
-    Some(page::page(&title, Some("../index.html"), &body))
+    Some(page::page(
+        &title,
+        Some("../index.html"),
+        Some(&first.scenario.name),
+        &body,
+    ))
 }
 
 fn row(at: usize, run: &Run, in_a: bool, classes: &[GroupedClass]) -> Markup {

@@ -5,23 +5,29 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lab_record::{CheckKind, Entry, Outcome, Reports, Run, Validity, baseline};
+use lab_record::{Check, CheckKind, Entry, Others, Outcome, Reports, Run, Validity};
 use maud::{Markup, html};
 
 use super::{
+    WITH_BEGAN,
     chart::sparkline,
-    comparison_file, is_folder_name,
+    comparisons, is_folder_name,
     number::{NONE, counted, utc},
-    page::page as skeleton,
+    page::{guide, page as skeleton},
 };
 
 /// Runs of a scenario that are shown without unfolding the older ones.
 const RECENT: usize = 15;
 
+/// Failing checks that are named in a row; the report has all of them.
+const NAMED: usize = 2;
+
 /// A choice that hides the rows it excludes.
 struct Filter {
     id: &'static str,
     name: &'static str,
+    /// What of a run it is about.
+    value: fn(&Run) -> &str,
     /// Each is a class in the style sheet and its name for people.
     choices: &'static [(&'static str, &'static str)],
 }
@@ -29,6 +35,7 @@ struct Filter {
 const VERDICT: Filter = Filter {
     id: "verdict",
     name: "Verdict",
+    value: |run| run.verdict.outcome.name(),
     choices: &[
         ("pass", "pass"),
         ("fail", "fail"),
@@ -39,6 +46,7 @@ const VERDICT: Filter = Filter {
 const CODE: Filter = Filter {
     id: "code",
     name: "Code",
+    value: |run| &run.code,
     choices: &[
         ("mine", "mine"),
         ("starter", "starter"),
@@ -50,6 +58,7 @@ const CODE: Filter = Filter {
 const PLATFORM: Filter = Filter {
     id: "platform",
     name: "Platform",
+    value: |run| &run.platform,
     choices: &[
         ("local", "local"),
         ("k3d", "k3d"),
@@ -60,10 +69,20 @@ const PLATFORM: Filter = Filter {
 
 impl Filter {
     /// The class by which the style sheet knows a row; what the filter doesn't offer shares one.
-    fn class(&self, value: &str) -> String {
+    fn class(&self, run: &Run) -> String {
+        let value = (self.value)(run);
         let value = value.split(':').next().unwrap_or_default();
         let offered = self.choices.iter().any(|(class, _)| *class == value);
         format!("v-{}", if offered { value } else { "other" })
+    }
+
+    /// The choices that change what is seen: those that some rows have, where others have another.
+    fn useful(&self, runs: &[Run]) -> Vec<(&'static str, &'static str)> {
+        let there: BTreeSet<String> = runs.iter().map(|run| self.class(run)).collect();
+        let choices = self.choices.iter().copied();
+        choices
+            .filter(|(class, _)| there.len() > 1 && there.contains(&format!("v-{class}")))
+            .collect()
     }
 }
 
@@ -78,12 +97,12 @@ pub(crate) fn page(reports: &Reports) -> Markup {
                 (counted(runs.len(), "run", "runs")) " of " (counted(scenarios.len(), "scenario", "scenarios"))
             }
             @if runs.is_empty() { p.held { "No run yet. `make step1` makes the first." } }
-            @if !runs.is_empty() { (filters(&scenarios)) }
+            @if !runs.is_empty() { (filters(&runs, &scenarios)) }
         }
         @for runs in &scenarios { (scenario(reports.root(), runs)) }
         (unreadable_list(reports.root(), &unreadable))
     };
-    skeleton("Runs", None, &body)
+    skeleton("Runs", None, None, &body)
 }
 
 /// Runs whose folder is where they say, and all else with what is wrong about it.
@@ -131,15 +150,21 @@ fn by_scenario(runs: &[Run]) -> Vec<Vec<&Run>> {
 }
 
 /// Radio buttons; the style sheet hides the rows that the chosen ones exclude.
-fn filters(scenarios: &[Vec<&Run>]) -> Markup {
+fn filters(runs: &[Run], scenarios: &[Vec<&Run>]) -> Markup {
+    let filters = [VERDICT, CODE, PLATFORM].map(|filter| {
+        let choices = filter.useful(runs);
+        (filter, choices)
+    });
     html! {
-        form.filters {
-            @for filter in [VERDICT, CODE, PLATFORM] {
-                fieldset {
-                    legend { (filter.name) }
-                    label { input type="radio" name=(filter.id) checked; "all" }
-                    @for (class, choice) in filter.choices {
-                        label { input.{ "f-" (class) } type="radio" name=(filter.id); (choice) }
+        @if filters.iter().any(|(_, choices)| !choices.is_empty()) {
+            form.filters {
+                @for (filter, choices) in filters.iter().filter(|(_, choices)| !choices.is_empty()) {
+                    fieldset {
+                        legend { (filter.name) }
+                        label { input type="radio" name=(filter.id) checked; "all" }
+                        @for (class, choice) in choices {
+                            label { input.{ "f-" (class) } type="radio" name=(filter.id); (choice) }
+                        }
                     }
                 }
             }
@@ -170,7 +195,11 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
         .collect();
     // One that ended early has only the checks that were decided.
     let whole = runs.iter().rev().find(|run| run.ended_early.is_none());
-    let figures = headline_checks(whole.unwrap_or(newest));
+    let columns = Columns {
+        code: differ(runs, |run| (&run.code, is_unedited(run))),
+        platform: differ(runs, |run| &run.platform),
+        figures: headline_checks(whole.unwrap_or(newest)),
+    };
     let newest_first: Vec<&Run> = runs.iter().rev().copied().collect();
     let (recent, older) = newest_first.split_at(newest_first.len().min(RECENT));
     html! {
@@ -179,15 +208,16 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
                 h2 {
                     @if let Some(step) = newest.scenario.step { "Step " (step) ": " }
                     (newest.scenario.name)
+                    (guide(&newest.scenario.name))
                     " " small { (newest.scenario.title) }
                 }
                 (sparkline(&scores))
             }
-            (table(root, None, recent, runs, &figures))
+            (table(root, None, recent, runs, &columns))
             @if !older.is_empty() {
                 details.older {
                     summary { (counted(older.len(), "older run", "older runs")) }
-                    (table(root, recent.last().copied(), older, runs, &figures))
+                    (table(root, recent.last().copied(), older, runs, &columns))
                 }
             }
         }
@@ -211,13 +241,36 @@ fn headline_checks(run: &Run) -> Vec<(String, String)> {
     .collect()
 }
 
+/// Which columns a scenario's tables have: of what all runs have in common there is nothing to read.
+struct Columns {
+    code: bool,
+    platform: bool,
+    figures: Vec<(String, String)>,
+}
+
+impl Columns {
+    fn count(&self) -> usize {
+        4 + usize::from(self.code) + usize::from(self.platform) + self.figures.len()
+    }
+}
+
+/// Whether runs differ in something.
+fn differ<'a, T: PartialEq>(runs: &[&'a Run], of: impl Fn(&'a Run) -> T) -> bool {
+    runs.windows(2).any(|pair| of(pair[0]) != of(pair[1]))
+}
+
+/// The participant's file, with nothing of the participant in it yet.
+fn is_unedited(run: &Run) -> bool {
+    run.code == "mine" && run.starter
+}
+
 /// `newer` is the run above the first row.
 fn table(
     root: &Path,
     newer: Option<&Run>,
     rows: &[&Run],
     all: &[&Run],
-    figures: &[(String, String)],
+    columns: &Columns,
 ) -> Markup {
     let newer = std::iter::once(newer).chain(rows.iter().copied().map(Some));
     html! {
@@ -226,20 +279,20 @@ fn table(
                 thead {
                     tr {
                         th scope="col" { "Started (UTC)" }
-                        th scope="col" { "Code" }
-                        th scope="col" { "Platform" }
+                        @if columns.code { th scope="col" { "Code" } }
+                        @if columns.platform { th.platform scope="col" { "Platform" } }
                         th scope="col" { "Verdict" }
                         th.n scope="col" { "Score" }
-                        @for (_, title) in figures { th.n.figure scope="col" { (title) } }
+                        @for (_, title) in &columns.figures { th.n.figure scope="col" { (title) } }
                         th scope="col" { "Open" }
                     }
                 }
                 tbody {
                     @for (newer, run) in newer.zip(rows) {
                         @if newer.is_some_and(|newer| !newer.scenario.is_same(&run.scenario)) {
-                            (scenario_changed(run, figures.len()))
+                            (scenario_changed(run, columns))
                         }
-                        (row(root, run, all, figures))
+                        (row(root, run, all, columns))
                     }
                 }
             }
@@ -248,10 +301,10 @@ fn table(
 }
 
 /// Stands above the last run of another text.
-fn scenario_changed(run: &Run, figures: usize) -> Markup {
+fn scenario_changed(run: &Run, columns: &Columns) -> Markup {
     html! {
         tr.changed {
-            td colspan=(6 + figures) {
+            td colspan=(columns.count()) {
                 // Of its own, so that it stays in sight on a phone, where the table is wider than the page.
                 span {
                     "The scenario changed since " time datetime=(run.started_at) { (utc(run.started_at)) }
@@ -262,22 +315,16 @@ fn scenario_changed(run: &Run, figures: usize) -> Markup {
     }
 }
 
-fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Markup {
-    let verdict = run.verdict.outcome.name();
+fn row(root: &Path, run: &Run, all: &[&Run], columns: &Columns) -> Markup {
     html! {
-        tr.(VERDICT.class(verdict)).(CODE.class(&run.code)).(PLATFORM.class(&run.platform)) {
+        tr.(VERDICT.class(run)).(CODE.class(run)).(PLATFORM.class(run)) {
             // On a phone the column of links is beyond the edge.
             td { a href=[report(root, run)] { time datetime=(run.started_at) { (utc(run.started_at).trim_end_matches(" UTC")) } } }
-            td { (run.code) }
-            td { (run.platform) }
-            td {
-                span.badge.(verdict) { (run.verdict.outcome.word()) }
-                @if run.is_doubted() { " " small { (Validity::Suspect.word()) } }
-                @if run.ended_early.is_some() { " " small { "ended early" } }
-                @else if !run.complete && run.verdict.outcome != Outcome::Cancelled { " " small { "cut short" } }
-            }
+            @if columns.code { td { (run.code) @if is_unedited(run) { " " small { "the starter’s text" } } } }
+            @if columns.platform { td.platform { (run.platform) } }
+            td.outcome { (verdict(run, &columns.figures)) }
             td.n { b { @if let Some(score) = run.verdict.score { (score) } @else { (NONE) } } }
-            @for (id, _) in figures {
+            @for (id, _) in &columns.figures {
                 td.n {
                     @if let Some(check) = run.checks.iter().find(|check| check.id == *id) {
                         (check.seen)
@@ -292,14 +339,35 @@ fn row(root: &Path, run: &Run, all: &[&Run], figures: &[(String, String)]) -> Ma
     }
 }
 
+/// The verdict, and what it is for where no column shows it.
+fn verdict(run: &Run, figures: &[(String, String)]) -> Markup {
+    let shown = |check: &&Check| figures.iter().any(|(id, _)| check.id == *id);
+    let failing: Vec<&Check> = run
+        .checks
+        .iter()
+        .filter(|check| run.verdict.outcome == Outcome::Fail && !check.passed && !shown(check))
+        .collect();
+    html! {
+        span.badge.(run.verdict.outcome.name()) { (run.verdict.outcome.word()) }
+        @if run.is_doubted() { " " small { (Validity::Suspect.word()) } }
+        @if run.ended_early.is_some() { " " small { "ended early" } }
+        @else if !run.complete && run.verdict.outcome != Outcome::Cancelled { " " small { "cut short" } }
+        @for check in failing.iter().take(NAMED) {
+            small.also { span.sign.fail { "✗ " } (check.title) ": " (check.seen) }
+        }
+        @if failing.len() > NAMED { small.also { "and " (failing.len() - NAMED) " more" } }
+    }
+}
+
 /// Links to what is there: a page that was never written gets none.
 fn links(root: &Path, run: &Run, all: &[&Run]) -> Markup {
-    let comparison = baseline(all.iter().copied(), run)
-        .map(|baseline| comparison_file(baseline, run))
-        .filter(|file| root.join(file).is_file());
+    let others = Others::among(all.iter().copied(), run);
+    let comparisons = comparisons(run, &others).filter(|(_, file)| root.join(file).is_file());
     html! {
         @if let Some(report) = report(root, run) { a href=(report) { "report" } " " }
-        @if let Some(comparison) = comparison { a href=(comparison) title="with where you began: the oldest run of the starter, else the oldest" { "compare" } " " }
+        @for (with, file) in comparisons {
+            a href=(file) title={ "compared " (with) } { (if with == WITH_BEGAN { "compare" } else { "previous" }) } " "
+        }
         a href={ (folder(run)) "/data.json" } { "data" }
     }
 }

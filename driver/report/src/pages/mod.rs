@@ -20,7 +20,7 @@ pub use bench::{Bench, Row};
 
 use std::{io, path::PathBuf};
 
-use lab_record::{Entry, Reports, Run, RunId, Validity, baseline, changed_since, file};
+use lab_record::{Entry, Others, Reports, Run, RunId, Validity, file};
 
 use crate::{
     compare::Comparison,
@@ -64,10 +64,10 @@ pub fn write_data(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
     }
 }
 
-/// Writes `<scenario>/<run-id>/report.html` and says where it is.
-pub fn write_run(reports: &Reports, run: &Run) -> Result<PathBuf, WriteError> {
+/// Writes `<scenario>/<run-id>/report.html`, with links to its comparisons with `others`, and says where it is.
+pub fn write_run(reports: &Reports, run: &Run, others: &Others<'_>) -> Result<PathBuf, WriteError> {
     let path = run_folder(reports, run)?.join("report.html");
-    write(path, run::page(run).into_string().as_bytes())
+    write(path, run::page(run, others).into_string().as_bytes())
 }
 
 /// Writes `index.html`, made of every run found in the folder.
@@ -78,47 +78,64 @@ pub fn write_index(reports: &Reports) -> Result<PathBuf, WriteError> {
 
 /// Writes `compare/<a>--<b>.html`, which compares run `b` with run `a`.
 pub fn write_comparison(reports: &Reports, a: &Run, b: &Run) -> Result<PathBuf, WriteError> {
+    let runs = runs(reports);
+    write_compared(reports, a, b, &Others::among(&runs, b))
+}
+
+/// The same, where it is known with which others `b` is compared.
+fn write_compared(
+    reports: &Reports,
+    a: &Run,
+    b: &Run,
+    others: &Others<'_>,
+) -> Result<PathBuf, WriteError> {
     // Both names stand in links.
     run_folder(reports, a)?;
     run_folder(reports, b)?;
     let path = reports.root().join(comparison_file(a, b));
-    write(
-        path,
-        compare::page(&Comparison::of(a, b), a, b)
-            .into_string()
-            .as_bytes(),
-    )
+    let comparison = Comparison::of(a, b).beside(b, others.began);
+    let page = compare::page(&comparison, a, b, others);
+    write(path, page.into_string().as_bytes())
 }
 
-/// What became of a run's comparison with its baseline.
+/// Where a run's comparisons are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Compared {
-    /// The page.
-    Page(PathBuf),
-    /// There is none, because the scenario was changed since this run.
-    ScenarioChanged(RunId),
-    /// There is none: nothing was before, or this run says nothing.
-    #[default]
-    Nothing,
+pub struct Compared {
+    /// The one with where everybody began.
+    pub began: Option<PathBuf>,
+    /// The one with the run before.
+    pub previous: Option<PathBuf>,
+    /// Where there is none because the scenario was changed: since this run.
+    pub changed_since: Option<RunId>,
 }
 
-/// Compares `run` with its baseline, as [`write_comparison`] does, where it has one.
-pub fn write_baseline_comparison(reports: &Reports, run: &Run) -> Result<Compared, WriteError> {
-    let runs: Vec<Run> = reports
-        .entries()
-        .into_iter()
+/// Compares `run` with `others`, a page each.
+pub fn write_comparisons(
+    reports: &Reports,
+    run: &Run,
+    others: &Others<'_>,
+) -> Result<Compared, WriteError> {
+    let page = |other: Option<&Run>| {
+        other
+            .map(|other| write_compared(reports, other, run, others))
+            .transpose()
+    };
+    Ok(Compared {
+        began: page(others.began)?,
+        previous: page(others.previous)?,
+        changed_since: others.changed_since.map(|run| run.run_id.clone()),
+    })
+}
+
+/// Every run that can be read, oldest first.
+pub fn runs(reports: &Reports) -> Vec<Run> {
+    let entries = reports.entries().into_iter();
+    entries
         .filter_map(|entry| match entry {
             Entry::Run(run) => Some(*run),
             Entry::Unreadable { .. } => None,
         })
-        .collect();
-    if let Some(baseline) = baseline(&runs, run) {
-        return write_comparison(reports, baseline, run).map(Compared::Page);
-    }
-    Ok(match changed_since(&runs, run) {
-        Some(before) => Compared::ScenarioChanged(before.run_id.clone()),
-        None => Compared::Nothing,
-    })
+        .collect()
 }
 
 /// What a group of runs came to, in one line; `valid` are those of `all` that are measurements.
@@ -143,6 +160,19 @@ pub fn write_groups(
     }
     let file = format!("compare/groups-{}--{}.html", first.run_id, last.run_id);
     write(reports.root().join(file), page.into_string().as_bytes()).map(Some)
+}
+
+/// What a comparison with where everybody began is called.
+pub const WITH_BEGAN: &str = "with where you began";
+/// What one with the run before is called.
+pub const WITH_PREVIOUS: &str = "with the run before";
+
+/// The comparisons of `run` with `others`, each with its name and its place relative to the reports.
+fn comparisons(run: &Run, others: &Others<'_>) -> impl Iterator<Item = (&'static str, String)> {
+    let file = |other: &Run| comparison_file(other, run);
+    let began = others.began.map(|other| (WITH_BEGAN, file(other)));
+    let previous = others.previous.map(|other| (WITH_PREVIOUS, file(other)));
+    began.into_iter().chain(previous)
 }
 
 /// Where the comparison of two runs is, relative to the reports.

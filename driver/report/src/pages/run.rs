@@ -1,17 +1,17 @@
 //! The report of one run. Its first screen answers: did it hold, why, and where to look.
 
-use lab_record::{EndedEarly, Outcome, Run};
+use lab_record::{EndedEarly, Others, Outcome, Run};
 use maud::{Markup, html};
 
 use super::{
     chart::{Marks, Stack, TimeAxis, panels},
-    checks, classes, facts, failures, headline,
+    checks, classes, comparisons, facts, failures, headline,
     number::utc,
     page,
 };
 
 /// The report as a page.
-pub(crate) fn page(run: &Run) -> Markup {
+pub(crate) fn page(run: &Run, others: &Others<'_>) -> Markup {
     let title = format!(
         "{} {} · {}",
         run.scenario.name,
@@ -19,7 +19,7 @@ pub(crate) fn page(run: &Run) -> Markup {
         run.run_id
     );
     let body = html! {
-        (head(run))
+        (head(run, others))
         section #checks {
             h2 { "Checks" }
             @if !run.verdict.outcome.judges() {
@@ -41,10 +41,15 @@ pub(crate) fn page(run: &Run) -> Markup {
             p { a href="data.json" { "data.json" } " has everything on this page, and more." }
         }
     };
-    page::page(&title, Some("../../index.html"), &body)
+    page::page(
+        &title,
+        Some("../../index.html"),
+        Some(&run.scenario.name),
+        &body,
+    )
 }
 
-fn head(run: &Run) -> Markup {
+fn head(run: &Run, others: &Others<'_>) -> Markup {
     let failed: Vec<String> = failures::lines(run).collect();
     html! {
         header.run {
@@ -61,6 +66,15 @@ fn head(run: &Run) -> Markup {
                     dl {
                         @if let Some(why) = headline::why(run) { dt { "Why" } dd { (why) } }
                         @if let Some(look_at) = headline::look_at(run) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
+                        @if others.iter().next().is_some() {
+                            dt { "Compared" }
+                            dd {
+                                @for (n, (with, file)) in comparisons(run, others).enumerate() {
+                                    @if n > 0 { " · " }
+                                    a href={ "../../" (file) } { (with) }
+                                }
+                            }
+                        }
                         @if !failed.is_empty() {
                             dt { "Failed" } dd { @for line in failed { span.failures { (line) } } }
                         }

@@ -2,9 +2,9 @@
 
 use std::{fs, path::Path};
 
-use lab_record::{Outcome, Reports, Run, RunId};
+use lab_record::{Others, Outcome, Reports, Run, RunId};
 
-use super::{WriteError, write_comparison, write_index, write_run};
+use super::{WriteError, write_comparison, write_comparisons, write_index, write_run};
 use crate::sample;
 
 /// Saves a run as the driver does, and its report.
@@ -12,7 +12,7 @@ fn save(reports: &Reports, run: &Run) {
     let folder = reports.run_folder(&run.scenario.name, &run.run_id);
     fs::create_dir_all(&folder).unwrap();
     fs::write(folder.join("data.json"), serde_json::to_vec(run).unwrap()).unwrap();
-    write_run(reports, run).unwrap();
+    write_run(reports, run, &Others::default()).unwrap();
 }
 
 /// A folder with a failing, a passing and an invalid run, two comparisons, and what doesn't belong.
@@ -22,8 +22,11 @@ fn folder_of_runs(root: &Path) -> Reports {
     for run in [&failing, &passing, &invalid] {
         save(&reports, run);
     }
-    write_comparison(&reports, &failing, &passing).unwrap();
-    write_comparison(&reports, &failing, &invalid).unwrap();
+    let before = [failing];
+    let others = Others::among(&before, &passing);
+    write_comparisons(&reports, &passing, &others).unwrap();
+    write_run(&reports, &passing, &others).unwrap();
+    write_comparison(&reports, &before[0], &invalid).unwrap();
     reports
 }
 
@@ -88,8 +91,16 @@ fn header(html: &str) -> &str {
 
 #[test]
 fn the_first_screen_answers() {
-    let page = |run: &Run| super::run::page(run).into_string();
-    let (failing, passing) = (page(&sample::failing()), page(&sample::passing()));
+    let page = |run: &Run| super::run::page(run, &Others::default()).into_string();
+    let failing = page(&sample::failing());
+    let mut before = sample::failing();
+    before.starter = false;
+    before.code = "solved".to_owned();
+    before.run_id = "20261123T152000Z-0001".parse().unwrap();
+    let before = [sample::failing(), before];
+    let passing = sample::passing();
+    let others = Others::among(&before, &passing);
+    let passing = super::run::page(&passing, &others).into_string();
     insta::assert_snapshot!("failing_head", text(header(&failing)));
     insta::assert_snapshot!("passing_head", text(header(&passing)));
     insta::assert_snapshot!("invalid_head", text(header(&page(&sample::invalid()))));
@@ -101,7 +112,7 @@ fn the_first_screen_answers() {
 
 #[test]
 fn a_run_that_ended_early_says_what_it_decided_and_what_not() {
-    let page = super::run::page(&sample::early()).into_string();
+    let page = super::run::page(&sample::early(), &Others::default()).into_string();
     insta::assert_snapshot!("early_head", text(header(&page)));
     insta::assert_snapshot!("early_checks", text(section(&page, "checks")));
 }
@@ -110,7 +121,7 @@ fn a_run_that_ended_early_says_what_it_decided_and_what_not() {
 fn requests_that_the_end_of_a_run_cut_off_are_told() {
     let mut run = sample::early();
     let told = |run: &Run| {
-        let page = super::run::page(run).into_string();
+        let page = super::run::page(run, &Others::default()).into_string();
         let told = text(section(&page, "classes"));
         told.matches("12 unfinished when the run ended").count()
     };
@@ -122,7 +133,13 @@ fn requests_that_the_end_of_a_run_cut_off_are_told() {
 #[test]
 fn a_comparison_shows_checks_code_and_latency() {
     let (a, b) = (sample::failing(), sample::passing());
-    let page = super::compare::page(&crate::compare::Comparison::of(&a, &b), &a, &b).into_string();
+    let page = super::compare::page(
+        &crate::compare::Comparison::of(&a, &b),
+        &a,
+        &b,
+        &Others::default(),
+    )
+    .into_string();
     insta::assert_snapshot!("comparison_head", text(header(&page)));
     insta::assert_snapshot!("comparison_checks", text(section(&page, "checks")));
     insta::assert_snapshot!("comparison_source", text(section(&page, "source")));
@@ -168,7 +185,7 @@ fn the_index_compares_nothing_across_a_change_of_the_scenario() {
         "The scenario changed since 2026-11-23 15:13:02 UTC: no run is compared across this line.";
     assert_eq!(body.matches(line).count(), 1, "{body}");
     let (above, below) = body.split_once(line).unwrap();
-    assert!(above.contains("solved | local") && below.contains("mine | local"));
+    assert!(above.contains("| solved") && below.contains("| mine"));
     assert!(!body.contains("| compare"), "{body}");
     // The trend is that of the newest text alone.
     assert!(page.contains("Scores of the last 1 runs"), "{page}");
@@ -203,7 +220,11 @@ fn links_are_relative_and_lead_somewhere() {
     fs::rename(folder.path().join("before"), folder.path().join("after")).unwrap();
     let root = folder.path().join("after");
     let mut pages = vec![root.join("index.html")];
-    for entry in ["compare", "timeouts/20261123T151302Z-4f2a"] {
+    for entry in [
+        "compare",
+        "timeouts/20261123T151302Z-4f2a",
+        "timeouts/20261123T153127Z-a01c",
+    ] {
         let files = fs::read_dir(root.join(entry)).unwrap();
         pages.extend(files.map(|file| file.unwrap().path()));
     }
@@ -234,7 +255,7 @@ fn pages_need_nothing_but_themselves() {
     let reports = folder_of_runs(folder.path());
     let run = sample::failing();
     let pages = [
-        write_run(&reports, &run).unwrap(),
+        write_run(&reports, &run, &Others::default()).unwrap(),
         write_comparison(&reports, &run, &sample::passing()).unwrap(),
         write_index(&reports).unwrap(),
     ];
@@ -311,7 +332,7 @@ fn hostile_text_stays_text() {
     let reports = Reports::at(folder.path());
     save(&reports, &run);
     let pages = [
-        write_run(&reports, &run).unwrap(),
+        write_run(&reports, &run, &Others::default()).unwrap(),
         write_comparison(&reports, &run, &sample::passing()).unwrap(),
         write_index(&reports).unwrap(),
     ];
@@ -341,7 +362,7 @@ fn strange_data_still_makes_a_page() {
     run.series[1].points = vec![(0.0, 3.0)].into();
     run.series[2].points = vec![(0.0, f64::MAX), (1.0, f64::MIN)].into();
     run.series[3].points = vec![(0.0, 0.0), (1.0, 0.0)].into();
-    let html = super::run::page(&run).into_string();
+    let html = super::run::page(&run, &Others::default()).into_string();
     for number in ["NaN", "inf", "-0\""] {
         assert!(
             !html.split_once("</style>").unwrap().1.contains(number),
@@ -360,7 +381,7 @@ fn a_report_is_small() {
             .collect();
     }
     for run in [sample::failing(), fine] {
-        let html = super::run::page(&run).into_string();
+        let html = super::run::page(&run, &Others::default()).into_string();
         let packed = gzip(html.as_bytes());
         assert!(packed <= 100_000, "{} bytes, {packed} packed", html.len());
     }
@@ -406,9 +427,9 @@ fn a_page_is_replaced_whole_and_nothing_is_left_behind() {
     let folder = tempfile::tempdir().unwrap();
     let reports = Reports::at(folder.path());
     let run = sample::failing();
-    let path = write_run(&reports, &run).unwrap();
+    let path = write_run(&reports, &run, &Others::default()).unwrap();
     fs::write(&path, "old").unwrap();
-    write_run(&reports, &run).unwrap();
+    write_run(&reports, &run, &Others::default()).unwrap();
     assert!(read(&path).starts_with("<!DOCTYPE html>"));
     assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
 }
@@ -418,7 +439,12 @@ fn a_folder_that_refuses_is_named() {
     let folder = tempfile::tempdir().unwrap();
     // A file where a folder is needed refuses everybody, root too.
     fs::write(folder.path().join("timeouts"), "").unwrap();
-    let error = write_run(&Reports::at(folder.path()), &sample::failing()).unwrap_err();
+    let error = write_run(
+        &Reports::at(folder.path()),
+        &sample::failing(),
+        &Others::default(),
+    )
+    .unwrap_err();
     let text = error.to_string();
     assert!(matches!(error, WriteError::Io { .. }));
     assert!(text.contains("20261123T151302Z-4f2a/report.html"), "{text}");
@@ -430,7 +456,7 @@ fn a_scenario_cant_lead_out_of_the_reports() {
     let mut run = sample::failing();
     for name in ["..", "a/b", "", "C:\\x", "<b>"] {
         name.clone_into(&mut run.scenario.name);
-        let error = write_run(&Reports::at(folder.path()), &run).unwrap_err();
+        let error = write_run(&Reports::at(folder.path()), &run, &Others::default()).unwrap_err();
         assert!(matches!(error, WriteError::ScenarioName { .. }), "{name}");
     }
 }

@@ -222,6 +222,8 @@ pub(super) struct Scaling {
     pub(super) active: bool,
     /// Whether it could not, for a reason that waiting does not mend.
     pub(super) hopeless: bool,
+    /// Whether that reason is a CPU request that is not there.
+    pub(super) lacks_a_request: bool,
 }
 
 /// Whether an autoscaler that says this will never get figures, as long as nobody changes anything.
@@ -233,12 +235,15 @@ fn is_hopeless(reason: &str, message: &str) -> bool {
         | "ScalingDisabled"
         | "FailedGetScale" => true,
         // The others of its messages are those of pods that nobody has measured yet.
-        "FailedGetResourceMetric" => {
-            message.contains("missing request for")
-                || message.contains("no metrics returned matched known pods")
-        }
+        "FailedGetResourceMetric" => lacks_a_request(message),
         _ => false,
     }
+}
+
+/// Whether it can't compute the use because pods request no CPU, by its own words.
+fn lacks_a_request(message: &str) -> bool {
+    message.contains("missing request for")
+        || message.contains("no metrics returned matched known pods")
 }
 
 /// A message without the words that have a digit in them: figures, and names of pods.
@@ -295,6 +300,7 @@ impl Scaling {
             reason: format!("{}{message}", use_now.unwrap_or_default()),
             active: is("ScalingActive", "True").is_some(),
             hopeless,
+            lacks_a_request: lacks_a_request(&message),
         }
     }
 

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::platform::{
     ApiSpec, Change, Command, Decision, Endpoint, Failure, Load, Replica, ReplicaEvent, Stack,
-    StackControl, StackSpec, Targets,
+    StackControl, StackSpec, Targets, unexplained,
 };
 use crate::{http, secret};
 
@@ -225,15 +225,23 @@ impl Supervisor {
         let hpa = self.reader.api.autoscaler().await?;
         let scaling = Scaling::of(&hpa, self.scaling.desired);
         if let Some(sentence) = scaling.news(&self.scaling) {
-            self.decide(scaling.desired, sentence);
+            let meanwhile = scaling
+                .lacks_a_request
+                .then(|| unexplained(scaling.desired));
+            self.decide(scaling.desired, sentence, meanwhile);
         }
         self.scaling = scaling;
         Ok(())
     }
 
-    fn decide(&self, desired: u32, sentence: String) {
+    fn decide(&self, desired: u32, sentence: String, meanwhile: Option<String>) {
+        let decision = Decision {
+            desired,
+            sentence,
+            meanwhile,
+        };
         // Nobody has to listen; the same holds for failures and events.
-        let _ = self.decisions.send(Decision { desired, sentence });
+        let _ = self.decisions.send(decision);
     }
 
     /// Follows the stack until it is stopped, or nobody can stop it any more.

@@ -12,7 +12,10 @@ use reqwest::StatusCode;
 use tokio::time::sleep;
 
 use super::{LOOK_EVERY, Supervisor};
-use crate::platform::cluster::{Error, state};
+use crate::platform::{
+    cluster::{Error, state},
+    unexplained,
+};
 
 /// For all pods to be ready, images being there.
 const READY_WITHIN: Duration = Duration::from_mins(2);
@@ -217,7 +220,7 @@ impl Supervisor {
             let desired = self.scaling.desired;
             let sentence =
                 format!("autoscaler: no figure will come, so nobody waits for it; {reason}");
-            self.decide(desired, sentence);
+            self.decide(desired, sentence, Some(unexplained(desired)));
             return Ok(());
         }
         let begun = Instant::now();
