@@ -199,6 +199,15 @@
     return known.length > 0 || tick.p95_ms === null ? known : [["", tick.p95_ms]];
   };
 
+  // The limits of the latency: one where all classes have the same.
+  function objectives(classes) {
+    const all = [...new Set(classes.map(({ slo_ms }) => slo_ms))];
+    return all.map((ms) => {
+      const names = classes.filter(({ slo_ms }) => slo_ms === ms).map(({ name }) => name);
+      return [all.length === 1 ? "objective" : `objective of ${names.join(", ")}`, ms];
+    });
+  }
+
   class Panel {
     constructor() {
       this.root = make("section", "lab-panel");
@@ -263,7 +272,7 @@
 
     // Whether it follows a run that no page has started.
     follows() {
-      return running === null && this.run !== null && !this.run.over;
+      return running === null && this.command === null && this.run !== null && !this.run.over;
     }
 
     // The block on this page that what is shown belongs to: the command's own, or, of a run in the terminal, that of its step.
@@ -391,16 +400,13 @@
 
     // What is drawn of a run, once it is known of which classes and phases it is.
     plan({ phases, classes, scales }) {
-      const names = classes.map(({ name, bystander }) => [name, bystander ? `${name} (bystander)` : name]);
-      const limits = [...new Set(classes.map(({ slo_ms }) => slo_ms))]
-        .map((ms) => [classes.length > 1 && classes.some(({ slo_ms }) => slo_ms !== ms)
-          ? `objective of ${classes.filter(({ slo_ms }) => slo_ms === ms).map(({ name }) => name).join(", ")}` : "objective", ms]);
-      this.named = new Map(names);
+      this.named = new Map(classes.map(({ name, bystander }) => [name, bystander ? `${name} (bystander)` : name]));
       this.shown = new Map();
       this.figures.replaceChildren();
-      for (const [key, label] of [["phase", "phase"], ["offered", "offered/s"], ...ENDS.map(([end]) => [end, `${end}/s`]),
-        ["flight", "in flight"], ...(scales ? [["replicas", "replicas"]] : [])]) this.figure(key, label);
-      this.latency = new Chart("p95", time, this.run.seconds, phases, limits);
+      const figures = [["phase", "phase"], ["offered", "offered/s"], ...ENDS.map(([end]) => [end, `${end}/s`]), ["flight", "in flight"]];
+      if (scales) figures.push(["replicas", "replicas"]);
+      for (const [key, label] of figures) this.figure(key, label);
+      this.latency = new Chart("p95", time, this.run.seconds, phases, objectives(classes));
       this.traffic = new Chart("requests/s", whole, this.run.seconds, phases, []);
       this.charts.replaceChildren(this.latency.root, this.traffic.root);
     }
