@@ -7,6 +7,8 @@
 
   const PANEL_STATE = "lab-panel";
   const PAGE_STATE = "lab-page";
+  // Which of the blocks with one command was pressed.
+  const HOME = "lab-home";
   const local = ["127.0.0.1", "localhost"].includes(location.hostname);
   // The print page holds every chapter at once, frozen.
   const frozen = location.pathname.endsWith("/print.html");
@@ -180,7 +182,6 @@
   }
 
   // ---- The live panel ----
-  const HOME = "lab-home";
   const whole = (number) => Math.round(number).toString();
   const time = (ms) => {
     if (ms === null || ms === undefined) return "–";
@@ -462,6 +463,12 @@
     }
   }
 
+  // The next larger number that reads well at the end of an axis.
+  function round(number) {
+    const unit = 10 ** Math.floor(Math.log10(number || 1));
+    return unit * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((times) => times * unit >= (number || 1));
+  }
+
   // Lines over the time of the run, with its phases and the limits that they should keep.
   class Chart {
     static SVG = "http://www.w3.org/2000/svg";
@@ -520,7 +527,7 @@
     draw() {
       const all = [...this.lines.values()].flatMap(({ points }) => points.map(([, value]) => value ?? 0));
       const most = Math.max(0, ...all);
-      const top = Math.max(most, ...this.limits.map(([, limit]) => limit * 1.15)) || 1;
+      const top = round(Math.max(most, ...this.limits.map(([, limit]) => limit * 1.1)));
       const width = Math.max(this.seconds, this.last, ...this.phases.map(({ end_s }) => end_s), 1);
       const x = (at) => (Chart.WIDTH * at / width).toFixed(1);
       const y = (value) => (Chart.HEIGHT - 2 - (Chart.HEIGHT - 5) * value / top).toFixed(1);
