@@ -98,6 +98,14 @@ fn a_run_is_pressed_watched_and_read() {
         tab.eval("document.querySelectorAll('.lab-log b').length"),
         0
     );
+    // Nothing of it is cut off on a phone.
+    tab.width(390);
+    tab.eval("document.querySelector('#mdbook-sidebar-toggle-anchor').checked = false");
+    let cut = "(() => { const panel = document.querySelector('.lab-panel'); \
+               return [panel, ...panel.querySelectorAll('.lab-live, .lab-charts, .lab-chart')] \
+               .some(part => part.scrollWidth > part.clientWidth \
+               || part.getBoundingClientRect().right > document.documentElement.clientWidth); })()";
+    tab.wait("a whole panel", &format!("!{cut}"));
     // In the order in which it was said, on whichever stream.
     tab.wait(
         "the score",
