@@ -7,6 +7,8 @@
 
   const PANEL_STATE = "lab-panel";
   const PAGE_STATE = "lab-page";
+  // Which of the blocks with one command was pressed.
+  const HOME = "lab-home";
   const local = ["127.0.0.1", "localhost"].includes(location.hostname);
   // The print page holds every chapter at once, frozen.
   const frozen = location.pathname.endsWith("/print.html");
@@ -180,7 +182,6 @@
   }
 
   // ---- The live panel ----
-  const HOME = "lab-home";
   const whole = (number) => Math.round(number).toString();
   const time = (ms) => {
     if (ms === null || ms === undefined) return "–";
@@ -198,6 +199,15 @@
     const known = Object.entries(tick.p95_ms_by_class ?? {});
     return known.length > 0 || tick.p95_ms === null ? known : [["", tick.p95_ms]];
   };
+
+  // The limits of the latency: one where all classes have the same.
+  function objectives(classes) {
+    const all = [...new Set(classes.map(({ slo_ms }) => slo_ms))];
+    return all.map((ms) => {
+      const names = classes.filter(({ slo_ms }) => slo_ms === ms).map(({ name }) => name);
+      return [all.length === 1 ? "objective" : `objective of ${names.join(", ")}`, ms];
+    });
+  }
 
   class Panel {
     constructor() {
@@ -263,7 +273,7 @@
 
     // Whether it follows a run that no page has started.
     follows() {
-      return running === null && this.run !== null && !this.run.over;
+      return running === null && this.command === null && this.run !== null && !this.run.over;
     }
 
     // The block on this page that what is shown belongs to: the command's own, or, of a run in the terminal, that of its step.
@@ -391,16 +401,13 @@
 
     // What is drawn of a run, once it is known of which classes and phases it is.
     plan({ phases, classes, scales }) {
-      const names = classes.map(({ name, bystander }) => [name, bystander ? `${name} (bystander)` : name]);
-      const limits = [...new Set(classes.map(({ slo_ms }) => slo_ms))]
-        .map((ms) => [classes.length > 1 && classes.some(({ slo_ms }) => slo_ms !== ms)
-          ? `objective of ${classes.filter(({ slo_ms }) => slo_ms === ms).map(({ name }) => name).join(", ")}` : "objective", ms]);
-      this.named = new Map(names);
+      this.named = new Map(classes.map(({ name, bystander }) => [name, bystander ? `${name} (bystander)` : name]));
       this.shown = new Map();
       this.figures.replaceChildren();
-      for (const [key, label] of [["phase", "phase"], ["offered", "offered/s"], ...ENDS.map(([end]) => [end, `${end}/s`]),
-        ["flight", "in flight"], ...(scales ? [["replicas", "replicas"]] : [])]) this.figure(key, label);
-      this.latency = new Chart("p95", time, this.run.seconds, phases, limits);
+      const figures = [["phase", "phase"], ["offered", "offered/s"], ...ENDS.map(([end]) => [end, `${end}/s`]), ["flight", "in flight"]];
+      if (scales) figures.push(["replicas", "replicas"]);
+      for (const [key, label] of figures) this.figure(key, label);
+      this.latency = new Chart("p95", time, this.run.seconds, phases, objectives(classes));
       this.traffic = new Chart("requests/s", whole, this.run.seconds, phases, []);
       this.charts.replaceChildren(this.latency.root, this.traffic.root);
     }
@@ -454,6 +461,12 @@
       if (this.replays) this.show(this.showing, false);
       showRuns();
     }
+  }
+
+  // The next larger number that reads well at the end of an axis.
+  function round(number) {
+    const unit = 10 ** Math.floor(Math.log10(number || 1));
+    return unit * [1, 1.5, 2, 3, 4, 5, 6, 8, 10].find((times) => times * unit >= (number || 1));
   }
 
   // Lines over the time of the run, with its phases and the limits that they should keep.
@@ -514,7 +527,7 @@
     draw() {
       const all = [...this.lines.values()].flatMap(({ points }) => points.map(([, value]) => value ?? 0));
       const most = Math.max(0, ...all);
-      const top = Math.max(most, ...this.limits.map(([, limit]) => limit * 1.15)) || 1;
+      const top = round(Math.max(most, ...this.limits.map(([, limit]) => limit * 1.1)));
       const width = Math.max(this.seconds, this.last, ...this.phases.map(({ end_s }) => end_s), 1);
       const x = (at) => (Chart.WIDTH * at / width).toFixed(1);
       const y = (value) => (Chart.HEIGHT - 2 - (Chart.HEIGHT - 5) * value / top).toFixed(1);

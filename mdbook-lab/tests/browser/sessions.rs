@@ -83,7 +83,7 @@ fn another_browser_needs_a_link_of_its_own_which_is_printed() {
     };
     let mut other = browser.elsewhere();
     other.go(&front_page(&guide));
-    is_told(&mut other, "open the link that `make book` printed last");
+    is_told(&mut other, "open the link that make book printed last");
     // The link that was used already says so.
     other.go(&guide.link());
     is_told(&mut other, "was used already");

@@ -80,18 +80,31 @@ fn a_run_is_shown_beside_the_starters_whatever_else_it_was_compared_with() {
     let reports = project.root().join("reports");
     let starter = reports.join("tx/20261124T042635Z-0d4a/data.json");
     let text = fs::read_to_string(&starter).expect("data");
-    let marked = text.replacen('{', "{\"starter\": true, ", 1);
-    fs::write(&starter, marked).expect("data");
     let before = pages(&project.preprocess("html"));
-
-    let older = "20261124T030000Z-0001";
-    let folder = reports.join("tx").join(older);
-    fs::create_dir(&folder).expect("a folder");
-    let text = text.replace("20261124T042635Z-0d4a", older);
-    fs::write(folder.join("data.json"), text).expect("data");
-    let by_hand = format!("compare/{older}--20261124T042658Z-edbf.html");
-    fs::write(reports.join(by_hand), "").expect("a page");
+    let put = |id: &str, text: &str| {
+        let folder = reports.join("tx").join(id);
+        fs::create_dir(&folder).expect("a folder");
+        let text = text.replace("20261124T042635Z-0d4a", id);
+        fs::write(folder.join("data.json"), text).expect("data");
+        let by_hand = format!("compare/{id}--20261124T042658Z-edbf.html");
+        fs::write(reports.join(by_hand), "").expect("a page");
+    };
+    // An attempt before the starter's run is neither where the reader began nor the run before.
+    let attempt = text.replace("\"starter\": true", "\"starter\": false");
+    assert_ne!(attempt, text);
+    put("20261124T030000Z-0001", &attempt);
     assert_eq!(pages(&project.preprocess("html")), before);
+    // One after it is the run before, beside the starter's.
+    put("20261124T042640Z-0002", &attempt);
+    let both = pages(&project.preprocess("html"));
+    let link =
+        |id: &str, text: &str| format!("compare/{id}--20261124T042658Z-edbf.html\">{text}</a>");
+    for link in [
+        link("20261124T042635Z-0d4a", "Compared with where you began"),
+        link("20261124T042640Z-0002", "Compared with the run before"),
+    ] {
+        assert!(both.contains(&link), "{link}: {both}");
+    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use lab_record::{Check, CheckKind, Run};
 use maud::{Markup, html};
 
-use super::number::share;
+use super::number::{NONE, share};
 
 /// The kinds in the order in which they are shown, each with what it asks.
 pub(crate) const KINDS: [(CheckKind, &str, &str); 3] = [
@@ -37,7 +37,7 @@ pub(crate) fn table(run: &Run) -> Markup {
                         tbody {
                             tr.group { th colspan="5" scope="rowgroup" { (name) " " small { (question) } } }
                             @for check in checks {
-                                (row(check, weights))
+                                (row(check, weights, run.verdict.outcome.judges()))
                             }
                         }
                     }
@@ -47,7 +47,7 @@ pub(crate) fn table(run: &Run) -> Markup {
     }
 }
 
-fn row(check: &Check, weights: f64) -> Markup {
+fn row(check: &Check, weights: f64, judged: bool) -> Markup {
     html! {
         tr {
             td {
@@ -59,9 +59,14 @@ fn row(check: &Check, weights: f64) -> Markup {
             }
             td.n { (check.limit) }
             td.n { b { (check.seen) } }
-            td { (result(check.passed)) }
-            td.n title=[(weights > 0.0).then(|| format!("{} of the score", share(check.weight.get() / weights)))] {
-                (share(check.grade.get()))
+            @if judged {
+                td { (result(check.passed)) }
+                td.n title=[(weights > 0.0).then(|| format!("{} of the score", share(check.weight.get() / weights)))] {
+                    (share(check.grade.get()))
+                }
+            } @else {
+                td { "not judged" }
+                td.n { (NONE) }
             }
         }
     }

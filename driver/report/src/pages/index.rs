@@ -208,8 +208,8 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
                 h2 {
                     @if let Some(step) = newest.scenario.step { "Step " (step) ": " }
                     (newest.scenario.name)
-                    (guide(&newest.scenario.name))
                     " " small { (newest.scenario.title) }
+                    (guide(&newest.scenario.name))
                 }
                 (sparkline(&scores))
             }
@@ -320,7 +320,7 @@ fn row(root: &Path, run: &Run, all: &[&Run], columns: &Columns) -> Markup {
         tr.(VERDICT.class(run)).(CODE.class(run)).(PLATFORM.class(run)) {
             // On a phone the column of links is beyond the edge.
             td { a href=[report(root, run)] { time datetime=(run.started_at) { (utc(run.started_at).trim_end_matches(" UTC")) } } }
-            @if columns.code { td { (run.code) @if is_unedited(run) { " " small { "the starter’s text" } } } }
+            @if columns.code { td { (run.code) @if is_unedited(run) { " " small.also { "the starter’s text" } } } }
             @if columns.platform { td.platform { (run.platform) } }
             td.outcome { (verdict(run, &columns.figures)) }
             td.n { b { @if let Some(score) = run.verdict.score { (score) } @else { (NONE) } } }
@@ -328,8 +328,10 @@ fn row(root: &Path, run: &Run, all: &[&Run], columns: &Columns) -> Markup {
                 td.n {
                     @if let Some(check) = run.checks.iter().find(|check| check.id == *id) {
                         (check.seen)
-                        span.sign.(if check.passed { "pass" } else { "fail" }) {
-                            (if check.passed { " ✓" } else { " ✗" })
+                        @if run.verdict.outcome.judges() {
+                            span.sign.(if check.passed { "pass" } else { "fail" }) {
+                                (if check.passed { " ✓" } else { " ✗" })
+                            }
                         }
                     } @else { (NONE) }
                 }
