@@ -120,15 +120,24 @@ fn send_lateness(recording: &Recording, standstills: &Standstills, limits: &Limi
             grade(share_apart, limits.late_sends),
         ),
         format!(
-            "{} of {} sends left more than {} late; p99 {}, worst {}. {}",
+            "{} of {} sends left more than {} late; p99 {}{}, worst {}. {}",
             percent(share),
             lateness.sent(),
             ms(limits.lateness),
             ms(lateness.p99()),
+            at_best(recording),
             ms(lateness.worst()),
             allowed(limits.late_sends),
         ),
     )
+}
+
+/// How late sends had to be on this machine, where that was seen, as a parenthesis.
+fn at_best(recording: &Recording) -> String {
+    let floor = recording.floor.map(ms);
+    floor.map_or_else(String::new, |floor| {
+        format!(" ({floor} for a thread beside the load that only sleeps)")
+    })
 }
 
 fn lateness_per_second(

@@ -14,7 +14,10 @@ use lab_say::{note, say};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use crate::server::Server;
+use crate::{
+    peers::{MOST_LATE, NO_FIGURE},
+    server::Server,
+};
 
 /// As many as the peers get, where it is not said otherwise.
 pub(crate) const CONNECTIONS: u32 = 32;
@@ -82,11 +85,17 @@ pub(crate) fn run(plan: &Plan, address: &str) -> anyhow::Result<Recording> {
     })
 }
 
-/// The `load` process: prints how many requests were answered.
+/// The `load` process: prints how many requests were answered. One that should send each on time has no figure where it
+/// did not.
 pub(crate) fn main(address: &str, rate: &str, seconds: &str, at_once: &str) -> anyhow::Result<()> {
     let length = Duration::from_secs(seconds.parse()?);
-    let plan = plan(rate.parse()?, length, at_once.parse()?)?;
+    let (rate, at_once): (f64, u32) = (rate.parse()?, at_once.parse()?);
+    let mut plan = plan(rate, length, at_once)?;
+    plan.lateness = Duration::from_secs_f64(1.0 / rate);
     let recording = run(&plan, address)?;
+    if at_once == 1 && recording.cells.lateness().late_share() > MOST_LATE {
+        std::process::exit(NO_FIGURE);
+    }
     let classes = summary::classes(&plan, &recording.cells);
     summary::verify_books(&plan, &recording, &classes).map_err(anyhow::Error::msg)?;
     say!("{}", classes[0].total.counts.ok);

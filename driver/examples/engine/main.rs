@@ -5,6 +5,8 @@
 //! Peers are `wrk` (Debian and Homebrew have it) and `oha` (`cargo install oha`); one that is not there gets a
 //! row that says so. `--long` adds a run of ten million requests, which takes a quarter of an hour.
 
+#[cfg(target_os = "linux")]
+mod bare;
 mod lateness;
 mod load;
 mod peers;
@@ -22,6 +24,10 @@ fn main() -> ExitCode {
     let done = match words[..] {
         // Its own child processes, so that the CPU of each part is counted apart.
         ["server"] => server::serve(),
+        #[cfg(target_os = "linux")]
+        ["bare", address, rate, seconds] => bare::main(address, rate, seconds),
+        #[cfg(not(target_os = "linux"))]
+        ["bare", ..] => std::process::exit(peers::NO_FIGURE),
         ["load", address, rate, seconds, at_once] => load::main(address, rate, seconds, at_once),
         _ => bench(words.contains(&"--long")),
     };

@@ -5,6 +5,10 @@
 //! it can never sleeps. So both of the engine's are here, each beside its like. To be as fast as it can, it is offered
 //! far more than it can send, in bursts of as many as the peers have users, which is its bound in flight, too; what
 //! exceeds that is dropped, which costs it a little more than the peers, who never plan what they can't send.
+//!
+//! On time, what a wake-up costs depends on where it comes from: from the same CPU it is a third of one from another.
+//! The system tends to keep a user who waits for each answer on the server's CPU, and no sender whom a timer wakes. So
+//! there each sender has a CPU and the server another, where the system lets them be chosen.
 
 use std::{
     io,
@@ -18,7 +22,7 @@ use lab_say::note;
 use crate::{
     load::{self, CONNECTIONS},
     median,
-    server::Server,
+    server::{self, Server},
     spread,
 };
 
@@ -29,6 +33,11 @@ const TOO_MANY: f64 = 200_000.0;
 /// Users of the peers; requests at once of the engine.
 const AT_ONCE: [u32; 2] = [32, 100];
 const ROUNDS: usize = 7;
+/// What a sender exits with that has no figure: as a shell where there is no such program.
+pub(crate) const NO_FIGURE: i32 = 127;
+/// Of a sender on time, such a share of sends may leave only when the next is due. Where the machine is so busy that
+/// more do, they leave together, with one wake-up for many, and cost less.
+pub(crate) const MOST_LATE: f64 = 0.1;
 const GROUP: &str = "CPU per request";
 
 /// A tool that sends requests.
@@ -37,38 +46,33 @@ struct Sender {
     command: Command,
     /// The requests that its output tells of.
     count: fn(&Output) -> anyhow::Result<f64>,
-    /// How to get it.
+    /// How to get a figure.
     get: &'static str,
-    /// µs of CPU per request, by round.
-    costs: Vec<f64>,
+    /// The bar of the engine's cost as a multiple of this one's.
+    at_most: Option<f64>,
+    /// µs of CPU per request, by round; none where the round has no figure.
+    costs: Vec<Option<f64>>,
 }
 
 /// The engine and its peers doing the same, as far as they can.
 struct Contest {
     name: String,
     engine: Sender,
-    wrk: Sender,
-    oha: Sender,
-    /// The bar of the engine's cost as a multiple of wrk's.
-    at_most: Option<f64>,
+    peers: Vec<Sender>,
 }
 
 /// CPU per request of each, and the engine's as a multiple of that of its like, round by round.
 pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
-    let server = Server::start()?;
-    let mut contests = vec![on_time(&server)?];
+    let (server, apart) = (Server::start()?, Server::start()?);
+    let mut contests = vec![on_time(&apart)?];
     for at_once in AT_ONCE {
         contests.push(as_fast_as_it_can(&server, at_once)?);
     }
     for round in 1..=ROUNDS {
         note!("CPU per request, round {round} of {ROUNDS} …");
-        for Contest {
-            engine, wrk, oha, ..
-        } in &mut contests
-        {
-            engine.send()?;
-            wrk.send()?;
-            oha.send()?;
+        for contest in &mut contests {
+            contest.engine.send()?;
+            contest.peers.iter_mut().try_for_each(Sender::send)?;
         }
     }
     Ok(contests.iter().flat_map(Contest::rows).collect())
@@ -77,19 +81,30 @@ pub(crate) fn cpu_per_request() -> anyhow::Result<Vec<Row>> {
 /// Woken for each request, which `wrk` only is with one user, who waits for each answer.
 fn on_time(server: &Server) -> anyhow::Result<Contest> {
     let url = server.url();
+    let is_apart = server.keep_apart();
+    let place = |command| if is_apart { beside(&command) } else { command };
+    let name = if is_apart {
+        ", server and sender on a CPU each"
+    } else {
+        ""
+    };
     let command = load::command(&server.address, RATE, SECONDS, 1)?;
-    Ok(Contest {
-        name: "10,000 req/s on time".to_owned(),
-        engine: engine("the engine", command),
-        wrk: wrk(
+    let peers = vec![
+        bare(place(bare_command(&server.address)?)),
+        wrk(
             "wrk, one user, woken for each answer",
-            closed_wrk(&url, SECONDS, 1),
+            place(closed_wrk(&url, SECONDS, 1)),
+            None,
         ),
-        oha: oha(
+        oha(
             "oha at that rate, some ms late",
-            open_oha(&url, RATE, SECONDS),
+            place(open_oha(&url, RATE, SECONDS)),
         ),
-        at_most: None,
+    ];
+    Ok(Contest {
+        name: format!("10,000 req/s on time{name}"),
+        engine: engine("the engine", place(command)),
+        peers,
     })
 }
 
@@ -99,9 +114,10 @@ fn as_fast_as_it_can(server: &Server, at_once: u32) -> anyhow::Result<Contest> {
     Ok(Contest {
         name: format!("as fast as it can, {at_once} at once"),
         engine: engine("the engine", command),
-        wrk: wrk("wrk", closed_wrk(&url, SECONDS, at_once)),
-        oha: oha("oha", closed_oha(&url, SECONDS, at_once)),
-        at_most: Some(1.1),
+        peers: vec![
+            wrk("wrk", closed_wrk(&url, SECONDS, at_once), Some(1.1)),
+            oha("oha", closed_oha(&url, SECONDS, at_once)),
+        ],
     })
 }
 
@@ -109,18 +125,38 @@ fn engine(name: &'static str, command: Command) -> Sender {
     Sender {
         name,
         command,
-        count: |output| Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?),
-        get: "",
+        count: said,
+        get: "never on time, the machine is too busy",
+        at_most: None,
         costs: Vec::new(),
     }
 }
 
-fn wrk(name: &'static str, command: Command) -> Sender {
+fn bare(command: Command) -> Sender {
+    Sender {
+        name: "timer, send, wait, read and nothing else",
+        command,
+        count: said,
+        get: "Linux only; or never on time, the machine is too busy",
+        at_most: Some(1.5),
+        costs: Vec::new(),
+    }
+}
+
+/// The `bare` process as a command.
+fn bare_command(address: &str) -> anyhow::Result<Command> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.args(["bare", address, &RATE.to_string(), &SECONDS.to_string()]);
+    Ok(command)
+}
+
+fn wrk(name: &'static str, command: Command, at_most: Option<f64>) -> Sender {
     Sender {
         name,
         command,
         count: wrk_requests,
         get: "not here; apt-get install wrk, brew install wrk",
+        at_most,
         costs: Vec::new(),
     }
 }
@@ -131,6 +167,7 @@ fn oha(name: &'static str, command: Command) -> Sender {
         command,
         count: oha_requests,
         get: "not here; cargo install oha",
+        at_most: None,
         costs: Vec::new(),
     }
 }
@@ -138,43 +175,46 @@ fn oha(name: &'static str, command: Command) -> Sender {
 impl Contest {
     fn rows(&self) -> Vec<Row> {
         let mut rows = Vec::new();
-        for sender in [&self.engine, &self.wrk, &self.oha] {
+        for sender in std::iter::once(&self.engine).chain(&self.peers) {
             let name = format!("{}: {}", self.name, sender.name);
             rows.push(Row::figure(GROUP, name, sender.figure()));
         }
-        let name = format!("{}: the engine against", self.name);
-        rows.extend(
-            self.engine
-                .against(&self.wrk, &format!("{name} wrk"), self.at_most),
-        );
-        rows.extend(self.engine.against(&self.oha, &format!("{name} oha"), None));
+        for peer in &self.peers {
+            let name = format!("{}: the engine against {}", self.name, peer.name);
+            rows.extend(self.engine.against(peer, name));
+        }
         rows
     }
 }
 
 impl Sender {
-    /// Sends for a round, if the tool is there.
+    /// Sends for a round.
     fn send(&mut self) -> anyhow::Result<()> {
-        if let Some((output, cpu)) = timed(&self.command)? {
-            self.costs.push(cpu / (self.count)(&output)? * 1e6);
-        }
+        let cost = match timed(&self.command)? {
+            Some((output, cpu)) => Some(cpu / (self.count)(&output)? * 1e6),
+            None => None,
+        };
+        self.costs.push(cost);
         Ok(())
     }
 
     fn figure(&self) -> String {
-        match self.costs[..] {
+        let costs: Vec<f64> = self.costs.iter().flatten().copied().collect();
+        match costs[..] {
             [] => self.get.to_owned(),
-            _ => spread(&self.costs, 1, "µs"),
+            _ => spread(&costs, 1, "µs"),
         }
     }
 
     /// The ratio of the costs, beside its bar; none where the peer isn't there.
-    fn against(&self, peer: &Self, name: &str, at_most: Option<f64>) -> Option<Row> {
+    fn against(&self, peer: &Self, name: String) -> Option<Row> {
         let pairs = self.costs.iter().zip(&peer.costs);
-        let ratios: Vec<f64> = pairs.map(|(own, peer)| own / peer).collect();
+        let ratios: Vec<f64> = pairs
+            .filter_map(|(own, peer)| Some((*own)? / (*peer)?))
+            .collect();
         let figure = spread(&ratios, 2, "×");
         let row = Row::figure(GROUP, name, figure);
-        let row = match at_most {
+        let row = match peer.at_most {
             Some(at_most) => row.bar(format!("≤ {at_most} ×"), median(&ratios) <= at_most),
             None => row,
         };
@@ -212,6 +252,16 @@ fn closed_oha(url: &str, seconds: u64, connections: u32) -> Command {
     command
 }
 
+/// The command on the CPU that [`Server::keep_apart`] leaves to senders.
+fn beside(command: &Command) -> Command {
+    let mut placed = Command::new("taskset");
+    placed
+        .args(["-c", server::SENDERS_CPU])
+        .arg(command.get_program())
+        .args(command.get_args());
+    placed
+}
+
 /// Runs a command; its output and its CPU time in seconds. None where there is no such program.
 fn timed(command: &Command) -> anyhow::Result<Option<(Output, f64)>> {
     // The shell's `times` knows the CPU time of its children, on every system.
@@ -225,7 +275,7 @@ fn timed(command: &Command) -> anyhow::Result<Option<(Output, f64)>> {
         .arg(command.get_program())
         .args(command.get_args());
     let output = shell.output()?;
-    if output.status.code() == Some(127) {
+    if output.status.code() == Some(NO_FIGURE) {
         return Ok(None);
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -249,6 +299,11 @@ fn timed(command: &Command) -> anyhow::Result<Option<(Output, f64)>> {
 fn seconds(text: &str) -> Option<f64> {
     let (minutes, seconds) = text.strip_suffix('s')?.split_once('m')?;
     Some(minutes.parse::<f64>().ok()? * 60.0 + seconds.replace(',', ".").parse::<f64>().ok()?)
+}
+
+/// What the engine and the bare sender print.
+fn said(output: &Output) -> anyhow::Result<f64> {
+    Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
 }
 
 /// From `  123456 requests in 3.00s, 14.5MB read`.

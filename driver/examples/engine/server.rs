@@ -13,6 +13,10 @@ use hyper_util::rt::TokioIo;
 use lab_say::say;
 use tokio::net::TcpSocket;
 
+/// The CPU of a server that keeps apart, and that which it leaves to senders.
+const OWN_CPU: &str = "1";
+pub(crate) const SENDERS_CPU: &str = "0";
+
 /// A server that runs until this is dropped.
 pub(crate) struct Server {
     child: Child,
@@ -38,6 +42,20 @@ impl Server {
 
     pub(crate) fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+
+    /// Moves it to a CPU of its own, where the system lets two be chosen; whether that was so.
+    pub(crate) fn keep_apart(&self) -> bool {
+        let taskset = |args: &[&str]| {
+            let mut command = Command::new("taskset");
+            command
+                .args(args)
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            command.status().is_ok_and(|status| status.success())
+        };
+        let id = self.child.id().to_string();
+        taskset(&["-c", SENDERS_CPU, "true"]) && taskset(&["-p", "-c", OWN_CPU, &id])
     }
 
     pub(crate) fn id(&self) -> u32 {

@@ -1,4 +1,5 @@
-//! Lateness of a 1 ms sleep: shows when the machine itself stood still, whoever was to blame.
+//! Lateness of a 1 ms sleep: shows when the machine itself stood still, whoever was to blame, and how late at best a
+//! sender wakes beside this load.
 
 use std::{
     io,
@@ -6,6 +7,8 @@ use std::{
     thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
+
+use super::summary::Distribution;
 
 /// Width of the cells over which the worst lateness is kept.
 pub const HICCUP_CELL: Duration = Duration::from_millis(100);
@@ -16,7 +19,7 @@ const STEP: Duration = Duration::from_millis(1);
 pub(super) struct HiccupProbe {
     /// The thread ends when this is dropped.
     wanted: mpsc::Sender<()>,
-    thread: JoinHandle<Vec<Duration>>,
+    thread: JoinHandle<Hiccups>,
 }
 
 impl HiccupProbe {
@@ -28,23 +31,23 @@ impl HiccupProbe {
         Ok(Self { wanted, thread })
     }
 
-    /// Ends the probe: the worst lateness of each cell since the start.
-    pub(super) fn finish(self) -> Vec<Duration> {
+    /// Ends the probe.
+    pub(super) fn finish(self) -> Hiccups {
         drop(self.wanted);
         self.thread.join().unwrap_or_default()
     }
 }
 
-fn watch(t0: Instant, wanted: &mpsc::Receiver<()>) -> Vec<Duration> {
-    let mut cells = Cells::default();
+fn watch(t0: Instant, wanted: &mpsc::Receiver<()>) -> Hiccups {
+    let mut seen = Hiccups::default();
     let mut due = Duration::ZERO;
     while wanted.try_recv() == Err(TryRecvError::Empty) {
         thread::sleep((t0 + due).saturating_duration_since(Instant::now()));
         let now = t0.elapsed();
-        cells.note(due, now);
+        seen.note(due, now);
         due = next_step(now);
     }
-    cells.worst
+    seen
 }
 
 /// The first whole step after `now`: those missed in between were one hiccup, not many.
@@ -53,13 +56,24 @@ fn next_step(now: Duration) -> Duration {
     STEP * steps as u32
 }
 
+/// What the probe has seen.
 #[derive(Default)]
-struct Cells {
-    worst: Vec<Duration>,
+pub(super) struct Hiccups {
+    /// The worst lateness of each cell since the start.
+    pub(super) worst: Vec<Duration>,
+    lateness: Distribution,
 }
 
-impl Cells {
-    /// A pause from `due` to `now` counts, with its full length, in every cell that it reaches.
+impl Hiccups {
+    /// How late a sender that has nothing else to do leaves, were one send due each millisecond: the 99th percentile;
+    /// none where nothing was seen.
+    pub(super) fn floor(&self) -> Option<Duration> {
+        let p99 = self.lateness.percentile(99)?;
+        Some(Duration::from_secs_f64(p99.ms / 1e3))
+    }
+
+    /// A pause from `due` to `now` counts, with its full length, in every cell that it reaches; and as the lateness of
+    /// all that a sender would have had to send meanwhile.
     fn note(&mut self, due: Duration, now: Duration) {
         let cell = |at: Duration| (at.as_nanos() / HICCUP_CELL.as_nanos()) as usize;
         if self.worst.len() <= cell(now) {
@@ -67,6 +81,11 @@ impl Cells {
         }
         for worst in &mut self.worst[cell(due)..=cell(now)] {
             *worst = now.saturating_sub(due).max(*worst);
+        }
+        let mut late = now.checked_sub(due);
+        while let Some(lateness) = late {
+            self.lateness.record((lateness, false));
+            late = lateness.checked_sub(STEP);
         }
     }
 }
@@ -81,11 +100,26 @@ mod tests {
 
     #[test]
     fn a_pause_shows_in_each_cell_that_it_reaches() {
-        let mut cells = Cells::default();
-        cells.note(ms(10), ms(11));
-        cells.note(ms(12), ms(12));
-        cells.note(ms(150), ms(420));
-        assert_eq!(cells.worst, [ms(1), ms(270), ms(270), ms(270), ms(270)]);
+        let mut seen = Hiccups::default();
+        seen.note(ms(10), ms(11));
+        seen.note(ms(12), ms(12));
+        seen.note(ms(150), ms(420));
+        assert_eq!(seen.worst, [ms(1), ms(270), ms(270), ms(270), ms(270)]);
+    }
+
+    #[test]
+    fn the_floor_is_what_a_sender_would_see() {
+        let mut seen = Hiccups::default();
+        assert_eq!(seen.floor(), None);
+        for step in 0..980 {
+            seen.note(ms(step), ms(step));
+        }
+        assert_eq!(seen.floor(), Some(Duration::ZERO));
+        // One pause, in which twenty sends would have been due; the tenth best of them is the 990th of a thousand.
+        seen.note(ms(980), ms(999));
+        let floor = seen.floor().unwrap();
+        // Three digits of it are kept.
+        assert!((9_000..9_010).contains(&floor.as_micros()), "{floor:?}");
     }
 
     #[test]
@@ -100,7 +134,7 @@ mod tests {
         let probe = HiccupProbe::start(start).unwrap();
         thread::sleep(ms(230));
         let seen = start.elapsed();
-        let cells = probe.finish();
+        let cells = probe.finish().worst;
         assert!(cells.len() as u32 >= (seen.as_millis() / 100) as u32);
     }
 }

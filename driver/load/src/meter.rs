@@ -29,15 +29,20 @@ impl Meter {
 
     /// What changed since then; everything else of the recording is left empty.
     pub(super) fn read(self) -> Recording {
-        Recording {
+        let readings = Recording {
             wall: self.t0.elapsed(),
             loop_cpu: machine::thread_cpu().saturating_sub(self.thread_cpu),
             process_cpu: machine::process_cpu().saturating_sub(self.process_cpu),
             syn_retransmits: machine::syn_retransmits()
                 .zip(self.syn_retransmits)
                 .map(|(now, before)| now.saturating_sub(before)),
-            hiccups: self.hiccups.finish(),
             ..Recording::default()
+        };
+        let hiccups = self.hiccups.finish();
+        Recording {
+            floor: hiccups.floor(),
+            hiccups: hiccups.worst,
+            ..readings
         }
     }
 }

@@ -99,6 +99,9 @@ pub struct Recording {
     ///
     /// [`HICCUP_CELL`]: super::HICCUP_CELL
     pub hiccups: Vec<Duration>,
+    /// How late, in this load, a sender leaves that has nothing else to do, were one send due each millisecond: 99th
+    /// percentile. No load engine can be much better; none where nothing was seen.
+    pub floor: Option<Duration>,
     /// SYN packets that this machine had to send again; none where the system doesn't tell.
     pub syn_retransmits: Option<u64>,
 }

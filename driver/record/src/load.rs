@@ -40,8 +40,8 @@ pub struct LoadPod {
     pub index: u32,
     /// Requests that it sent.
     pub sent: u64,
-    /// How late it woke up while it was idle, just before the load: 99th percentile, milliseconds. None where it did
-    /// not say.
+    /// How late a thread that does nothing else woke there, beside the load: 99th percentile, milliseconds. In data from
+    /// before this was so it woke just before the load. None where the pod did not say.
     pub floor_p99_ms: Option<f64>,
     /// How late its sends left: 99th percentile, milliseconds.
     pub lateness_p99_ms: f64,

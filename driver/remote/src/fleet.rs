@@ -6,9 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab_load::{
-    Cells, End, Floor, Lateness, Ledger, Plan, Recording, Sample, Share, Targets, Told,
-};
+use lab_load::{Cells, End, Lateness, Ledger, Plan, Recording, Sample, Share, Targets, Told};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -61,8 +59,6 @@ pub struct Sent {
 pub struct PodRecord {
     /// The pod's number, from 0.
     pub index: u32,
-    /// How late it woke up while it was idle, before the load; none where it did not say.
-    pub floor: Option<Floor>,
     /// How late its sends left.
     pub lateness: Lateness,
     /// Its clock is known to within this.
@@ -181,7 +177,7 @@ async fn ready(
             None => return Err(Error::Gone(line.why_broken())),
         }
     }
-    while !line.is_known() {
+    while line.clock().is_none() {
         sleep(LOOK_EVERY).await;
     }
     Ok(())
@@ -383,7 +379,6 @@ fn part(
     };
     let mut record = PodRecord {
         index: share.index,
-        floor: line.floor(),
         lateness: heard.lateness,
         recording: recording.clone(),
         ..PodRecord::default()

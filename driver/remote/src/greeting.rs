@@ -24,7 +24,6 @@ const SOURCES: &[&[u8]] = &[
     include_bytes!("../../load/src/engine.rs"),
     include_bytes!("../../load/src/find.rs"),
     include_bytes!("../../load/src/flight.rs"),
-    include_bytes!("../../load/src/floor.rs"),
     include_bytes!("../../load/src/hiccup.rs"),
     include_bytes!("../../load/src/lateness.rs"),
     include_bytes!("../../load/src/lib.rs"),

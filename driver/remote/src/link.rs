@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab_load::{Ask, Floor, Recording, Reply, Sample, Told};
+use lab_load::{Ask, Recording, Reply, Sample, Told};
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader, BufWriter},
     sync::{mpsc, oneshot},
@@ -77,9 +77,6 @@ struct Shared {
 /// What there is to know of a pod and its stream.
 #[derive(Default)]
 struct Known {
-    floor: Option<Floor>,
-    /// Whether it was told to find out.
-    looks: bool,
     clock: Option<Offset>,
     /// The clock when the load began.
     clock_before: Option<Offset>,
@@ -140,12 +137,6 @@ impl Line {
         let _ = self.orders.send(order);
     }
 
-    /// Has the pod look at how late it wakes up while it is idle, for a second: now is the time for it.
-    pub fn look_at_floor(&self) {
-        self.shared.know().looks = true;
-        self.order(ToPod::LookAtFloor);
-    }
-
     /// Has the pod ask a service. Dropped before there is an answer, the question is taken back.
     pub async fn ask(&self, ask: Ask) -> Result<Reply, String> {
         let (answer, answered) = oneshot::channel();
@@ -195,17 +186,7 @@ impl Line {
         Error::Broken { index, why }.to_string()
     }
 
-    /// Whether its clock is known, and all that it was told to find out.
-    pub(crate) fn is_known(&self) -> bool {
-        let known = self.shared.know();
-        known.clock.is_some() && (known.floor.is_some() || !known.looks)
-    }
-
-    /// How late the pod wakes up while it is idle, once it has measured that.
-    pub(crate) fn floor(&self) -> Option<Floor> {
-        self.shared.know().floor
-    }
-
+    /// Its clock, once it is known.
     pub(crate) fn clock(&self) -> Option<Offset> {
         self.shared.know().clock
     }
@@ -269,10 +250,6 @@ impl Shared {
             ToDriver::Pong { sent, seen } => {
                 let clock = Offset::of(sent, seen, self.epoch.elapsed());
                 known.clock = Some(clock.or(known.clock));
-                return;
-            }
-            ToDriver::Floor(floor) => {
-                known.floor = Some(floor);
                 return;
             }
             ToDriver::Reply { id, reply } => {

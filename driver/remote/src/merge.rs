@@ -18,6 +18,7 @@ pub(crate) fn merge(parts: impl IntoIterator<Item = Recording>) -> Recording {
         add_ledgers(&mut all.ledger, &part.ledger);
         add_connects(&mut all.connects, part.connects);
         keep_worst(&mut all.hiccups, &part.hiccups);
+        all.floor = all.floor.max(part.floor);
         all
     });
     merged.unwrap_or_default()
@@ -77,6 +78,7 @@ mod tests {
                 retried: 5,
             },
             hiccups: vec![ms(count); count as usize],
+            floor: Some(ms(count)),
             syn_retransmits: Some(count),
             ..Recording::default()
         }
@@ -96,6 +98,7 @@ mod tests {
         );
         assert_eq!((merged.connects.starved, merged.connects.retried), (8, 10));
         assert_eq!(merged.hiccups, [ms(3), ms(3), ms(3)]);
+        assert_eq!(merged.floor, Some(ms(3)));
         assert_eq!(merged.syn_retransmits, Some(5));
         assert!(merged.complete);
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab_load::{Ask, Floor, Plan, Recording, Reply, Sample, Share, Targets, Told};
+use lab_load::{Ask, Plan, Recording, Reply, Sample, Share, Targets, Told};
 use serde::{Deserialize, Serialize};
 
 /// To the pod. Moments are those of the clock that is named.
@@ -13,8 +13,6 @@ pub(crate) enum ToPod {
         /// By the driver's clock.
         sent: Duration,
     },
-    /// Look at how late you wake up, now that nothing is to be done.
-    LookAtFloor,
     /// Make ready to send a share of a plan.
     Prepare {
         plan: Plan,
@@ -48,8 +46,6 @@ pub(crate) enum ToDriver {
         /// By the pod's clock.
         seen: Duration,
     },
-    /// How late the idle pod wakes up.
-    Floor(Floor),
     /// The connections stand.
     Ready,
     /// The load can't be sent; why.

@@ -25,9 +25,6 @@ use crate::{
 /// A driver says something every second. One that is silent for this long is gone, though the stream stands.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// How long the pod looks at how late it wakes up, while it is idle.
-const FLOOR: Duration = Duration::from_secs(1);
-
 /// Between two batches of samples.
 const BATCH: Duration = Duration::from_millis(100);
 
@@ -127,23 +124,12 @@ impl Pod {
         }
     }
 
-    fn look_at_floor(&self) {
-        let say = self.say.clone();
-        tokio::spawn(async move {
-            // Without a thread for it the pod can't send either, and will say so.
-            if let Ok(floor) = lab_load::floor(FLOOR).await {
-                let _ = say.send(ToDriver::Floor(floor));
-            }
-        });
-    }
-
     fn obey(&mut self, order: ToPod) {
         match order {
             ToPod::Ping { sent } => self.tell(ToDriver::Pong {
                 sent,
                 seen: self.epoch.elapsed(),
             }),
-            ToPod::LookAtFloor => self.look_at_floor(),
             ToPod::Prepare {
                 plan,
                 share,

@@ -160,9 +160,6 @@ async fn several_pods_send_one_plan() {
     let (address, seen) = server().await;
     let (fleet, mut children) = pods(3).await;
     let lines = fleet.lines();
-    for line in &lines {
-        line.look_at_floor();
-    }
     let (sent, samples, told) = send(fleet, &plan, address).await;
 
     assert_eq!(sent.broken, None);
@@ -201,7 +198,7 @@ async fn several_pods_send_one_plan() {
         shares.iter().all(|share| share.abs_diff(planned / 3) <= 2),
         "{shares:?}"
     );
-    assert!(sent.pods.iter().all(|pod| pod.floor.is_some()));
+    assert!(sent.pods.iter().all(|pod| pod.recording.floor.is_some()));
 
     for line in lines {
         line.end();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use lab_record::{Finding, LoadPod, Validity};
 use lab_remote::PodRecord;
 
-use super::{Limits, allowed, grade, ms, of_a_core, percent};
+use super::{Limits, allowed, at_best, grade, ms, of_a_core, percent};
 
 /// A clock that is further off than a send may be late moves a pod's load against the faults and the other pods; four
 /// times that is what the scenarios tell apart.
@@ -38,15 +38,12 @@ fn clock_error(pod: &PodRecord) -> Duration {
 }
 
 fn described(pod: &PodRecord) -> String {
-    let floor = pod.floor.map_or_else(
-        || "idle it was not measured".to_owned(),
-        |floor| format!("{} while it was idle", ms(floor.p99)),
-    );
     format!(
-        "Pod {}: {} sends, p99 of lateness {} ({floor}), clock known to {}, send loop {} of a core.",
+        "Pod {}: {} sends, p99 of lateness {}{}, clock known to {}, send loop {} of a core.",
         pod.index,
         pod.lateness.sent(),
         ms(pod.lateness.p99()),
+        at_best(&pod.recording),
         ms(clock_error(pod)),
         percent(loop_cpu(pod)),
     )
@@ -62,7 +59,7 @@ pub(crate) fn record(pod: &PodRecord) -> LoadPod {
     LoadPod {
         index: pod.index,
         sent: pod.lateness.sent(),
-        floor_p99_ms: pod.floor.map(|floor| ms(floor.p99)),
+        floor_p99_ms: pod.recording.floor.map(ms),
         lateness_p99_ms: ms(pod.lateness.p99()),
         lateness_max_ms: ms(pod.lateness.worst()),
         clock_error_ms: ms(clock_error(pod)),
@@ -108,15 +105,16 @@ mod tests {
 
     #[test]
     fn the_way_and_the_figures_of_each_pod_are_told() {
-        let second = PodRecord {
+        let mut second = PodRecord {
             index: 1,
             ..pod(&[4, 5], 2)
         };
+        second.recording.floor = Some(Duration::from_millis(4));
         let pods = [pod(&[1, 2, 3], 1), second];
         let text = finding(&pods, &Limits::default()).unwrap().text;
         assert!(text.contains("from inside the cluster"), "{text}");
         assert!(
-            text.contains("Pod 1: 2 sends, p99 of lateness 5.0 ms"),
+            text.contains("Pod 1: 2 sends, p99 of lateness 5.0 ms (4.0 ms for a thread beside"),
             "{text}"
         );
         assert!((record(&pods[0]).lateness_max_ms - 3.0).abs() < 1e-9);

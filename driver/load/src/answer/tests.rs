@@ -1,9 +1,12 @@
-use std::convert::Infallible;
+use std::{
+    convert::Infallible,
+    time::{Duration, Instant},
+};
 
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{Method, Request, body::Bytes, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use proptest::prelude::*;
+use proptest::{prelude::*, test_runner::TestRunner};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
@@ -286,31 +289,58 @@ fn streams() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(head, pieces)| (head + &pieces.concat()).into_bytes())
 }
 
+/// What need not be an answer at all.
+fn strange() -> impl Strategy<Value = Vec<Vec<u8>>> {
+    let pieces = prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20);
+    (streams(), pieces).prop_map(|(begins, mut pieces)| {
+        pieces.insert(0, begins);
+        pieces
+    })
+}
+
+/// However it is cut, it is the same; and the same as hyper sees where it is as lenient.
+fn is_seen_rightly(to_head: bool, stream: &[u8], length: usize) -> Result<(), TestCaseError> {
+    let at_once = seen(to_head, [stream]);
+    let cut = seen(to_head, stream.chunks(length));
+    prop_assert_eq!(&cut, &at_once, "{}", stream.escape_ascii());
+    let ours = match at_once {
+        Seen::Whole { status, .. } => Some(status),
+        Seen::Partial | Seen::Malformed => None,
+    };
+    let strictly = || as_hyper_sees_it(to_head, &strictly(to_head, stream));
+    let hyper = as_hyper_sees_it(to_head, stream).or_else(|| ours.and(strictly()));
+    prop_assert_eq!(ours, hyper, "{}", stream.escape_ascii());
+    Ok(())
+}
+
 proptest! {
     #[test]
-    fn nothing_that_comes_is_too_strange(
-        begins in streams(),
-        pieces in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 0..20),
-        to_head: bool,
-    ) {
+    fn nothing_that_comes_is_too_strange(pieces in strange(), to_head: bool) {
         seen(to_head, pieces.iter().map(Vec::as_slice));
-        let more = pieces.iter().map(Vec::as_slice);
-        seen(to_head, std::iter::once(begins.as_slice()).chain(more));
+        seen(to_head, pieces[1..].iter().map(Vec::as_slice));
     }
 
     #[test]
-    fn how_it_is_cut_makes_no_difference(stream in streams(), length in 1_usize..9) {
-        prop_assert_eq!(seen(false, stream.chunks(length)), seen(false, [stream.as_slice()]));
+    fn streams_are_seen_rightly(stream in streams(), to_head: bool, length in 1_usize..9) {
+        is_seen_rightly(to_head, &stream, length)?;
     }
+}
 
-    #[test]
-    fn hyper_sees_the_same_where_it_is_as_lenient(stream in streams(), to_head: bool) {
-        let ours = match seen(to_head, [stream.as_slice()]) {
-            Seen::Whole { status, .. } => Some(status),
-            Seen::Partial | Seen::Malformed => None,
-        };
-        let hyper = as_hyper_sees_it(to_head, &stream)
-            .or_else(|| as_hyper_sees_it(to_head, &strictly(to_head, &stream)).filter(|_| ours.is_some()));
-        prop_assert_eq!(ours, hyper, "{}", stream.escape_ascii());
+/// The same for as long as one likes, on one thread:
+/// `FUZZ_SECONDS=3600 cargo test --profile lab --workspace --lib for_as_long_as_is_wished -- --ignored`.
+#[test]
+#[ignore = "lasts as long as FUZZ_SECONDS says"]
+fn for_as_long_as_is_wished() {
+    let seconds = std::env::var("FUZZ_SECONDS").expect("FUZZ_SECONDS says for how long");
+    let seconds = seconds.parse().expect("FUZZ_SECONDS is a whole number");
+    let ends = Instant::now() + Duration::from_secs(seconds);
+    while Instant::now() < ends {
+        // Each begins with a seed of its own.
+        let all = (streams(), strange(), any::<bool>(), 1_usize..9);
+        let rounds = TestRunner::default().run(&all, |(stream, pieces, to_head, length)| {
+            seen(to_head, pieces.iter().map(Vec::as_slice));
+            is_seen_rightly(to_head, &stream, length)
+        });
+        rounds.unwrap();
     }
 }

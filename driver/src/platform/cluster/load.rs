@@ -187,13 +187,6 @@ impl Pods {
         })
     }
 
-    /// Has each look at how late it wakes up, now that it is idle.
-    pub(super) fn look_at_floor(&self) {
-        for line in &self.lines {
-            line.look_at_floor();
-        }
-    }
-
     /// The address of a name, as the cluster sees it, that takes connections.
     pub(super) async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
         self.lines[0].find(host, port).await

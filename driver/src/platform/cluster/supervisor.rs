@@ -116,7 +116,6 @@ pub(super) async fn start(
         leftover: leftover.hand_over(),
     };
     supervisor.all_ready().await?;
-    supervisor.pods.look_at_floor();
     supervisor.all_reached().await?;
     supervisor.runs_this_code(&platform.root).await?;
     supervisor.all_reach_each_other().await?;

@@ -30,7 +30,6 @@ impl ClusterTarget {
         leftover: &mut Leftover,
     ) -> Result<Stack, PlatformError> {
         let (fleet, pods, claim) = supervisor::load_pods(&self.cluster, spec, leftover).await?;
-        pods.look_at_floor();
         let found = pods.find(&self.base.host, self.base.port).await;
         let found = found.map_err(|text| self.base.unreachable(io::Error::other(text)))?;
         let endpoint = self.base.endpoint(found)?;
