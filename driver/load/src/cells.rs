@@ -4,21 +4,27 @@
 //! Nothing is lost of what is shown or judged. A cell is at most 100 ms wide and ends where a phase ends, so that phases,
 //! seconds, windows of half a second and pauses of the driver are whole cells. Of a latency as much is kept as
 //! percentiles tell. Keys are kept one by one where that is wanted.
+//!
+//! Cells are handed over in parts as a run goes ([`Part`]), and made of such parts by addition: those of several engines,
+//! or of one after the other, are the cells of all their requests.
 
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{collections::BTreeMap, mem, ops::Range, time::Duration};
 
 use lab_record::{Ends, Totals};
+use serde::{Deserialize, Serialize};
 
 use super::{
     ClassPlan, Lateness, Plan, Sample,
-    summary::{Distribution, Expectation, Fate, count, count_end, observed},
+    summary::{Distribution, Expectation, Fate, add, count, count_end, observed},
 };
 
 mod bag;
 mod grid;
+mod part;
 
-use bag::Bag;
+pub(crate) use bag::Bag;
 use grid::Grid;
+pub use part::{Account, Part};
 
 /// Little is due, or ends, so long before the latest that is or does.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -34,7 +40,7 @@ pub struct Cells {
 }
 
 /// A cell of time, as far as one class goes.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// What became of the requests that were due in it, whenever that was.
     pub due: Totals,
@@ -53,7 +59,7 @@ pub struct Cell {
 }
 
 /// Requests by how they ended.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
     /// In any way.
     pub all: u64,
@@ -66,7 +72,7 @@ pub struct Ended {
 }
 
 /// A [`Distribution`] while it is one of many.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Times {
     buckets: Bag,
     /// The least that is only a lower bound, in µs.
@@ -74,7 +80,7 @@ struct Times {
 }
 
 /// The keys of the requests that were due in a cell.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Keys {
     asked: Bag,
     ok: Bag,
@@ -85,6 +91,8 @@ struct OfClass {
     expectation: Expectation,
     timeout: Duration,
     keeps_keys: bool,
+    /// Requests of clients that had asked before.
+    again: u64,
     cells: BTreeMap<Duration, Box<Cell>>,
     /// By phase, and in the end of what was due in none.
     in_phases: Vec<InPhase>,
@@ -105,6 +113,7 @@ impl Cells {
             expectation: class.expectation.clone(),
             timeout: class.timeout,
             keeps_keys: class.keeps_keys,
+            again: 0,
             cells: BTreeMap::new(),
             in_phases: vec![InPhase::default(); plan.phases.len() + 1],
         };
@@ -124,6 +133,7 @@ impl Cells {
             return;
         };
         self.requests += 1;
+        class.again += u64::from(sample.attempt > 0);
         let late = sample.lateness().map(|of| self.lateness.note(of));
         let fate = class.expectation.fate(sample.end);
         let mut phases = self.phases.iter();
@@ -134,6 +144,30 @@ impl Cells {
             class.cell(self.grid.start(written)).written += 1;
         }
         class.note_due(self.grid.start(sample.intended), sample, fate, late);
+    }
+
+    /// Hands over what was taken in, and begins anew.
+    pub fn take(&mut self) -> Part {
+        Part {
+            classes: self.classes.iter_mut().map(OfClass::take).collect(),
+            lateness: self.lateness.take(),
+            requests: mem::take(&mut self.requests),
+        }
+    }
+
+    /// Takes in a part of the cells of the same plan.
+    pub fn merge(&mut self, part: &Part) {
+        self.requests += part.requests;
+        self.lateness.merge(&part.lateness);
+        for (class, part) in self.classes.iter_mut().zip(&part.classes) {
+            class.again += part.again;
+            for (start, cell) in &part.cells {
+                class.cell(self.grid.start(*start)).merge(cell);
+            }
+            for (phase, part) in class.in_phases.iter_mut().zip(&part.in_phases) {
+                phase.merge(part);
+            }
+        }
     }
 
     /// How many requests were taken in.
@@ -216,6 +250,13 @@ impl OfClass {
 }
 
 impl Cell {
+    /// The latencies of the requests that were due in it, right refusals apart, as far as they are kept
+    /// ([`Distribution::kept`]), each with the number of its requests; one may come more than once.
+    pub fn latencies(&self) -> impl Iterator<Item = (Duration, u64)> {
+        let buckets = self.latency.buckets.iter();
+        buckets.map(|(bucket, times)| (Duration::from_micros(Distribution::lowest(bucket)), times))
+    }
+
     /// The keys that were asked for, each with the number of its requests; a key may come more than once, and its
     /// numbers add up. None where the plan doesn't keep them.
     pub fn asked(&self) -> impl Iterator<Item = (u64, u64)> {
@@ -227,6 +268,31 @@ impl Cell {
     pub fn answered(&self) -> impl Iterator<Item = (u64, u64)> {
         let keys = self.keys.iter().flat_map(|keys| keys.ok.iter());
         keys.map(|(key, times)| (key.into(), times))
+    }
+
+    fn merge(&mut self, part: &Self) {
+        let Self {
+            due,
+            good,
+            left,
+            late,
+            written,
+            ended,
+            latency,
+            keys,
+        } = part;
+        add(&mut self.due, due);
+        self.good += good;
+        self.left += left;
+        self.late += late;
+        self.written += written;
+        self.ended.merge(*ended);
+        self.latency.merge(latency);
+        if let Some(part) = keys {
+            let keys = self.keys.get_or_insert_default();
+            keys.asked.merge(&part.asked);
+            keys.ok.merge(&part.ok);
+        }
     }
 
     fn pack(&mut self) {
@@ -248,9 +314,44 @@ impl Ended {
             Fate::Unfinished => {}
         }
     }
+
+    fn merge(&mut self, part: Self) {
+        let Self {
+            all,
+            ok,
+            expected,
+            failed,
+        } = part;
+        self.all += all;
+        self.ok += ok;
+        self.expected += expected;
+        self.failed += failed;
+    }
 }
 
 impl Times {
+    /// All of a distribution, which is empty then.
+    fn taken_from(distribution: &mut Distribution) -> Self {
+        let (buckets, lowest_censored) = distribution.take();
+        Self {
+            buckets: buckets.into_iter().collect(),
+            lowest_censored,
+        }
+    }
+
+    fn add_to(&self, distribution: &mut Distribution) {
+        for (bucket, times) in self.buckets.iter() {
+            distribution.record_bucket(bucket, times);
+        }
+        distribution.censor(self.lowest_censored);
+    }
+
+    fn merge(&mut self, part: &Self) {
+        self.buckets.merge(&part.buckets);
+        let known = self.lowest_censored.into_iter();
+        self.lowest_censored = known.chain(part.lowest_censored).min();
+    }
+
     fn insert(&mut self, (time, censored): (Duration, bool)) {
         let micros = Distribution::micros(time);
         self.buckets.insert(Distribution::bucket(micros));
@@ -266,10 +367,7 @@ impl<'a> FromIterator<&'a Cell> for Distribution {
     fn from_iter<I: IntoIterator<Item = &'a Cell>>(cells: I) -> Self {
         let mut distribution = Self::default();
         for cell in cells {
-            for (bucket, times) in cell.latency.buckets.iter() {
-                distribution.record_bucket(bucket, times);
-            }
-            distribution.censor(cell.latency.lowest_censored);
+            cell.latency.add_to(&mut distribution);
         }
         distribution
     }

@@ -1,8 +1,11 @@
 //! How late sends leave, whatever their number.
 
-use std::time::Duration;
+use std::{mem, time::Duration};
 
 use hdrhistogram::Histogram;
+use serde::{Deserialize, Serialize};
+
+use super::cells::Bag;
 
 /// Significant decimal digits that are kept of a lateness in µs: each microsecond below 262 ms is told from the next,
 /// which is finer than anything that is shown.
@@ -15,6 +18,14 @@ pub struct Lateness {
     late: u64,
     worst: Duration,
     micros: Histogram<u32>,
+}
+
+/// The same of a while, in a few bytes: to be added to what there is.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Lately {
+    late: u64,
+    worst: Duration,
+    micros: Bag,
 }
 
 impl Default for Lateness {
@@ -47,10 +58,46 @@ impl Lateness {
     }
 
     fn record(&mut self, lateness: Duration) {
-        let micros = u64::try_from(lateness.as_micros()).unwrap_or(u64::MAX);
+        // A bag has nothing larger, which is more than an hour.
+        let micros = u32::try_from(lateness.as_micros()).unwrap_or(u32::MAX);
         self.micros
-            .record(micros)
+            .record(micros.into())
             .expect("a histogram that resizes itself takes any value");
+    }
+
+    /// Hands over all that was noted, and begins anew.
+    pub(crate) fn take(&mut self) -> Lately {
+        let values = self.micros.iter_recorded();
+        let micros = values.map(|value| {
+            let micros = u32::try_from(value.value_iterated_to()).unwrap_or(u32::MAX);
+            (micros, value.count_at_value().into())
+        });
+        let micros = micros.collect();
+        if self.sent() > 0 {
+            self.micros.reset();
+        }
+        Lately {
+            late: mem::take(&mut self.late),
+            worst: mem::take(&mut self.worst),
+            micros,
+        }
+    }
+
+    /// Takes in what was noted in a while, under the same limit.
+    pub(crate) fn merge(&mut self, lately: &Lately) {
+        let Lately {
+            late,
+            worst,
+            micros,
+        } = lately;
+        self.late += late;
+        self.worst = self.worst.max(*worst);
+        for (micros, times) in micros.iter() {
+            let times = u32::try_from(times).unwrap_or(u32::MAX);
+            self.micros
+                .record_n(micros.into(), times)
+                .expect("a histogram that resizes itself takes any value");
+        }
     }
 
     /// Number of sends.

@@ -40,7 +40,7 @@ mod template;
 mod upcoming;
 
 pub use ask::{Ask, Asker, Reply};
-pub use cells::{Cell, Cells, Ended};
+pub use cells::{Account, Cell, Cells, Ended, Part};
 pub use find::find;
 pub use hiccup::HICCUP_CELL;
 pub use lab_record::Cause;

@@ -78,7 +78,7 @@ impl Sample {
 /// Everything that the load engine noted during a run.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Recording {
-    /// What became of the requests that were due. It isn't sent: who gets samples one by one counts them himself, and
+    /// What became of the requests that were due. It isn't sent: who is told of them part by part adds the parts up, and
     /// has what there was where the sender is lost.
     #[serde(skip)]
     pub cells: Box<Cells>,

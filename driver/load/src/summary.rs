@@ -140,7 +140,8 @@ fn phase_stats<'a>(
     }
 }
 
-fn add(all: &mut Totals, part: &Totals) {
+/// Adds counts.
+pub(super) fn add(all: &mut Totals, part: &Totals) {
     let Totals {
         offered,
         dropped,
@@ -161,7 +162,8 @@ fn add(all: &mut Totals, part: &Totals) {
     all.unfinished += unfinished;
 }
 
-fn add_ends(all: &mut Ends, part: &Ends) {
+/// Adds counts, each to its own.
+pub(super) fn add_ends(all: &mut Ends, part: &Ends) {
     let Ends { statuses, errors } = part;
     for (status, count) in statuses {
         *all.statuses.entry(*status).or_default() += count;

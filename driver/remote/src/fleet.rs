@@ -1,12 +1,13 @@
 //! Load pods that send one plan together: each its share, all from the same moment on.
 
 use std::{
+    collections::BTreeMap,
     mem,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
-use lab_load::{Cells, End, Lateness, Ledger, Plan, Recording, Sample, Share, Targets, Told};
+use lab_load::{Account, Cells, Lateness, Ledger, Plan, Recording, Share, Targets, Told};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -31,9 +32,10 @@ const STOPS_WITHIN: Duration = Duration::from_secs(5);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The load pods of a run.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fleet {
-    pods: Vec<(Line, mpsc::UnboundedReceiver<News>)>,
+    /// By their numbers.
+    pods: BTreeMap<u32, (Line, mpsc::UnboundedReceiver<News>)>,
 }
 
 /// The load of a fleet, under way. Dropping it stops the load.
@@ -74,45 +76,54 @@ pub struct PodRecord {
 /// Who wants to hear of requests as they end.
 #[derive(Clone)]
 struct Hearers {
-    live: mpsc::UnboundedSender<Sample>,
+    live: mpsc::UnboundedSender<Account>,
     told: mpsc::UnboundedSender<Told>,
     /// Those of all pods together.
     cells: Arc<Mutex<Cells>>,
 }
 
-/// What the samples of one pod come to.
+/// What the accounts of one pod come to.
 struct Heard {
     lateness: Lateness,
-    /// Of those that came, by class.
+    /// Of the requests that were told, by class.
     ledger: Vec<Ledger>,
-    last: Duration,
+    until: Duration,
 }
 
 impl Fleet {
     /// Greets the pods at the other ends of these streams.
     pub async fn join(streams: Vec<Stream>) -> Result<Self, Error> {
-        let mut pods = Vec::new();
+        let mut fleet = Self::default();
         for (index, stream) in (0_u32..).zip(streams) {
-            pods.push(Line::open(index, stream).await?);
+            fleet.admit(index, stream).await?;
         }
-        Ok(Self { pods })
+        Ok(fleet)
+    }
+
+    /// Greets one pod more, of this number: from 0 on, none is to be left out. From then on it knows that somebody is there.
+    pub async fn admit(&mut self, index: u32, stream: Stream) -> Result<(), Error> {
+        let pod = Line::open(index, stream).await?;
+        self.pods.insert(index, pod);
+        Ok(())
     }
 
     /// The lines to the pods, in their order.
     pub fn lines(&self) -> Vec<Line> {
-        self.pods.iter().map(|(line, _)| line.clone()).collect()
+        let lines = self.pods.values().map(|(line, _)| line.clone());
+        lines.collect()
     }
 
-    /// Has the pods open their connections and fixes the start, as [`lab_load::start`] does on this machine.
+    /// Has the pods open their connections and fixes the start, as [`lab_load::start`] does on this machine. What became
+    /// of the requests is told to `live` a few times a second by each pod, from the start to its end.
     pub async fn start(
         self,
         plan: Plan,
         targets: watch::Receiver<Targets>,
-        live: mpsc::UnboundedSender<Sample>,
+        live: mpsc::UnboundedSender<Account>,
         told: mpsc::UnboundedSender<Told>,
         stop: CancellationToken,
     ) -> Result<Running, Error> {
-        let mut pods = self.pods;
+        let mut pods: Vec<_> = self.pods.into_values().collect();
         let of = pods.len() as u32;
         for (index, (line, _)) in (0..).zip(&pods) {
             line.order(ToPod::Prepare {
@@ -281,14 +292,12 @@ async fn pass_on(lines: Vec<Line>, mut targets: watch::Receiver<Targets>, stop: 
 
 impl Hearers {
     /// Passes on what a pod tells of its requests.
-    fn hear(&self, samples: &[Sample], heard: &mut Heard) {
+    fn hear(&self, account: Account, heard: &mut Heard) {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        for sample in samples {
-            cells.add(sample);
-            heard.note(sample);
-            // Nobody has to listen.
-            let _ = self.live.send(*sample);
-        }
+        cells.merge(&account.part);
+        heard.note(&account);
+        // Nobody has to listen.
+        let _ = self.live.send(account);
     }
 
     fn take_cells(&self) -> Cells {
@@ -301,21 +310,20 @@ impl Heard {
         Self {
             lateness: Lateness::new(plan.lateness),
             ledger: vec![Ledger::default(); plan.classes.len()],
-            last: Duration::ZERO,
+            until: Duration::ZERO,
         }
     }
 
-    fn note(&mut self, sample: &Sample) {
-        if let Some(lateness) = sample.lateness() {
-            self.lateness.note(lateness);
+    fn note(&mut self, account: &Account) {
+        self.until = account.until;
+        account.part.add_lateness_to(&mut self.lateness);
+        for (class, ledger) in self.ledger.iter_mut().enumerate() {
+            for (_, cell) in account.part.of(class) {
+                ledger.offered += cell.due.offered;
+                ledger.dropped += cell.due.dropped;
+            }
+            ledger.again += account.part.again_of(class);
         }
-        self.last = self.last.max(sample.done);
-        let Some(ledger) = self.ledger.get_mut(usize::from(sample.class)) else {
-            return;
-        };
-        ledger.offered += 1;
-        ledger.dropped += u64::from(sample.end == End::Dropped);
-        ledger.again += u64::from(sample.attempt > 0);
     }
 
     /// The recording of a pod that broke off: its counts are those of what came.
@@ -327,7 +335,7 @@ impl Heard {
         });
         Recording {
             ledger: ledger.collect(),
-            wall: self.last,
+            wall: self.until,
             ..Recording::default()
         }
     }
@@ -356,7 +364,7 @@ async fn listen(
                     let _ = hearers.told.send(one);
                 }
             }
-            Some(News::Samples(some)) => hearers.hear(&some, heard),
+            Some(News::Counted(account)) => hearers.hear(account, heard),
             Some(News::Rest(rest)) => return Ok(rest),
             Some(News::Failed(text)) => return Err(text),
             Some(News::Ready) => {}

@@ -1,6 +1,6 @@
-//! The load engine in pods. A pod ([`serve`]) does as it is told over one stream: sends its share of a plan, says what
-//! came of each request, and asks services what the driver wants to know. The driver ([`Fleet`]) tells several pods the
-//! same start and makes one recording of theirs.
+//! The load engine in pods. A pod ([`serve`]) does as it is told over one stream: sends its share of a plan, says a few
+//! times a second what became of the requests, in cells of counts and distributions, and asks services what the driver
+//! wants to know. The driver ([`Fleet`]) tells several pods the same start and makes one recording of theirs.
 //!
 //! A stream is any pair of pipes. That it is `kubectl attach` is not known here.
 

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab_load::{Ask, Recording, Reply, Sample, Told};
+use lab_load::{Account, Ask, Recording, Reply, Told};
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader, BufWriter},
     sync::{mpsc, oneshot},
@@ -35,8 +35,8 @@ const SILENCE: Duration = Duration::from_secs(20);
 const FIRST_PINGS: (u32, Duration) = (20, Duration::from_millis(50));
 const PING_EVERY: Duration = Duration::from_secs(1);
 
-/// For whoever holds the stream to say why it broke.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// For whoever holds the stream to say why it broke, for which he may have to ask others.
+const LAST_WORDS: Duration = Duration::from_secs(6);
 
 /// A stream to a load pod, both ways.
 pub struct Stream {
@@ -54,7 +54,7 @@ pub(crate) enum News {
     Ready,
     Failed(String),
     Told(Vec<Told>),
-    Samples(Vec<Sample>),
+    Counted(Account),
     Rest(Recording),
 }
 
@@ -267,7 +267,11 @@ impl Shared {
             ToDriver::Ready => News::Ready,
             ToDriver::Failed(text) => News::Failed(text),
             ToDriver::Told(told) => News::Told(told),
-            ToDriver::Samples(samples) => News::Samples(samples),
+            ToDriver::Counted { until, part } => News::Counted(Account {
+                engine: self.index,
+                until,
+                part,
+            }),
             ToDriver::Rest(rest) => News::Rest(rest),
         };
         // Nobody has to listen.

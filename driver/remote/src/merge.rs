@@ -1,5 +1,5 @@
-//! One recording from those of several pods: counts summed, nothing averaged. Their cells are not here: the driver fills
-//! one set of them with what all pods tell.
+//! One recording from those of several pods: counts summed, nothing averaged. Their cells are not here: the driver adds
+//! up those that all pods tell as the run goes.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab_load::{Ask, Plan, Recording, Reply, Sample, Share, Targets, Told};
+use lab_load::{Ask, Part, Plan, Recording, Reply, Share, Targets, Told};
 use serde::{Deserialize, Serialize};
 
 /// To the pod. Moments are those of the clock that is named.
@@ -50,11 +50,15 @@ pub(crate) enum ToDriver {
     Ready,
     /// The load can't be sent; why.
     Failed(String),
-    /// What clients were told; before the samples of the same requests.
+    /// What clients were told; before the same requests are counted.
     Told(Vec<Told>),
-    /// Requests that have ended.
-    Samples(Vec<Sample>),
-    /// The load has ended; all of the recording but its cells.
+    /// What became of the requests that have ended since the last such message.
+    Counted {
+        /// Until when, from the start.
+        until: Duration,
+        part: Part,
+    },
+    /// The load has ended; all of the recording but its cells, which have all been told.
     Rest(Recording),
     /// The answer of a service, or why there is none.
     Reply {

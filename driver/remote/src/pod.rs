@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab_load::{Asker, Plan, Recording, Share, Targets};
+use lab_load::{Asker, Cells, Plan, Recording, Sample, Share, Targets, Told};
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader, BufWriter},
     sync::{mpsc, oneshot, watch},
@@ -25,10 +25,10 @@ use crate::{
 /// A driver says something every second. One that is silent for this long is gone, though the stream stands.
 const SILENCE: Duration = Duration::from_mins(1);
 
-/// Between two batches of samples.
-const BATCH: Duration = Duration::from_millis(100);
+/// Between two messages of what became of the requests.
+const TELLS_EVERY: Duration = Duration::from_millis(200);
 
-/// As many samples as make one message.
+/// As much of what clients were told as makes one message.
 const TOGETHER: usize = 2048;
 
 /// Why a load pod ends before its stream does.
@@ -208,7 +208,7 @@ impl Pod {
     }
 }
 
-/// Sends a share of a plan; the recording, which is sent without its cells, since samples are told as they come.
+/// Sends a share of a plan; the recording, which is sent without its cells, since they are told as they come.
 async fn load(
     plan: Plan,
     share: Share,
@@ -217,40 +217,154 @@ async fn load(
     stop: CancellationToken,
     say: &mpsc::UnboundedSender<ToDriver>,
 ) -> Result<Recording, lab_load::LoadError> {
-    let (live, mut samples) = mpsc::unbounded_channel();
-    let (tell, mut told) = mpsc::unbounded_channel();
+    let (live, samples) = mpsc::unbounded_channel();
+    let (tell, told) = mpsc::unbounded_channel();
+    let cells = Cells::new(&plan);
     let ready = lab_load::prepare(plan, share, targets, live, tell, stop).await?;
     let _ = say.send(ToDriver::Ready);
     let Ok(t0) = start.await else {
         return Err(lab_load::LoadError::Lost);
     };
-    let mut load = std::pin::pin!(ready.begin(t0).finish());
-    let mut batches = interval(BATCH);
-    batches.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut pass_on = || {
-        // The samples are taken first, so that what their clients were told is there, and said before them.
-        let samples = take(&mut samples);
-        let told = take(&mut told);
-        let told = told
-            .chunks(TOGETHER)
-            .map(|some| ToDriver::Told(some.to_vec()));
-        let samples = samples
-            .chunks(TOGETHER)
-            .map(|some| ToDriver::Samples(some.to_vec()));
-        for message in told.chain(samples) {
-            let _ = say.send(message);
-        }
+    let mut outbox = Outbox {
+        t0,
+        samples,
+        told,
+        cells,
     };
+    let mut load = std::pin::pin!(ready.begin(t0).finish());
+    let mut tells = interval(TELLS_EVERY);
+    tells.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {
         tokio::select! {
             ended = &mut load => break ended,
-            _ = batches.tick() => pass_on(),
+            _ = tells.tick() => outbox.empty(say),
         }
     };
-    pass_on();
+    outbox.empty(say);
     ended
 }
 
-fn take<T>(from: &mut mpsc::UnboundedReceiver<T>) -> Vec<T> {
-    std::iter::from_fn(|| from.try_recv().ok()).collect()
+/// What there is to tell of the requests that have ended.
+struct Outbox {
+    t0: Instant,
+    samples: mpsc::UnboundedReceiver<Sample>,
+    told: mpsc::UnboundedReceiver<Told>,
+    /// Of those that have not been told yet.
+    cells: Cells,
+}
+
+impl Outbox {
+    /// Tells it. A message is not the longer for more requests, as long as they fall into the same cells and buckets.
+    fn empty(&mut self, say: &mpsc::UnboundedSender<ToDriver>) {
+        let until = self.t0.elapsed();
+        // The samples are taken first, so that what their clients were told is there, and said before them.
+        while let Ok(sample) = self.samples.try_recv() {
+            self.cells.add(&sample);
+        }
+        let told: Vec<Told> = std::iter::from_fn(|| self.told.try_recv().ok()).collect();
+        let told = told
+            .chunks(TOGETHER)
+            .map(|some| ToDriver::Told(some.to_vec()));
+        let part = self.cells.take();
+        for message in told.chain([ToDriver::Counted { until, part }]) {
+            let _ = say.send(message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_load::{
+        ClassPlan, End, Service, Template,
+        schedule::{Schedule, Spacing},
+        summary::{Expectation, Span},
+    };
+
+    use super::*;
+
+    fn plan() -> Plan {
+        Plan {
+            run: "test".into(),
+            classes: vec![ClassPlan {
+                name: "only".into(),
+                service: Service::Api,
+                method: "GET".parse().unwrap(),
+                path: Template::new("/"),
+                headers: Vec::new(),
+                body: None,
+                timeout: Duration::from_secs(2),
+                max_in_flight: 1000,
+                repeat: None,
+                again: None,
+                keeps_answers: false,
+                keeps_keys: false,
+                expectation: Expectation {
+                    ok: vec![200],
+                    ..Expectation::default()
+                },
+                schedule: Schedule {
+                    stretches: Vec::new(),
+                    spacing: Spacing::Even,
+                },
+            }],
+            connections_per_target: 0,
+            drain: Duration::ZERO,
+            phases: vec![Span {
+                name: "all".into(),
+                from: Duration::ZERO,
+                to: Duration::MAX,
+            }],
+            lateness: Duration::from_millis(25),
+        }
+    }
+
+    /// How many bytes tell of two seconds with so many requests each, of 1 to 2 ms, which is a thousand buckets.
+    fn bytes(per_second: u64) -> usize {
+        let (live, samples) = mpsc::unbounded_channel();
+        let (_, told) = mpsc::unbounded_channel();
+        let (say, mut said) = mpsc::unbounded_channel();
+        let mut outbox = Outbox {
+            t0: Instant::now(),
+            samples,
+            told,
+            cells: Cells::new(&plan()),
+        };
+        let every = Duration::from_secs(1) / per_second as u32;
+        for n in 0..2 * per_second {
+            // Spread evenly: Knuth, The Art of Computer Programming, 6.4.
+            let spread = (n.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) / 1000 % 1_000_000;
+            let intended = every * n as u32;
+            let written = intended + Duration::from_micros(60 + n % 40);
+            let done = intended + Duration::from_millis(1) + Duration::from_nanos(spread);
+            let sample = Sample {
+                intended,
+                written: Some(written),
+                first_byte: None,
+                done,
+                key: n,
+                class: 0,
+                end: End::Answered(200),
+                attempt: 0,
+            };
+            live.send(sample).unwrap();
+            if (n + 1) % (per_second / 5) == 0 {
+                outbox.empty(&say);
+            }
+        }
+        let said = std::iter::from_fn(|| said.try_recv().ok());
+        said.map(|message| postcard::to_stdvec(&message).unwrap().len())
+            .sum()
+    }
+
+    #[test]
+    fn what_is_told_grows_with_the_buckets_and_not_with_the_requests() {
+        let told = [1_000, 10_000, 100_000, 1_000_000].map(bytes);
+        let [few, more, many, most] = told;
+        // A sample by itself is some 28 bytes; here it is 3 at first.
+        assert!(few < 4 * 2_000, "{told:?}");
+        assert!(more < 2 * 20_000, "{told:?}");
+        // Then the buckets are full, and only how often each came grows, by a byte now and then.
+        assert!(many < 2 * more, "{told:?}");
+        assert!(most * 4 < many * 5, "{told:?}");
+    }
 }

@@ -4,18 +4,21 @@ use std::{
     collections::BTreeSet,
     net::SocketAddr,
     process::Stdio,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
 use lab_load::{
-    Ask, ClassPlan, End, Plan, Repeat, Sample, Service, Targets, Template,
+    Account, Ask, Cells, ClassPlan, Plan, Repeat, Service, Targets, Template,
     schedule::{Schedule, Shape, Spacing, Stretch},
     summary::{self, Expectation, Span},
 };
 use lab_remote::{Fleet, Sent, Stream};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, duplex},
     net::TcpListener,
     process::{Child, Command},
     sync::{mpsc, watch},
@@ -43,9 +46,32 @@ fn pod(command: &mut Command) -> (Stream, Child) {
 }
 
 async fn pods(count: usize) -> (Fleet, Vec<Child>) {
-    let load = || pod(&mut Command::new(env!("CARGO_BIN_EXE_load")));
-    let (streams, children) = (0..count).map(|_| load()).unzip();
-    (Fleet::join(streams).await.unwrap(), children)
+    let load = |_| pod(&mut Command::new(env!("CARGO_BIN_EXE_load")));
+    let (streams, children): (Vec<_>, _) = (0..count).map(load).unzip();
+    let mut fleet = Fleet::default();
+    // The last one was ready first.
+    for (index, stream) in (0..).zip(streams).collect::<Vec<_>>().into_iter().rev() {
+        fleet.admit(index, stream).await.unwrap();
+    }
+    (fleet, children)
+}
+
+/// Counts the bytes that a pod says.
+fn counted(stream: Stream) -> (Stream, Arc<AtomicU64>) {
+    let bytes = Arc::<AtomicU64>::default();
+    let (near, mut far) = duplex(1 << 16);
+    let (mut from, count) = (stream.from, Arc::clone(&bytes));
+    tokio::spawn(async move {
+        let mut some = vec![0; 1 << 16];
+        while let Ok(read) = from.read(&mut some).await {
+            count.fetch_add(read as u64, Relaxed);
+            if read == 0 || far.write_all(&some[..read]).await.is_err() {
+                return;
+            }
+        }
+    });
+    let from = Box::pin(near);
+    (Stream { from, ..stream }, bytes)
 }
 
 /// A server that answers 200 to everything, and the lines of the requests that it has had.
@@ -132,9 +158,9 @@ fn api(address: SocketAddr) -> watch::Receiver<Targets> {
     watch::channel(targets).1
 }
 
-/// Sends a plan; what came of it, and what was told meanwhile.
-async fn send(fleet: Fleet, plan: &Plan, address: SocketAddr) -> (Sent, Vec<Sample>, usize) {
-    let (live, mut samples) = mpsc::unbounded_channel();
+/// Sends a plan; what came of it, and what was told meanwhile: of requests, and to how many clients.
+async fn send(fleet: Fleet, plan: &Plan, address: SocketAddr) -> (Sent, Vec<Account>, usize) {
+    let (live, mut accounts) = mpsc::unbounded_channel();
     let (tell, mut told) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let running = fleet
@@ -143,9 +169,18 @@ async fn send(fleet: Fleet, plan: &Plan, address: SocketAddr) -> (Sent, Vec<Samp
         .unwrap();
     assert!(running.t0().elapsed() < PATIENCE);
     let sent = timeout(PATIENCE, running.finish()).await.unwrap();
-    let samples = std::iter::from_fn(|| samples.try_recv().ok()).collect();
+    let accounts = std::iter::from_fn(|| accounts.try_recv().ok()).collect();
     let told = std::iter::from_fn(|| told.try_recv().ok()).count();
-    (sent, samples, told)
+    (sent, accounts, told)
+}
+
+/// Waits until so many requests have ended.
+async fn heard(accounts: &mut mpsc::UnboundedReceiver<Account>, requests: u64) {
+    let mut ended = 0;
+    while ended < requests {
+        let account = timeout(PATIENCE, accounts.recv()).await.unwrap().unwrap();
+        ended += account.part.requests();
+    }
 }
 
 /// Checks that the counts are those of the plan.
@@ -160,31 +195,43 @@ async fn several_pods_send_one_plan() {
     let (address, seen) = server().await;
     let (fleet, mut children) = pods(3).await;
     let lines = fleet.lines();
-    let (sent, samples, told) = send(fleet, &plan, address).await;
+    let (sent, accounts, told) = send(fleet, &plan, address).await;
 
     assert_eq!(sent.broken, None);
     assert!(sent.recording.complete);
     balanced(&plan, &sent);
     let arrivals = |class: &ClassPlan| class.schedule.arrivals().count();
     let planned: usize = plan.classes.iter().map(arrivals).sum();
-    assert_eq!((samples.len(), told), (planned, planned));
-    assert_eq!(sent.recording.cells.requests(), planned as u64);
-    assert!(
-        samples
-            .iter()
-            .all(|sample| sample.end == End::Answered(200))
-    );
+    assert_eq!(told, planned);
+    let cells = &sent.recording.cells;
+    assert_eq!(cells.requests(), planned as u64);
+    for account in &accounts {
+        assert!(
+            account
+                .part
+                .all()
+                .all(|cell| cell.ended.ok == cell.ended.all)
+        );
+    }
+    // What was told meanwhile, in many parts, is all of it.
+    let mut live = Cells::new(&plan);
+    for account in &accounts {
+        live.merge(&account.part);
+    }
+    assert_eq!(live.take(), cells.clone().take());
+    for engine in 0..3 {
+        let own = accounts.iter().filter(|account| account.engine == engine);
+        let until: Vec<Duration> = own.map(|account| account.until).collect();
+        assert!(until.len() > 5 && until.is_sorted(), "{until:?}");
+    }
 
     // Each arrival once, at its own time, with the key that it has without pods.
-    let mut intended: Vec<Duration> = samples.iter().map(|sample| sample.intended).collect();
-    intended.sort_unstable();
-    let mut due: Vec<Duration> = plan
-        .classes
-        .iter()
-        .flat_map(|class| class.schedule.arrivals())
-        .collect();
-    due.sort_unstable();
-    assert_eq!(intended, due);
+    for (index, class) in plan.classes.iter().enumerate() {
+        for (span, cell) in cells.of(index) {
+            let due = class.schedule.arrivals().filter(|at| span.contains(at));
+            assert_eq!(cell.due.offered, due.count() as u64, "{span:?}");
+        }
+    }
     let repeated = arrivals(&plan.classes[0]) / 10;
     let requests: Vec<String> = seen.lock().unwrap().clone();
     assert_eq!(requests.len(), planned);
@@ -209,21 +256,50 @@ async fn several_pods_send_one_plan() {
     }
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_pod_says_of_ten_times_the_requests_is_not_ten_times_as_long() {
+    let (address, _) = server().await;
+    let said = async |times: f64| {
+        let mut plan = plan(2);
+        for class in &mut plan.classes {
+            class.keeps_answers = false;
+            let Shape::Constant(rate) = class.schedule.stretches[0].shape else {
+                panic!("a constant rate");
+            };
+            let rate = (rate.get() * times).try_into().unwrap();
+            class.schedule.stretches[0].shape = Shape::Constant(rate);
+        }
+        let (stream, _child) = pod(&mut Command::new(env!("CARGO_BIN_EXE_load")));
+        let (stream, bytes) = counted(stream);
+        let fleet = Fleet::join(vec![stream]).await.unwrap();
+        let (sent, ..) = send(fleet, &plan, address).await;
+        balanced(&plan, &sent);
+        (sent.recording.cells.requests(), bytes.load(Relaxed))
+    };
+    let (few, of_few) = said(1.0).await;
+    let (many, of_many) = said(10.0).await;
+    assert!(many > 9 * few, "{few}, {many}");
+    // Each of them told by itself would be 9 times the bytes; told in cells, twice is usual. How many buckets the latencies
+    // fall into, the machine has a word in.
+    assert!(
+        of_many < 5 * of_few,
+        "{few} requests in {of_few} bytes, {many} in {of_many}"
+    );
+}
+
 #[tokio::test]
 async fn a_stream_that_breaks_is_named_and_what_was_measured_is_kept() {
     let plan = plan(30);
     let (address, _) = server().await;
     let (fleet, mut children) = pods(2).await;
-    let (live, mut samples) = mpsc::unbounded_channel();
+    let (live, mut accounts) = mpsc::unbounded_channel();
     let (tell, _told) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let running = fleet
         .start(plan.clone(), api(address), live, tell, stop)
         .await
         .unwrap();
-    for _ in 0..50 {
-        timeout(PATIENCE, samples.recv()).await.unwrap().unwrap();
-    }
+    heard(&mut accounts, 50).await;
     children[1].kill().await.unwrap();
     let sent = timeout(PATIENCE, running.finish()).await.unwrap();
     let broken = sent.broken.clone().unwrap();
@@ -328,7 +404,7 @@ async fn a_load_that_can_not_begin_says_why() {
         .local_addr()
         .unwrap();
     let (fleet, _children) = pods(1).await;
-    let (live, _samples) = mpsc::unbounded_channel();
+    let (live, _accounts) = mpsc::unbounded_channel();
     let (tell, _told) = mpsc::unbounded_channel();
     let started = fleet
         .start(plan(1), api(closed), live, tell, CancellationToken::new())
@@ -342,7 +418,7 @@ async fn a_load_that_can_not_begin_says_why() {
 async fn a_load_that_is_stopped_hands_over_what_it_has() {
     let (address, _) = server().await;
     let (fleet, _children) = pods(2).await;
-    let (live, mut samples) = mpsc::unbounded_channel();
+    let (live, mut accounts) = mpsc::unbounded_channel();
     let (tell, _told) = mpsc::unbounded_channel();
     let stop = CancellationToken::new();
     let plan = plan(30);
@@ -350,7 +426,7 @@ async fn a_load_that_is_stopped_hands_over_what_it_has() {
         .start(plan.clone(), api(address), live, tell, stop.clone())
         .await
         .unwrap();
-    timeout(PATIENCE, samples.recv()).await.unwrap().unwrap();
+    heard(&mut accounts, 1).await;
     sleep(Duration::from_millis(300)).await;
     stop.cancel();
     let sent = timeout(PATIENCE, running.finish()).await.unwrap();

@@ -6,13 +6,12 @@ use std::{
 };
 
 use anyhow::Result;
-use lab_load::Sample;
 use lab_record::{EndedEarly, EventKind, Line};
 use lab_remote::Sent;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{faults::DepFaults, journal::Journal, live::Live, terminal::Terminal};
+use super::{faults::DepFaults, journal::Journal, live::Live, load::Accounts, terminal::Terminal};
 use crate::{
     platform::{Decision, Failure, Stack},
     scenario::{Check, Phase, Scenario},
@@ -63,7 +62,7 @@ pub(super) struct Course<'a> {
     /// The clock's start.
     pub(super) t0: Instant,
     pub(super) live: Live,
-    pub(super) finished: mpsc::UnboundedReceiver<Sample>,
+    pub(super) accounts: Accounts,
     pub(super) decided: mpsc::UnboundedReceiver<Decision>,
     pub(super) asked_for: watch::Sender<u32>,
     pub(super) journal: Journal,
@@ -186,15 +185,15 @@ impl Course<'_> {
     }
 
     fn tick(&mut self) -> Result<()> {
-        // Taken on the tick: waiting for each would cost the machine a wake-up a request.
-        while let Ok(sample) = self.finished.try_recv() {
+        let now = self.t0.elapsed();
+        for account in self.accounts.take(now) {
             if let Some(watch) = &mut self.watch {
-                watch.add(&sample);
+                watch.add(&account.part);
             }
-            self.live.add(sample);
+            self.live.add(account);
         }
         let replicas = self.stack.targets.borrow().api.len();
-        let tick = self.live.tick(self.t0.elapsed(), replicas);
+        let tick = self.live.tick(now, replicas);
         self.terminal.tick(&tick);
         self.journal.write(&Line::Tick(tick))
     }

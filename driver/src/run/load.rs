@@ -1,9 +1,9 @@
 //! The load of a run, from this machine or from pods of a cluster: the same shape either way.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use lab_load::{Plan, Sample, Targets, Told};
+use lab_load::{Account, Cells, Plan, Sample, Targets, Told};
 use lab_remote::Sent;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -16,23 +16,57 @@ pub(super) enum Running {
     Pods(lab_remote::Running),
 }
 
+/// What becomes of its requests, while it is under way.
+pub(super) enum Accounts {
+    Driver {
+        samples: mpsc::UnboundedReceiver<Sample>,
+        /// Of those that were not asked for yet.
+        cells: Box<Cells>,
+    },
+    Pods(mpsc::UnboundedReceiver<Account>),
+}
+
 /// Begins to send `plan`; see [`lab_load::start`].
 pub(super) async fn start(
     load: platform::Load,
     plan: Plan,
     targets: watch::Receiver<Targets>,
-    live: mpsc::UnboundedSender<Sample>,
     told: mpsc::UnboundedSender<Told>,
     stop: CancellationToken,
-) -> Result<Running> {
+) -> Result<(Running, Accounts)> {
     Ok(match load {
         platform::Load::Driver => {
-            Running::Driver(lab_load::start(plan, targets, live, told, stop).await?)
+            let (live, samples) = mpsc::unbounded_channel();
+            let cells = Box::new(Cells::new(&plan));
+            let running = lab_load::start(plan, targets, live, told, stop).await?;
+            let accounts = Accounts::Driver { samples, cells };
+            (Running::Driver(running), accounts)
         }
         platform::Load::Pods { fleet, targets } => {
-            Running::Pods(fleet.start(plan, targets, live, told, stop).await?)
+            let (live, accounts) = mpsc::unbounded_channel();
+            let running = fleet.start(plan, targets, live, told, stop).await?;
+            (Running::Pods(running), Accounts::Pods(accounts))
         }
     })
+}
+
+impl Accounts {
+    /// What is new at `now`. Asked for on a tick: waiting for each request would cost the machine a wake-up a request.
+    pub(super) fn take(&mut self, now: Duration) -> Vec<Account> {
+        match self {
+            Self::Driver { samples, cells } => {
+                while let Ok(sample) = samples.try_recv() {
+                    cells.add(&sample);
+                }
+                vec![Account {
+                    engine: 0,
+                    until: now,
+                    part: cells.take(),
+                }]
+            }
+            Self::Pods(accounts) => std::iter::from_fn(|| accounts.try_recv().ok()).collect(),
+        }
+    }
 }
 
 impl Running {

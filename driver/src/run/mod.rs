@@ -244,15 +244,13 @@ async fn play(
     // They go through the arrivals, for which there is no time once these are due.
     let watch = watch(order, &plan, &settings);
     let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
-    let (samples, finished) = mpsc::unbounded_channel();
     let (tell, told) = mpsc::unbounded_channel();
     let stop_load = CancellationToken::new();
     let lines = stack.load.lines();
-    let load = load::start(
+    let (load, accounts) = load::start(
         std::mem::replace(&mut stack.load, Load::Driver),
         plan.clone(),
         stack.targets.clone(),
-        samples,
         tell,
         stop_load.clone(),
     )
@@ -292,8 +290,8 @@ async fn play(
         stack,
         dep,
         t0,
-        live: Live::new(scenario, &plan),
-        finished,
+        live: Live::new(scenario, &plan, lines.len().max(1)),
+        accounts,
         decided: decided.unwrap_or(emulated),
         asked_for,
         journal,

@@ -7,11 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use lab_load::{
-    Plan, Sample,
-    schedule::Schedule,
-    summary::{Distribution, Expectation, Fate, observed},
-};
+use lab_load::{Cell, Part, Plan, schedule::Schedule};
 
 use super::{
     keys::Keys,
@@ -65,10 +61,10 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Takes in a request that has ended.
-    pub fn add(&mut self, sample: &Sample) {
+    /// Takes in what became of requests that have ended since. Whatever is judged ends where a cell ends.
+    pub fn add(&mut self, part: &Part) {
         for (_, tally) in &mut self.checks {
-            tally.add(sample);
+            tally.add(part);
         }
     }
 
@@ -147,8 +143,6 @@ enum Tally {
 #[derive(Debug)]
 struct Of {
     class: usize,
-    expectation: Expectation,
-    timeout: Duration,
     /// From, to.
     spans: Vec<(Duration, Duration)>,
 }
@@ -157,12 +151,20 @@ struct Of {
 #[derive(Debug)]
 struct Counted {
     of: Of,
-    /// Only those that took no longer than this count.
-    within: Duration,
+    count: Count,
     /// By the plan; none where clients ask again beside it.
     planned: Option<u64>,
     counting: u64,
     others: u64,
+}
+
+/// Which requests count.
+#[derive(Clone, Copy, Debug)]
+enum Count {
+    /// Answered as wished, within the objective of their class.
+    Good,
+    /// Answered as wished.
+    Ok,
 }
 
 /// The largest latencies, of all together or of each second: as many as it takes to know of the percentile, and no
@@ -205,15 +207,14 @@ impl Planned<'_> {
     fn tally(&self, measure: &Measure) -> Option<Tally> {
         Some(match measure {
             Measure::GoodShare(requests) => {
-                let class = self.class(&requests.class)?.1;
-                Tally::Share(self.counted(requests, class.slo)?.if_planned()?)
+                Tally::Share(self.counted(requests, Count::Good)?.if_planned()?)
             }
             Measure::OkShare(requests) => {
-                Tally::Share(self.counted(requests, Duration::MAX)?.if_planned()?)
+                Tally::Share(self.counted(requests, Count::Ok)?.if_planned()?)
             }
-            Measure::OkCount(requests) => Tally::Count(self.counted(requests, Duration::MAX)?),
+            Measure::OkCount(requests) => Tally::Count(self.counted(requests, Count::Ok)?),
             Measure::DistinctOk(requests) => {
-                Tally::Distinct(self.counted(requests, Duration::MAX)?, Keys::default())
+                Tally::Distinct(self.counted(requests, Count::Ok)?, Keys::default())
             }
             Measure::Latency(latency) => Tally::Slowest(self.slowest(latency)?),
             Measure::Recovery(recovery) => Tally::Recovery(self.windows(recovery)?),
@@ -243,7 +244,7 @@ impl Planned<'_> {
     }
 
     fn of(&self, class: &Reference, phases: &[Reference]) -> Option<Of> {
-        let (index, class) = self.class(class)?;
+        let (index, _) = self.class(class)?;
         let named = |name: &str| phases.iter().any(|phase| phase.get_ref() == name);
         let spans = self.scenario.spans();
         let spans = spans.filter(|(phase, ..)| named(&phase.name));
@@ -253,8 +254,6 @@ impl Planned<'_> {
         }
         Some(Of {
             class: index,
-            expectation: class.expectation(),
-            timeout: class.timeout,
             spans,
         })
     }
@@ -269,12 +268,12 @@ impl Planned<'_> {
         Some(due.filter(|at| of.contains(*at)))
     }
 
-    fn counted(&self, requests: &Requests, within: Duration) -> Option<Counted> {
+    fn counted(&self, requests: &Requests, count: Count) -> Option<Counted> {
         let of = self.of(&requests.class, &requests.phases)?;
         let planned = self.due(&of).map(|due| due.count() as u64);
         Some(Counted {
             of,
-            within,
+            count,
             planned,
             counting: 0,
             others: 0,
@@ -329,33 +328,33 @@ impl Of {
             .any(|(from, to)| (*from..*to).contains(&at))
     }
 
-    /// How a request ended, where it is one of these.
-    fn fate(&self, sample: &Sample) -> Option<Fate> {
-        let is_one = usize::from(sample.class) == self.class && self.contains(sample.intended);
-        is_one.then(|| self.expectation.fate(sample.end))
+    /// The cells of these requests, by their starts.
+    fn cells<'a>(&'a self, part: &'a Part) -> impl Iterator<Item = (Duration, &'a Cell)> {
+        let cells = part.of(self.class);
+        cells.filter(|(start, _)| self.contains(*start))
     }
 }
 
 impl Tally {
-    fn add(&mut self, sample: &Sample) {
+    fn add(&mut self, part: &Part) {
         match self {
-            Self::Share(counted) | Self::Count(counted) => drop(counted.add(sample)),
+            Self::Share(counted) | Self::Count(counted) => counted.add(part),
             Self::Distinct(counted, keys) => {
-                if counted.add(sample) {
-                    keys.add(sample.key, 1);
-                }
+                counted.add(part);
+                let answered = counted.of.cells(part).flat_map(|(_, cell)| cell.answered());
+                answered.for_each(|(key, times)| keys.add(key, times));
             }
-            Self::Slowest(slowest) => slowest.add(sample),
-            Self::Recovery(windows) => windows.add(sample),
+            Self::Slowest(slowest) => slowest.add(part),
+            Self::Recovery(windows) => windows.add(part),
             Self::Fixed(_) => {}
             Self::Ratio(pair) => {
-                pair.0.add(sample);
-                pair.1.add(sample);
+                pair.0.add(part);
+                pair.1.add(part);
             }
             Self::Difference(of, minus) => {
-                of.add(sample);
-                for part in minus {
-                    part.add(sample);
+                of.add(part);
+                for tally in minus {
+                    tally.add(part);
                 }
             }
         }
@@ -408,15 +407,15 @@ impl Counted {
         self.planned.is_some().then_some(self)
     }
 
-    /// True where the request counts.
-    fn add(&mut self, sample: &Sample) -> bool {
-        let Some(fate) = self.of.fate(sample) else {
-            return false;
-        };
-        let counts = fate == Fate::Ok && sample.latency() <= self.within;
-        self.counting += u64::from(counts);
-        self.others += u64::from(!counts);
-        counts
+    fn add(&mut self, part: &Part) {
+        for (_, cell) in self.of.cells(part) {
+            let counting = match self.count {
+                Count::Good => cell.good,
+                Count::Ok => cell.due.ok,
+            };
+            self.counting += counting;
+            self.others += cell.due.offered - counting;
+        }
     }
 
     fn bounds(&self) -> Bounds {
@@ -431,15 +430,12 @@ impl Counted {
 }
 
 impl Slowest {
-    fn add(&mut self, sample: &Sample) {
-        let Some(fate) = self.of.fate(sample) else {
-            return;
-        };
-        let group = second(sample.intended, self.by_second);
-        if let Some((time, _)) = observed(sample.latency(), fate, self.of.timeout)
-            && let Some(top) = self.groups.get_mut(&group)
-        {
-            top.add(Distribution::kept(time));
+    fn add(&mut self, part: &Part) {
+        for (start, cell) in self.of.cells(part) {
+            if let Some(top) = self.groups.get_mut(&second(start, self.by_second)) {
+                cell.latencies()
+                    .for_each(|(time, times)| top.add(time, times));
+            }
         }
     }
 
@@ -459,9 +455,9 @@ impl Top {
         }
     }
 
-    fn add(&mut self, value: Duration) {
-        self.kept += 1;
-        *self.values.entry(value).or_default() += 1;
+    fn add(&mut self, value: Duration, times: u64) {
+        self.kept += times;
+        *self.values.entry(value).or_default() += times;
         while let Some(smallest) = self.values.first_entry()
             && self.kept - smallest.get() >= self.most
         {
@@ -477,13 +473,11 @@ impl Top {
 }
 
 impl Windows {
-    fn add(&mut self, sample: &Sample) {
-        let Some(fate) = self.of.fate(sample) else {
-            return;
-        };
-        let good = fate == Fate::Ok && sample.latency() <= self.of.expectation.slo;
-        let seen = self.seen.entry(window(sample.intended, self.from));
-        seen.or_default().1 += u64::from(!good);
+    fn add(&mut self, part: &Part) {
+        for (start, cell) in self.of.cells(part) {
+            let seen = self.seen.entry(window(start, self.from));
+            seen.or_default().1 += cell.due.offered - cell.good;
+        }
     }
 
     /// Milliseconds to the end of the last window that can't be good enough any more.
@@ -499,7 +493,7 @@ impl Windows {
 mod tests {
     use std::fmt::Write as _;
 
-    use lab_load::{Cause, End};
+    use lab_load::{Cause, End, Sample};
     use proptest::prelude::*;
 
     use super::*;
@@ -580,6 +574,11 @@ limit = { at_least = "90%" }
         watch_with(scenario, &Settings::new())
     }
 
+    /// What became of a request.
+    fn part(scenario: &Scenario, sample: Sample) -> Part {
+        cells(scenario, &[sample]).take()
+    }
+
     fn judged(scenario: &Scenario, samples: &[Sample]) -> Vec<lab_record::Check> {
         score::checks(&score::Measured {
             scenario,
@@ -598,10 +597,10 @@ limit = { at_least = "90%" }
         let mut watch = watch(&scenario);
         // 10 % of 60 are 6.
         for n in 0..6 {
-            watch.add(&sample(n, 1, End::Broken(Cause::Refused)));
+            watch.add(&part(&scenario, sample(n, 1, End::Broken(Cause::Refused))));
             assert_eq!(watch.lost(), []);
         }
-        watch.add(&sample(6, 1, End::Answered(500)));
+        watch.add(&part(&scenario, sample(6, 1, End::Answered(500))));
         let lost = watch.lost();
         assert_eq!(lost[0].id, "ok");
         assert_eq!(lost[0].why, "“Answers” is at most 88.3 %, limit ≥ 90 %");
@@ -611,10 +610,10 @@ limit = { at_least = "90%" }
     fn a_ceiling_is_lost_when_it_is_exceeded() {
         let scenario = scenario(&[("ok_count = { class = \"user\" }", "at_most = \"2\"")]);
         let mut watch = watch(&scenario);
-        watch.add(&sample(0, 1, End::Answered(200)));
-        watch.add(&sample(1, 1, End::Answered(200)));
+        watch.add(&part(&scenario, sample(0, 1, End::Answered(200))));
+        watch.add(&part(&scenario, sample(1, 1, End::Answered(200))));
         assert_eq!(watch.lost(), []);
-        watch.add(&sample(2, 1, End::Answered(200)));
+        watch.add(&part(&scenario, sample(2, 1, End::Answered(200))));
         assert_eq!(watch.lost()[0].why, "“c0” is at least 3, limit ≤ 2");
     }
 
@@ -628,11 +627,13 @@ limit = { at_least = "90%" }
         let lost = |watch: &Watch| watch.lost().iter().any(|lost| lost.id == "c0");
         // The 90th percentile of 60 is the 54th: 7 are no smaller. Each is slower than the one before.
         for n in 0..6 {
-            watch.add(&sample(3 * n, 401 + 10 * n as u64, End::Answered(200)));
-            watch.add(&sample(3 * n + 1, 399, End::Answered(200)));
+            let slow = sample(3 * n, 401 + 10 * n as u64, End::Answered(200));
+            watch.add(&part(&scenario, slow));
+            let quick = sample(3 * n + 1, 399, End::Answered(200));
+            watch.add(&part(&scenario, quick));
             assert!(!lost(&watch), "{n}");
         }
-        watch.add(&sample(2, 900, End::Answered(200)));
+        watch.add(&part(&scenario, sample(2, 900, End::Answered(200))));
         assert!(lost(&watch));
     }
 
@@ -736,8 +737,10 @@ limit = { at_least = "90%" }
             by_end.sort_by_key(|n| samples[*n].done);
             let mut watch = watch(&scenario);
             let mut known = 0;
+            let mut cells = cells(&scenario, &[]);
             for (seen, n) in by_end.iter().enumerate() {
-                watch.add(&samples[*n]);
+                cells.add(&samples[*n]);
+                watch.add(&cells.take());
                 let lost = watch.lost();
                 prop_assert!(lost.len() >= known, "what is lost stays lost");
                 if lost.len() == known {

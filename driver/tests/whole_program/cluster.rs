@@ -12,8 +12,8 @@ use lab_say::note;
 use serde_json::Value;
 
 use crate::support::{
-    alive, data, descendants, driver, journal, project, root, run_of, scenario, signal, start,
-    text, turn, wait_for,
+    alive, data, descendants, driver, has_postgres, journal, project, root, run_of, scenario,
+    signal, start, text, turn, wait_for,
 };
 
 /// A folder with the `kubectl`, the state of its cluster, and the reports.
@@ -130,7 +130,7 @@ impl Cluster {
             wait_for(&format!("{command} ends"), || (!alive(*pid)).then_some(()));
         }
         wait_for("no pod is left", || {
-            ["api", "worker", "dep", "load"]
+            ["api", "worker", "dep", "load", "auditor", "postgres"]
                 .iter()
                 .all(|app| self.pods(app).is_empty())
                 .then_some(())
@@ -183,12 +183,74 @@ fn a_pod_that_dies_makes_the_run_invalid_with_its_reason() {
     };
     let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
     let children = descendants(driver.id());
-    signal("KILL", cluster.pods("api")[0]);
+    cluster.meddle(&["oom", "api"]);
     let output = driver.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     let said = text(&output);
-    assert!(said.contains("api-0 broke"), "{said}");
+    let broke = "api-0 broke: it was OOMKilled: its memory limit is 256Mi";
+    assert!(said.contains(broke), "{said}");
     cluster.is_clean(&children);
+}
+
+/// Step 2 in short: PostgreSQL, its auditor, what clients were told, and a crash of the api.
+#[test]
+fn payments_are_made_and_audited_on_a_cluster() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new().filter(|_| has_postgres()) else {
+        return;
+    };
+    let step = fs::read_to_string(root().join("driver/scenarios/tx.toml")).unwrap();
+    let short = step
+        .replace("duration = \"2s\"", "duration = \"1s\"")
+        .replace("duration = \"9s\"", "duration = \"4s\"")
+        .replace("on_cluster = \"12s\"", "on_cluster = \"6s\"");
+    let (before_crash, crash) = short.split_at(short.find("[[phases]]\nname = \"crash\"").unwrap());
+    let without_crash = &crash[crash.find("[[classes]]").unwrap()..];
+    let file = cluster.path("tx.toml");
+    for (code, text_of_step, outcome) in [
+        ("starter", [before_crash, without_crash].concat(), "fail"),
+        ("solved", short.clone(), "pass"),
+    ] {
+        fs::write(&file, text_of_step).unwrap();
+        let reports = cluster.path(code);
+        let mut command = driver(&["run", "--code", code, "--scenario-file"]);
+        command.arg(&file).arg("--reports").arg(&reports);
+        cluster.equip(&mut command);
+        let output = command.output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{code}: {}", text(&output));
+        let data = data(&reports, "tx");
+        assert_eq!(data["verdict"]["outcome"], outcome, "{}", text(&output));
+        let counts = &data["classes"][0]["total"]["counts"];
+        assert!(counts["ok"].as_u64().unwrap() > 100, "{counts}");
+        cluster.is_clean(&[]);
+    }
+    assert_eq!(cluster.pods("postgres"), [0; 0]);
+}
+
+/// With the Job goes all that it owns, which is none of its reasons.
+#[test]
+fn a_load_pod_that_dies_is_named_with_its_reason() {
+    let _turn = turn();
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    for (how, why) in [
+        ("oom", "it was OOMKilled: its memory limit is 512Mi"),
+        ("evict", "Evicted: The node was low on resource: memory."),
+    ] {
+        let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");
+        cluster.meddle(&[how, "load"]);
+        let output = driver.wait_with_output().unwrap();
+        let said = text(&output);
+        assert_eq!(output.status.code(), Some(3), "{said}");
+        // Whoever sees it first: a look at the pods, or the stream that broke.
+        assert!(said.contains("load pod 0 broke: "), "{said}");
+        assert!(said.contains(why), "{said}");
+        let findings = data(&cluster.path("reports"), "long")["self_check"]["findings"].to_string();
+        assert!(findings.contains(why), "{findings}");
+        cluster.is_clean(&[]);
+        fs::remove_dir_all(cluster.path("reports")).unwrap();
+    }
 }
 
 #[test]

@@ -6,13 +6,14 @@ the division of Kubernetes' algorithm, every 5 s, and no more of it.
 What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable; that of the load
 pods lies beside it, or is FAKE_LOAD. Each load pod has a process of the cluster's own that outlives the command
 (`node`): it is the kubelet, the Job's controller and the garbage collector. Beside this file are what the cluster lets
-somebody do (fake_rights.py) and what a node gives to containers (fake_node.py).
+somebody do (fake_rights.py), what a node gives to containers (fake_node.py) and how pods are processes (fake_process.py).
 FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes silent after 6 s),
 `no-way` (no pod is reached), `no-figures` (nobody has measured a pod), `no-names` (nobody finds the dependency),
 `new-addresses` (the Services go with the pods, as if somebody deleted the namespace).
 
 A test can also do what people and nodes do to a cluster, while a run goes: `replace POD NEW` deletes a pod, and
-its owner makes another of that name; `away HOW SECONDS` takes the API server away, `stopped` or `gone`;
+its owner makes another of that name; `oom WHAT` kills a pod, by its name or app, as a kernel does that runs out of its
+memory, and `evict WHAT` ends it as a kubelet does; `away HOW SECONDS` takes the API server away, `stopped` or `gone`;
 `take WHO` takes the namespace over from the run that has it.
 """
 
@@ -22,6 +23,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 import fake_node as nodes
+import fake_process as processes
 import fake_rights as rights
 
 STATE, NAMESPACE = rights.STATE, rights.NAMESPACE
@@ -152,16 +154,42 @@ def launch(app, index, name=None):
     pod = {"name": name or f"{app}-{index}", "app": app, "image": container["image"], "uid": str(uuid.uuid4()),
            "labels": item["spec"]["template"]["metadata"]["labels"], "resources": container["resources"]}
     if not DOCKER:
-        return start({**pod, "owner": owner(item)}, container)
+        return start({**pod, "owner": owner(item)}, container, secrets)
     keep({**pod, "owner": owner(item), **contain(app, index, spec, container, secrets)})
 
 
 def revive(pod):
-    """Starts the container of a pod that has crashed again, as the kubelet does."""
-    docker("start", pod["pid"])
-    pod["host"] = docker("inspect", "--format", '{{(index .NetworkSettings.Networks "lab-test").IPAddress}}', pod["pid"])
+    """Starts the container of a pod that has ended again, as the kubelet does."""
+    if DOCKER:
+        docker("start", pod["pid"])
+        pod["host"] = docker("inspect", "--format", '{{(index .NetworkSettings.Networks "lab-test").IPAddress}}', pod["pid"])
+        pod["last"] = {"exitCode": 134, "reason": "Error"}
+    elif last := processes.how_it_ended(pod):
+        pod["last"] = last
+        processes.begin(pod)
+    else:
+        # How it ended is not known yet.
+        return
     pod["restarts"] = pod.get("restarts", 0) + 1
     keep(pod)
+
+
+def oom(what):
+    """The container of a pod needs more memory than its limit."""
+    pod = named(what)
+    (STATE / f"oom-{pod['name']}").touch()
+    os.kill(pod["pid"], signal.SIGKILL)
+
+
+def evict(what):
+    """The node needs the memory of a pod; whose container ends first, and what for is told a moment later."""
+    pod = named(what)
+    (STATE / f"evicted-{pod['name']}").touch()
+    os.kill(pod["pid"], signal.SIGTERM)
+
+
+def named(what):
+    return next(p for p in pods() if what in (p["name"], p["app"]))
 
 
 def replace(name, new):
@@ -171,25 +199,15 @@ def replace(name, new):
         launch(pod["app"], 0, new)
         keep({**pod, "leaving": True})
     time.sleep(1)
-    os.kill(pod["pid"], signal.SIGTERM)
-    (STATE / f"pod-{name}.json").unlink(missing_ok=True)
+    with turn():
+        end(pod)
 
 
-def start(pod, container):
-    app = pod["app"]
-    argv = [re.sub(r"^--listen=.*", "--listen=127.0.0.1:0", a) for a in container["args"]]
-    dep = next((p["port"] for p in pods() if p["app"] == "dep"), 0)
-    if TROUBLE != "no-names":
-        argv = [a.replace("http://dep:8082", f"http://127.0.0.1:{dep}") for a in argv]
-    env = dict(os.environ, **{e["name"]: e["value"] for e in container.get("env", []) if "value" in e})
-    pod = {**pod, "pid": 0, "host": "127.0.0.1", "port": 0}
-    if TROUBLE != "no-image":
-        log = open(STATE / f"{app}.log", "w")
-        process = subprocess.Popen([os.environ["LAB"], *argv], env=env, stdin=subprocess.DEVNULL,
-                                   stdout=subprocess.PIPE, stderr=log, start_new_session=True, text=True)
-        pod["pid"] = process.pid
-        pod["port"] = int(process.stdout.readline().rsplit(":", 1)[1])
-    keep(pod)
+def start(pod, container, secrets):
+    port = {p["app"]: p["port"] for p in pods()}
+    if TROUBLE == "no-image":
+        return keep({**pod, "pid": 0, "host": "127.0.0.1", "port": 0})
+    keep(processes.began(pod, container, secrets, port.get("dep", 0), port.get("postgres", 0), TROUBLE != "no-names"))
 
 
 def create():
@@ -246,8 +264,12 @@ def node(name):
 
     attending = threading.Thread(target=attached, daemon=True)
     attending.start()
-    process.wait()
+    code = process.wait()
     attending.join(timeout=2)
+    if code:
+        # The Job's controller needs a second to see it, and for that long the pod says why.
+        keep({**pod, "pid": process.pid, "ended": processes.ended(pod, 128 - code if code < 0 else code)})
+        time.sleep(1)
     finished(pod)
     os._exit(0)
 
@@ -287,11 +309,11 @@ def collect(uid):
 
 
 def end(pod):
+    (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
     if DOCKER:
         subprocess.run(["docker", "rm", "--force", f"lab-test-{pod['name']}"], capture_output=True)
-    elif pod["pid"] and alive(pod["pid"]):
-        os.kill(pod["pid"], signal.SIGTERM)
-    (STATE / f"pod-{pod['name']}.json").unlink(missing_ok=True)
+    else:
+        processes.end(pod, alive)
 
 
 def attach(name):
@@ -335,7 +357,7 @@ def apply():
     for item in items:
         if item["metadata"].get("namespace") != NAMESPACE:
             fail(f"the namespace of {item['metadata']['name']} is not {NAMESPACE}")
-        if item["kind"] == "Deployment" or (DOCKER and item["kind"] == "StatefulSet"):
+        if item["kind"] in ("Deployment", "StatefulSet"):
             for index in range(item["spec"].get("replicas", 1)):
                 launch(item["metadata"]["name"], index)
         print(item["kind"], "created")
@@ -350,9 +372,10 @@ def delete():
     for file in STATE.glob("lease-*.json") if "leases" in kinds else []:
         if selected(json.loads(file.read_text())["metadata"]["labels"], selector):
             file.unlink()
-    for pod in pods():
-        if selected(pod["labels"], selector):
-            end(pod)
+    with turn():
+        for pod in pods():
+            if selected(pod["labels"], selector):
+                end(pod)
     gone = lambda item: item["kind"] != "Service" and selected(item["metadata"]["labels"], selector)
     (STATE / "applied.json").write_text(json.dumps([item for item in applied() if not gone(item)]))
     (STATE / "job.json").unlink(missing_ok=True)
@@ -375,23 +398,31 @@ def seen(pod):
     return {"metadata": metadata, "spec": {"containers": [container]}, "status": {**status(pod), "podIP": pod["host"]}}
 
 
+def get_pod(name):
+    wait_for_api()
+    rights.may("get", "", "pods", name)
+    pod = next((p for p in pods() if p["name"] == name), None)
+    if pod:
+        print(json.dumps(seen(pod)))
+
+
 def status(pod):
-    restarts = pod.get("restarts", 0)
-    container = {"name": pod["app"], "image": pod["image"], "imageID": "", "ready": True, "restartCount": restarts,
-                 "state": {"running": {}}}
-    if restarts:
-        container["lastState"] = {"terminated": {"exitCode": 134, "reason": "Error"}}
-    ready = "True"
-    if not pod["pid"]:
-        ready, container["ready"] = "False", False
+    container = {"name": pod["app"], "image": pod["image"], "imageID": "", "ready": False,
+                 "restartCount": pod.get("restarts", 0), "state": {"running": {}}}
+    shown = {"phase": "Running"}
+    if "last" in pod:
+        container["lastState"] = {"terminated": pod["last"]}
+    if "ended" in pod:
+        shown["phase"] = "Failed"
+        container["state"] = {"terminated": pod["ended"]}
+        if (STATE / f"evicted-{pod['name']}").exists():
+            shown |= {"reason": "Evicted", "message": "The node was low on resource: memory."}
+    elif not pod["pid"]:
         container["state"] = {"waiting": {"reason": "ErrImageNeverPull", "message": "not present on the node"}}
-    elif not alive(pod["pid"]):
-        ready, container["ready"], container["restartCount"] = "False", False, restarts + 1
-        container["lastState"] = {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}
-    elif DOCKER and not nodes.is_ready(pod):
-        ready, container["ready"] = "False", False
-    return {"phase": "Running", "conditions": [{"type": "Ready", "status": ready}],
-            "containerStatuses": [container]}
+    elif alive(pod["pid"]):
+        container["ready"] = (nodes if DOCKER else processes).is_ready(pod)
+    ready = {"type": "Ready", "status": str(container["ready"])}
+    return {**shown, "conditions": [ready], "containerStatuses": [container]}
 
 
 class Autoscaler(threading.Thread):
@@ -489,8 +520,11 @@ def answer(method, path, body, autoscaler):
         selector = query.removeprefix("labelSelector=")
         with turn():
             for pod in pods():
-                if DOCKER and pod["app"] != "load" and pod["pid"] and not alive(pod["pid"]):
-                    revive(pod)
+                if pod["app"] != "load" and pod["pid"] and not alive(pod["pid"]):
+                    if (STATE / f"evicted-{pod['name']}").exists():
+                        keep({**pod, "ended": {"exitCode": 0, "reason": "Completed"}})
+                    else:
+                        revive(pod)
             found = pods()
             items = [seen(p) for p in found]
             if DOCKER:
@@ -551,6 +585,9 @@ def proxy(path):
 if args[0] == "replace":
     replace(*args[1:])
     sys.exit()
+if args[0] in ("oom", "evict"):
+    {"oom": oom, "evict": evict}[args[0]](args[1])
+    sys.exit()
 if args[0] == "take":
     take(args[1])
     sys.exit()
@@ -561,6 +598,8 @@ if TROUBLE == "unreachable":
     fail("The connection to the server 127.0.0.1:6443 was refused - did you specify the right host or port?")
 if args[:2] == ["get", "--raw"]:
     print(json.dumps({"gitVersion": "v1.36.0-fake"}))
+elif args[:2] == ["get", "pod"]:
+    get_pod(args[2])
 elif args[0] == "apply":
     apply()
 elif args[0] == "create":

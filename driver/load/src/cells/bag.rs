@@ -3,18 +3,26 @@
 
 use std::mem;
 
+use serde::{Deserialize, Serialize};
+
 /// Numbers that are kept as they came until so many have to be put in order.
 const LOOSE: usize = 128;
 
 /// The bit of a byte that says that another follows.
 const MORE: u8 = 0x80;
 
-/// A multiset.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Bag {
+/// A multiset. It is sent as it is packed.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "Vec<u8>", try_from = "Vec<u8>")]
+pub(crate) struct Bag {
     packed: Box<[u8]>,
     loose: Vec<u32>,
 }
+
+/// Bytes that no bag is packed into.
+#[derive(Debug, thiserror::Error)]
+#[error("what came is no packed numbers")]
+pub(crate) struct NoBag;
 
 impl Bag {
     pub(super) fn insert(&mut self, number: u32) {
@@ -37,24 +45,19 @@ impl Bag {
         let mut all: Vec<(u32, u64)> = self.iter().collect();
         self.loose = Vec::new();
         all.sort();
-        let mut packed = Vec::with_capacity(2 * all.len());
-        let mut before = 0;
-        for same in all.chunk_by(|(a, _), (b, _)| a == b) {
-            let (number, count) = (same[0].0, same.iter().map(|(_, count)| count).sum::<u64>());
-            write(
-                &mut packed,
-                u64::from(number - before) << 1 | u64::from(count > 1),
-            );
-            if count > 1 {
-                write(&mut packed, count);
-            }
-            before = number;
-        }
-        self.packed = packed.into();
+        self.packed = packed(&all);
+    }
+
+    /// Takes in all of another.
+    pub(super) fn merge(&mut self, other: &Self) {
+        let mut all: Vec<(u32, u64)> = self.iter().chain(other.iter()).collect();
+        self.loose = Vec::new();
+        all.sort_unstable();
+        self.packed = packed(&all);
     }
 
     /// The numbers with their counts, in no order; one may come several times, and its counts add up.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, u64)> {
         let mut rest = &self.packed[..];
         let mut number = 0;
         let packed = std::iter::from_fn(move || {
@@ -67,6 +70,67 @@ impl Bag {
     }
 }
 
+/// Of numbers in order, each with how often it comes.
+impl FromIterator<(u32, u64)> for Bag {
+    fn from_iter<I: IntoIterator<Item = (u32, u64)>>(numbers: I) -> Self {
+        let numbers: Vec<(u32, u64)> = numbers.into_iter().collect();
+        Self {
+            packed: packed(&numbers),
+            loose: Vec::new(),
+        }
+    }
+}
+
+impl From<Bag> for Vec<u8> {
+    fn from(mut bag: Bag) -> Self {
+        bag.pack();
+        bag.packed.into()
+    }
+}
+
+impl TryFrom<Vec<u8>> for Bag {
+    type Error = NoBag;
+
+    fn try_from(packed: Vec<u8>) -> Result<Self, NoBag> {
+        is_packed(&packed).ok_or(NoBag)?;
+        Ok(Self {
+            packed: packed.into(),
+            loose: Vec::new(),
+        })
+    }
+}
+
+/// None where these bytes are no numbers.
+fn is_packed(mut rest: &[u8]) -> Option<()> {
+    let mut number = 0u32;
+    while !rest.is_empty() {
+        let word = read(&mut rest)?;
+        number = number.checked_add(u32::try_from(word >> 1).ok()?)?;
+        if word & 1 == 1 {
+            read(&mut rest)?;
+        }
+    }
+    Some(())
+}
+
+/// Numbers in order, each with how often it comes; one may come several times, and its counts add up.
+fn packed(all: &[(u32, u64)]) -> Box<[u8]> {
+    let mut packed = Vec::with_capacity(2 * all.len());
+    let mut before = 0;
+    for same in all.chunk_by(|(a, _), (b, _)| a == b) {
+        let (number, count) = (same[0].0, same.iter().map(|(_, count)| count).sum::<u64>());
+        write(
+            &mut packed,
+            u64::from(number - before) << 1 | u64::from(count > 1),
+        );
+        if count > 1 {
+            write(&mut packed, count);
+        }
+        before = number;
+    }
+    packed.into()
+}
+
 fn write(to: &mut Vec<u8>, mut number: u64) {
     while number >= u64::from(MORE) {
         to.push(number as u8 | MORE);
@@ -75,13 +139,13 @@ fn write(to: &mut Vec<u8>, mut number: u64) {
     to.push(number as u8);
 }
 
-/// None at the end.
+/// None at the end, and where no number follows.
 fn read(from: &mut &[u8]) -> Option<u64> {
     let (mut number, mut shift) = (0, 0);
     loop {
         let (byte, rest) = mem::take(from).split_first()?;
         *from = rest;
-        number |= u64::from(byte & !MORE) << shift;
+        number |= u64::from(byte & !MORE).checked_shl(shift)?;
         if byte & MORE == 0 {
             return Some(number);
         }
@@ -122,7 +186,36 @@ mod tests {
             prop_assert_eq!(&seen, &counts);
             bag.pack();
             let packed: Vec<(u32, u64)> = bag.iter().collect();
-            prop_assert_eq!(packed, counts.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(&packed, &counts.into_iter().collect::<Vec<_>>());
+            prop_assert_eq!(&bag, &packed.into_iter().collect());
+            let sent = Vec::from(bag.clone());
+            prop_assert_eq!(Bag::try_from(sent).unwrap(), bag);
+        }
+
+        #[test]
+        fn two_make_one_of_all_that_is_in_them(
+            one in proptest::collection::vec(0u32..500, 0..300),
+            other in proptest::collection::vec(0u32..500, 0..300),
+        ) {
+            let bag = |numbers: &[u32]| {
+                let mut bag = Bag::default();
+                for number in numbers {
+                    bag.insert(*number);
+                }
+                bag
+            };
+            let mut both = bag(&[one.clone(), other.clone()].concat());
+            both.pack();
+            let mut merged = bag(&one);
+            merged.merge(&bag(&other));
+            prop_assert_eq!(merged, both);
+        }
+
+        #[test]
+        fn no_bytes_of_a_stranger_break_it(bytes: Vec<u8>) {
+            if let Ok(bag) = Bag::try_from(bytes) {
+                prop_assert!(bag.iter().count() < 1_000);
+            }
         }
     }
 

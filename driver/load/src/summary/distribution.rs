@@ -68,6 +68,24 @@ impl Distribution {
             .expect("a histogram that resizes itself takes any value");
     }
 
+    /// Hands over all values, as buckets in order with how many there are in each, and the least lower bound among them.
+    /// None are left.
+    pub(crate) fn take(&mut self) -> (Vec<(u32, u64)>, Option<u64>) {
+        let lowest = self.lowest_censored.take();
+        if self.micros.is_empty() {
+            return (Vec::new(), lowest);
+        }
+        let values = self.micros.iter_recorded();
+        let buckets = values
+            .map(|value| {
+                let bucket = Self::bucket(value.value_iterated_to());
+                (bucket, value.count_at_value())
+            })
+            .collect();
+        self.micros.reset();
+        (buckets, lowest)
+    }
+
     /// Takes in that some of the values are lower bounds, the least of which is this, in µs.
     pub(crate) fn censor(&mut self, lowest: Option<u64>) {
         let known = self.lowest_censored.into_iter();
@@ -94,10 +112,12 @@ impl Distribution {
     }
 
     /// The least time of a bucket, in µs.
-    fn lowest(bucket: u32) -> u64 {
+    pub(crate) fn lowest(bucket: u32) -> u64 {
         let half = (SUB_BUCKETS / 2) as u32;
         let halvings = (bucket / half).saturating_sub(1);
-        u64::from(bucket - halvings * half) << halvings
+        let digits = u64::from(bucket - halvings * half);
+        // There is no such bucket, whoever sends it.
+        digits.checked_shl(halvings).unwrap_or(u64::MAX)
     }
 
     /// The value that `percent` of all values don't exceed (nearest rank); none where there are no

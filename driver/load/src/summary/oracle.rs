@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{tests::plan, *};
-use crate::{Cause, Sample};
+use crate::{Cause, Part, Sample};
 
 /// The figures of one phase of a class.
 fn phase_stats<'a>(
@@ -109,10 +109,14 @@ fn any_sample() -> impl Strategy<Value = Sample> {
                 key: intended % 50,
                 class,
                 end,
-                attempt: 0,
+                attempt: (intended % 3) as u8,
             }
         },
     )
+}
+
+fn sent(part: &Part) -> Part {
+    serde_json::from_str(&serde_json::to_string(part).unwrap()).unwrap()
 }
 
 proptest! {
@@ -120,11 +124,14 @@ proptest! {
     fn cells_say_what_the_samples_say(
         samples in proptest::collection::vec(any_sample(), 0..400),
         ends in (1u64..4_000, 1u64..2_000),
+        engines in 1usize..4,
+        takes_every in 1usize..60,
     ) {
         let mut plan = plan();
         // Of one name, which only a run minds.
         plan.classes.push(plan.classes[0].clone());
         plan.classes[1].expectation.slo = Duration::from_micros(300_001);
+        plan.classes[1].keeps_keys = true;
         plan.phases[0].to = Duration::from_micros(777 * ends.0);
         plan.phases[1].from = plan.phases[0].to;
         plan.phases[1].to = plan.phases[1].from + Duration::from_millis(ends.1);
@@ -134,6 +141,7 @@ proptest! {
         }
 
         let seen = classes(&plan, &cells);
+        let seen_of_all = seen.clone();
         for (index, class) in plan.classes.iter().enumerate() {
             let own: Vec<&Sample> = samples
                 .iter()
@@ -154,6 +162,25 @@ proptest! {
             let seen = windows(&cells, index, width);
             prop_assert_eq!(seen, window_of_each(class, &own, width));
         }
+
+        // Handed over in parts, by several who share the requests, and sent on their way, they are the same.
+        let mut engines = vec![Cells::new(&plan); engines];
+        let mut merged = Cells::new(&plan);
+        for (n, sample) in samples.iter().enumerate() {
+            let of = engines.len();
+            let engine = &mut engines[n % of];
+            engine.add(sample);
+            if n % takes_every == 0 {
+                merged.merge(&sent(&engine.take()));
+            }
+        }
+        for mut engine in engines {
+            merged.merge(&sent(&engine.take()));
+        }
+        prop_assert_eq!(classes(&plan, &merged), seen_of_all);
+        prop_assert_eq!(merged.requests(), cells.requests());
+        prop_assert_eq!(merged.lateness(), cells.lateness());
+        prop_assert_eq!(merged.take(), cells.clone().take());
 
         prop_assert_eq!(cells.requests(), samples.len() as u64);
         let mut late: Vec<Duration> = samples.iter().filter_map(Sample::lateness).collect();

@@ -201,6 +201,9 @@ fn lease(before: Option<&Lease>, holder: &Holder, owner: Option<OwnerReference>)
     let renews = who(&lease) == Some(holder.text.as_str());
     let spec = lease.spec.get_or_insert_default();
     if !renews {
+        // Somebody had it before.
+        let transitions = before.map(|_| spec.lease_transitions.unwrap_or_default() + 1);
+        spec.lease_transitions = transitions;
         spec.holder_identity = Some(holder.text.clone());
         spec.acquire_time = Some(now.clone());
         spec.lease_duration_seconds = i32::try_from(LASTS.as_secs()).ok();
@@ -279,9 +282,12 @@ mod tests {
         first.spec.as_mut().unwrap().acquire_time = Some(long_ago.clone());
         let renewed = lease(Some(&first), &holder("ada"), None).spec.unwrap();
         assert_eq!(renewed.acquire_time, Some(long_ago.clone()));
+        assert_eq!(renewed.lease_transitions, None);
         let taken = lease(Some(&first), &holder("bob"), None);
         assert_eq!(who(&taken), Some("bob"));
-        assert_ne!(taken.spec.unwrap().acquire_time, Some(long_ago));
+        let taken = taken.spec.unwrap();
+        assert_ne!(taken.acquire_time, Some(long_ago));
+        assert_eq!(taken.lease_transitions, Some(1));
         assert_eq!(described(&first, &TimeZone::UTC), "ada, since 08:00:00");
     }
 }

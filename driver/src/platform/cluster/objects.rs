@@ -95,6 +95,10 @@ impl Manifests<'_> {
         objects.retain(|object| object["kind"] != "Service");
         for object in &mut objects {
             self.place(object);
+            if let Some(container) = container(object) {
+                // What a service that ends with an error says last is told with that.
+                container["terminationMessagePolicy"] = "FallbackToLogsOnError".into();
+            }
         }
         let mut all = self.services()?;
         all.extend(objects);
@@ -310,6 +314,7 @@ mod tests {
             assert_eq!(run == "run-1", object["kind"] != "Service", "{object}");
             if let Some(pod) = object.pointer("/spec/template/metadata/labels") {
                 assert_eq!(pod[RUN], "run-1", "{object}");
+                assert!(text.contains(r#""terminationMessagePolicy":"FallbackToLogsOnError""#));
             }
         }
     }

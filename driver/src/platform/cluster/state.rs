@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, net::SocketAddr};
 
 use k8s_openapi::api::{
     autoscaling::v2::HorizontalPodAutoscaler,
-    core::v1::{Container, ContainerStatus, Pod, PodCondition},
+    core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod, PodCondition},
 };
 
 use lab_autoscale::hpa::MetricError;
 use lab_autoscale::manifest::Quantity;
+
+/// As many characters of a container's last line are told.
+const LONGEST_WORDS: usize = 300;
 
 /// The pod's name.
 pub(super) fn name(pod: &Pod) -> &str {
@@ -40,17 +43,19 @@ pub(super) fn is_ready(pod: &Pod) -> bool {
 
 /// Whether all its containers run.
 pub(super) fn is_running(pod: &Pod) -> bool {
-    let phase = pod
-        .status
-        .as_ref()
-        .and_then(|status| status.phase.as_deref());
-    !is_leaving(pod) && phase == Some("Running")
+    !is_leaving(pod) && phase(pod) == Some("Running")
 }
 
-/// Where it listens: its address, and the port of its first container.
+fn phase(pod: &Pod) -> Option<&str> {
+    pod.status.as_ref()?.phase.as_deref()
+}
+
+/// Where it listens: its address, and the port of the container that is named as its service. A cluster may put others
+/// beside it, and before it.
 pub(super) fn address(pod: &Pod) -> Option<SocketAddr> {
     let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
-    let container = pod.spec.as_ref()?.containers.first()?;
+    let mut containers = pod.spec.as_ref()?.containers.iter();
+    let container = containers.find(|container| container.name == app(pod))?;
     let port = container.ports.as_ref()?.first()?.container_port;
     Some(SocketAddr::new(address, u16::try_from(port).ok()?))
 }
@@ -139,22 +144,64 @@ pub(super) fn ending(pod: &Pod) -> Option<Ending> {
             is_cause: true,
         });
     }
-    containers(pod).find_map(|container| {
+    let of_container = containers(pod).find_map(|container| {
         let lives = [&container.state, &container.last_state];
         let ended = lives
             .into_iter()
             .flatten()
             .find_map(|state| state.terminated.as_ref())?;
-        let reason = ended.reason.as_deref().unwrap_or("no reason");
+        let out_of_memory = ended.reason.as_deref() == Some("OOMKilled");
         Some(Ending {
-            text: format!(
-                "its container ended with exit code {} ({reason}), {} restarts",
-                ended.exit_code, container.restart_count
-            ),
-            is_cause: reason == "OOMKilled"
-                || (container.restart_count > 0 && ended.exit_code != 0),
+            text: if out_of_memory {
+                out_of_memory_text(pod, &container.name)
+            } else {
+                ended_text(ended, container.restart_count)
+            },
+            is_cause: out_of_memory || (container.restart_count > 0 && ended.exit_code != 0),
+        })
+    });
+    of_container.or_else(|| {
+        (phase(pod) == Some("Failed")).then(|| Ending {
+            text: "it failed, and nobody says why".to_owned(),
+            is_cause: true,
         })
     })
+}
+
+/// The kernel has killed it for the memory that it took.
+fn out_of_memory_text(pod: &Pod, container: &str) -> String {
+    let limit = || {
+        let mut containers = pod.spec.as_ref()?.containers.iter();
+        let container = containers.find(|it| it.name == container)?;
+        let limits = container.resources.as_ref()?.limits.as_ref()?;
+        limits.get("memory")
+    };
+    match limit() {
+        Some(limit) => format!("it was OOMKilled: its memory limit is {}", limit.0),
+        None => "it was OOMKilled, and has no memory limit: its node ran out of memory".to_owned(),
+    }
+}
+
+fn ended_text(ended: &ContainerStateTerminated, restarts: i32) -> String {
+    let code = ended.exit_code;
+    let reason = ended.reason.as_deref().unwrap_or("no reason");
+    // What a shell makes of a signal, runtimes do, too.
+    let signal = if code > 128 {
+        format!(", signal {}", code - 128)
+    } else {
+        String::new()
+    };
+    let said = ended.message.as_deref().unwrap_or_default().trim_end();
+    let last = said.lines().next_back().unwrap_or_default();
+    let last: String = last.chars().take(LONGEST_WORDS).collect();
+    let said = if last.is_empty() {
+        last
+    } else {
+        format!("; it said: {last}")
+    };
+    format!(
+        "its container ended with exit code {code} ({reason}{signal}), restarts: {restarts}{said}"
+    )
 }
 
 /// Why Kubernetes ended the pod, in its own words: an eviction, a node that is short of memory, a more important
@@ -168,13 +215,11 @@ pub(super) fn disruption(pod: &Pod) -> Option<String> {
             message.as_deref().unwrap_or("no message").trim()
         )
     };
-    if status.phase.as_deref() == Some("Failed") && status.reason.is_some() {
+    if phase(pod) == Some("Failed") && status.reason.is_some() {
         return Some(said(&status.reason, &status.message));
     }
-    if let Some(target) = condition(pod, "DisruptionTarget").filter(|it| it.status == "True") {
-        return Some(said(&target.reason, &target.message));
-    }
-    (status.phase.as_deref() == Some("Failed")).then(|| said(&status.reason, &status.message))
+    let target = condition(pod, "DisruptionTarget").filter(|it| it.status == "True");
+    target.map(|target| said(&target.reason, &target.message))
 }
 
 /// Why an autoscaler can make nothing of the pod's CPU use, and never will: it is measured in percent of what the
@@ -354,7 +399,14 @@ mod tests {
             "state": { "running": {} },
             "lastState": { "terminated": { "exitCode": 137, "reason": "OOMKilled" } } }] });
         let ended = ending(&pod(&restarted)).unwrap();
-        assert!(ended.is_cause && ended.text.contains("OOMKilled"));
+        assert!(ended.is_cause, "{ended:?}");
+        assert!(
+            ended
+                .text
+                .starts_with("it was OOMKilled, and has no memory limit"),
+            "{}",
+            ended.text
+        );
         assert_eq!(endings(&pod(&restarted)), 1);
         let evicted = json!({ "phase": "Failed", "reason": "Evicted", "message": "low on memory" });
         let ended = ending(&pod(&evicted)).unwrap();
@@ -365,6 +417,55 @@ mod tests {
             "message": "0/1 nodes are available: 1 Insufficient cpu." }] });
         assert!(ending(&pod(&full)).is_none());
         assert!(stuck(&pod(&full), "").unwrap().contains("Insufficient cpu"));
+    }
+
+    /// As the pod of a Job ends, which is not started again.
+    #[test]
+    fn a_pod_that_failed_is_told_by_its_container() {
+        let failed = |terminated: Value| {
+            let mut pod = pod(&json!({ "phase": "Failed", "containerStatuses": [{
+                "name": "load", "image": "lab", "imageID": "", "ready": false, "restartCount": 0,
+                "state": { "terminated": terminated } }] }));
+            let limits = json!({ "limits": { "memory": "512Mi" } });
+            let containers = json!([{ "name": "proxy" }, { "name": "load", "resources": limits }]);
+            pod.spec = serde_json::from_value(json!({ "containers": containers })).unwrap();
+            ending(&pod).unwrap()
+        };
+        let killed = failed(json!({ "exitCode": 137, "reason": "OOMKilled" }));
+        assert!(killed.is_cause);
+        assert_eq!(killed.text, "it was OOMKilled: its memory limit is 512Mi");
+        // Its end may be that of an eviction, which is told a moment later.
+        let crashed = failed(json!({ "exitCode": 139, "reason": "Error" }));
+        assert!(!crashed.is_cause);
+        assert_eq!(
+            crashed.text,
+            "its container ended with exit code 139 (Error, signal 11), restarts: 0"
+        );
+        let spoke = failed(json!({ "exitCode": 1, "reason": "Error",
+            "message": "ready\nlab: cannot listen on 0.0.0.0:8080\n" }));
+        assert!(
+            spoke
+                .text
+                .ends_with("restarts: 0; it said: lab: cannot listen on 0.0.0.0:8080"),
+            "{}",
+            spoke.text
+        );
+        let nothing = ending(&pod(&json!({ "phase": "Failed" }))).unwrap();
+        assert!(nothing.is_cause);
+    }
+
+    #[test]
+    fn the_port_is_that_of_the_service_whatever_stands_before_it() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": { "labels": { "app": "api" } },
+            "status": { "podIP": "10.0.0.7" },
+            "spec": { "containers": [
+                { "name": "proxy", "ports": [{ "containerPort": 15001 }] },
+                { "name": "api", "ports": [{ "containerPort": 8080 }] },
+            ] },
+        }))
+        .unwrap();
+        assert_eq!(address(&pod), "10.0.0.7:8080".parse().ok());
     }
 
     /// As a kubelet that runs out of memory tells it: first the container ends, then the pod says why.

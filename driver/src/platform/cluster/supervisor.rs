@@ -300,9 +300,16 @@ impl Supervisor {
 
     async fn look(&mut self) {
         let asked = *self.owing_since.get_or_insert_with(Instant::now);
-        match self.service_pods().await {
+        match self.reader.api.pods(&self.own).await {
             Ok(pods) => {
                 self.owing_since = None;
+                let is_load = |pod: &Pod| state::app(pod) == load::APP;
+                let (load, pods): (Vec<Pod>, Vec<Pod>) = pods.into_iter().partition(is_load);
+                let (lost, failure) = self.pods.follow(&load);
+                if lost {
+                    self.report_all(failure);
+                    return;
+                }
                 let wanted = if self.is_autoscaled() {
                     // One look that fails is made up for by the next.
                     let _ = self.look_at_autoscaler().await;
@@ -312,9 +319,7 @@ impl Supervisor {
                     None
                 };
                 let news = self.follow(&pods, wanted.unwrap_or(self.scaling.desired));
-                for failure in news.failures {
-                    self.report(failure.service, failure.text);
-                }
+                self.report_all(news.failures);
             }
             Err(error) if asked.elapsed() > SILENT_FOR => {
                 self.report("the cluster".to_owned(), lab_say::reason(&error));
@@ -323,7 +328,7 @@ impl Supervisor {
         }
     }
 
-    /// The pods of the services; those of the load are known by their streams.
+    /// The pods of the services.
     async fn service_pods(&self) -> Result<Vec<Pod>, Error> {
         let mut pods = self.reader.api.pods(&self.own).await?;
         pods.retain(|pod| state::app(pod) != load::APP);
@@ -371,6 +376,12 @@ impl Supervisor {
         }
         let replicas = self.members.replicas(|endpoint| gateway.to(endpoint));
         self.replicas.send_replace(replicas);
+    }
+
+    fn report_all(&self, failures: impl IntoIterator<Item = Failure>) {
+        for failure in failures {
+            self.report(failure.service, failure.text);
+        }
     }
 
     fn report(&self, service: String, text: String) {
