@@ -73,7 +73,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let client = async {
-            let mut connection = Connection::open(address).await.unwrap();
+            let mut connection = Connection::open(address, None).await.unwrap();
             let request = Outgoing {
                 text: "GET / HTTP/1.1\r\nhost: test\r\n\r\n".to_owned(),
                 content: None,
@@ -119,7 +119,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let Err(error) = Connection::open(address).await else {
+        let Err(error) = Connection::open(address, None).await else {
             panic!("somebody took the port within a moment");
         };
         assert_eq!(of(&error, false), Cause::Refused);

@@ -16,6 +16,7 @@ mod reports;
 mod run;
 #[cfg(test)]
 mod schema;
+mod target;
 
 pub use baseline::{baseline, changed_since};
 pub use brief::Brief;
@@ -27,6 +28,7 @@ pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Ver
 pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
+pub use target::{Address, Handshakes, Target};
 
 /// The version of the format that [`Run`] describes. Older ones are read too, newer ones refused.
 pub const SCHEMA: u32 = 2;

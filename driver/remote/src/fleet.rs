@@ -361,7 +361,7 @@ async fn listen(
                 }
             }
             Some(News::Samples(some)) => hearers.hear(&some, heard),
-            Some(News::Rest(rest)) => return Ok(rest),
+            Some(News::Rest(rest)) => return Ok(*rest),
             Some(News::Failed(text)) => return Err(text),
             Some(News::Ready) => {}
             None => return Err(line.why_broken()),

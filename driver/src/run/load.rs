@@ -29,6 +29,9 @@ pub(super) async fn start(
         platform::Load::Driver => {
             Running::Driver(lab_load::start(plan, targets, live, told, stop).await?)
         }
+        platform::Load::DriverTo(targets) => {
+            Running::Driver(lab_load::start(plan, targets, live, told, stop).await?)
+        }
         platform::Load::Pods { fleet, targets } => {
             Running::Pods(fleet.start(plan, targets, live, told, stop).await?)
         }

@@ -31,7 +31,7 @@ use crate::{
     interrupt::Interrupted,
     limits,
     observe::{self, Observation, Stop},
-    platform::{Load, Platform, Stack},
+    platform::{Found, Load, Platform, Stack, target},
     scenario::{Scenario, Settings},
     score::Watch,
 };
@@ -143,6 +143,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
 /// What came of the load.
 struct Played {
     sources: Sources,
+    found: Option<Found>,
     plan: Plan,
     started_at: Timestamp,
     sent: Sent,
@@ -223,6 +224,15 @@ fn tell_unseen(
     Ok(())
 }
 
+/// Which addresses of a name are used, where there was a choice.
+fn tell_choice(found: Option<&Found>, journal: &mut Journal, terminal: &Terminal) -> Result<()> {
+    if let Some(text) = found.and_then(target::choice) {
+        terminal.note(&text);
+        journal.event(0.0, EventKind::Note, text)?;
+    }
+    Ok(())
+}
+
 async fn play(
     order: &Order<'_>,
     run_id: &RunId,
@@ -265,6 +275,7 @@ async fn play(
         tell_scaling(order, manifests, own, &mut journal, terminal)?;
     }
     sources.tell(&mut journal, terminal)?;
+    tell_choice(stack.found.as_ref(), &mut journal, terminal)?;
 
     let bookkeeping = tokio::spawn(bookkeeper.keep(told));
     let stop_observing = Stop::default();
@@ -307,7 +318,7 @@ async fn play(
     let targets = course.stack.targets.borrow().clone();
     let mut journal = course.journal;
     let sent = if let End::Done(sent) = end {
-        sent
+        *sent
     } else {
         stop_load.cancel();
         load.await
@@ -324,6 +335,7 @@ async fn play(
     }
     let played = Played {
         sources,
+        found: course.stack.found.take(),
         plan,
         started_at,
         sent,

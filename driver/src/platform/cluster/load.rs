@@ -2,24 +2,26 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     time::{Duration, Instant},
 };
 
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use lab_load::Found;
 use lab_remote::{Fleet, Line, Stream};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{
     Error,
-    gateway::Gateway,
     kubectl::{Attached, Kubectl},
     objects::{self, Manifests},
     reader::Api,
     state,
 };
-use crate::platform::LoadSpec;
+use crate::platform::{
+    LoadSpec,
+    gateway::{Asks, Gateway},
+};
 
 /// What the load pods are called, as the services are by their names.
 pub(super) const APP: &str = "load";
@@ -179,7 +181,7 @@ pub(super) struct Pods {
 impl Pods {
     async fn open(lines: Vec<Line>, attached: Vec<Attached>) -> Result<Self, Error> {
         // One is enough for what little the driver asks.
-        let gateway = Gateway::open(lines[0].clone()).await;
+        let gateway = Gateway::open(Asks::Pod(lines[0].clone())).await;
         Ok(Self {
             gateway: gateway.map_err(Error::Gateway)?,
             lines,
@@ -194,8 +196,8 @@ impl Pods {
         }
     }
 
-    /// The address of a name, as the cluster sees it, that takes connections.
-    pub(super) async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
+    /// The addresses of a name, as the cluster sees it, that take connections.
+    pub(super) async fn find(&self, host: &str, port: u16) -> Result<Found, String> {
         self.lines[0].find(host, port).await
     }
 
