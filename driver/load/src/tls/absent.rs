@@ -1,6 +1,7 @@
 //! No TLS: types without values in place of those of [`super::secured`].
 
 use std::{
+    future::Ready,
     io,
     pin::Pin,
     task::{Context, Poll},
@@ -29,11 +30,11 @@ impl Tls {
         match *self {}
     }
 
-    pub(crate) async fn secure(&self, _: TcpStream) -> io::Result<Secured> {
+    pub(crate) fn secure(&self, _: TcpStream) -> Ready<io::Result<Secured>> {
         match *self {}
     }
 
-    pub(crate) async fn admitted(&self, _: &mut Secured) -> io::Result<()> {
+    pub(crate) fn admitted(&self, _: &mut Secured) -> Ready<io::Result<()>> {
         match *self {}
     }
 }
