@@ -120,7 +120,12 @@ fn text(output: &Output) -> String {
 
 /// The data of the one run in `reports`.
 fn measured(output: &Output, reports: &Path) -> serde_json::Value {
-    assert_eq!(output.status.code(), Some(0), "{}", text(output));
+    // A machine that is busy makes a run INVALID, whose counts hold all the same.
+    assert!(
+        matches!(output.status.code(), Some(0 | 3)),
+        "{}",
+        text(output)
+    );
     let mut runs = fs::read_dir(reports.join("own-service")).unwrap();
     let run = runs.next().unwrap().unwrap().path();
     let report = fs::read_to_string(run.join("report.html")).unwrap();

@@ -17,14 +17,13 @@ use tokio::{
 };
 
 use super::{
-    Cause, Connects, End, Targets,
+    Cause, Connects, End, Endpoint, Targets,
     berth::{Berth, Caller},
     cause,
     connection::{Connection, Unanswered},
     flight::Flight,
     handshake::{Clock, Handshakes},
     request::Outgoing,
-    tls::Tls,
 };
 
 /// A request and what is to be done about it.
@@ -43,7 +42,7 @@ pub(super) struct Pool {
     carriers: Cell<u64>,
     connects: Cell<Connects>,
     /// How those targets are spoken with that want TLS.
-    tls: RefCell<BTreeMap<SocketAddr, Tls>>,
+    ways: RefCell<BTreeMap<SocketAddr, Endpoint>>,
     /// Their handshakes; none without TLS.
     handshakes: RefCell<Option<Clock>>,
     /// Attempts that failed during the run and not on this machine.
@@ -136,8 +135,9 @@ impl Pool {
 
     /// Opens a connection, and takes the time of its handshake.
     async fn dial(&self, target: SocketAddr) -> io::Result<Connection> {
-        let tls = self.tls.borrow().get(&target).cloned();
-        let connection = Connection::open(target, tls.as_ref()).await?;
+        let way = self.ways.borrow().get(&target).cloned();
+        let tls = way.as_ref().and_then(Endpoint::tls);
+        let connection = Connection::open(target, tls).await?;
         if let Some(took) = connection.handshake() {
             self.handshakes
                 .borrow_mut()
@@ -221,11 +221,11 @@ impl Pool {
     pub(super) fn follow(&self, targets: &Targets) {
         let mut idle = self.idle.borrow_mut();
         idle.retain(|address, _| targets.endpoints().any(|other| other.addr() == *address));
-        let mut tls = self.tls.borrow_mut();
+        let mut ways = self.ways.borrow_mut();
         for endpoint in targets.endpoints() {
             idle.entry(endpoint.addr()).or_default();
-            if let Some(way) = endpoint.tls() {
-                tls.insert(endpoint.addr(), way.clone());
+            if endpoint.tls().is_some() {
+                ways.insert(endpoint.addr(), endpoint.clone());
             }
         }
     }

@@ -277,17 +277,6 @@ async fn a_run_under_tls_counts_what_a_plain_one_does() {
     }
 }
 
-/// What does not fit into the socket's buffer at once is sent all the same.
-#[tokio::test]
-async fn a_long_request_leaves_whole() {
-    let setup = Setup::new();
-    let target = endpoint(serve(setup.server()).await, Some(setup.tls()));
-    let mut plan = plan();
-    plan.classes[0].method = Method::POST;
-    plan.classes[0].body = Some(Template::new(format!("\"{}\"", "x".repeat(4 << 20))));
-    assert_eq!(answered(&run(plan, vec![target]).await), 10);
-}
-
 #[tokio::test]
 async fn a_connection_closed_while_idle_costs_no_request_and_each_handshake_is_counted() {
     let setup = Setup::new();
