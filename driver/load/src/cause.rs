@@ -157,6 +157,6 @@ mod tests {
         assert_eq!(by_number(Errno::ACCESS), Cause::Other);
         let untrusted = io::Error::new(ErrorKind::InvalidData, "invalid peer certificate");
         assert_eq!(of(&untrusted, false), Cause::Tls);
-        assert_eq!(of(&error(Cause::Dns), false), Cause::Dns);
+        assert_eq!(of(&error(Cause::Malformed), true), Cause::Malformed);
     }
 }

@@ -6,9 +6,10 @@ use std::{convert::Infallible, fs, io, net::SocketAddr, path::PathBuf, sync::Arc
 use hyper::{Method, Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_load::{
-    Ask, Asker, ClassPlan, End, Endpoint, Found, Plan, Recording, Service, Targets, Template, Tls,
-    TlsOptions, find, is_tls,
-    schedule::{Shape, Spacing, Stretch, arrivals},
+    Ask, Asker, Cause, ClassPlan, End, Endpoint, Found, Plan, Recording, Sample, Service, Targets,
+    Template, Tls, TlsOptions, find, is_tls,
+    schedule::{Schedule, Shape, Spacing, Stretch},
+    summary::{Expectation, Span},
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -205,16 +206,31 @@ fn plan() -> Plan {
             service: Service::Api,
             method: Method::GET,
             path: Template::new("/"),
+            headers: Vec::new(),
             body: None,
             timeout: Duration::from_secs(10),
             max_in_flight: 100,
             repeat: None,
             again: None,
             keeps_answers: false,
-            arrivals: arrivals(&[stretch], Spacing::Even),
+            keeps_keys: false,
+            expectation: Expectation {
+                ok: vec![200],
+                ..Expectation::default()
+            },
+            schedule: Schedule {
+                stretches: vec![stretch],
+                spacing: Spacing::Even,
+            },
         }],
         connections_per_target: 10,
         drain: Duration::from_secs(20),
+        phases: vec![Span {
+            name: "all".into(),
+            from: Duration::ZERO,
+            to: Duration::MAX,
+        }],
+        lateness: Duration::from_millis(25),
     }
 }
 
@@ -223,23 +239,41 @@ fn endpoint(address: SocketAddr, tls: Option<Tls>) -> Endpoint {
     endpoint.under(tls)
 }
 
-async fn run(plan: Plan, api: Vec<Endpoint>) -> Recording {
+/// What came of a plan: what is on record, and every request.
+struct Ran {
+    recording: Recording,
+    samples: Vec<Sample>,
+}
+
+impl std::ops::Deref for Ran {
+    type Target = Recording;
+
+    fn deref(&self) -> &Recording {
+        &self.recording
+    }
+}
+
+async fn run(plan: Plan, api: Vec<Endpoint>) -> Ran {
     let (_targets, receiver) = watch::channel(Targets {
         api,
         ..Targets::default()
     });
-    let (live, _seen) = mpsc::unbounded_channel();
+    let (live, mut seen) = mpsc::unbounded_channel();
     let (tell, _told) = mpsc::unbounded_channel();
     let running = lab_load::start(plan, receiver, live, tell, CancellationToken::new()).await;
     let recording = running.unwrap().finish().await.unwrap();
     assert!(recording.complete);
-    recording
+    let samples = std::iter::from_fn(|| seen.try_recv().ok()).collect();
+    Ran { recording, samples }
 }
 
-fn answered(recording: &Recording) -> usize {
-    let samples = recording.samples.iter();
-    let answered = samples.filter(|sample| sample.end == End::Answered(200));
-    answered.count()
+fn ended(ran: &Ran, end: End) -> usize {
+    let samples = ran.samples.iter();
+    samples.filter(|sample| sample.end == end).count()
+}
+
+fn answered(ran: &Ran) -> usize {
+    ended(ran, End::Answered(200))
 }
 
 /// A server of rustls sends two tickets after each handshake; none of them is a word that nobody asked for.
@@ -280,19 +314,72 @@ async fn a_run_under_tls_counts_what_a_plain_one_does() {
 #[tokio::test]
 async fn a_connection_closed_while_idle_costs_no_request_and_each_handshake_is_counted() {
     let setup = Setup::new();
-    let target = serve_with(setup.server(), async |mut stream: TlsStream<TcpStream>| {
-        let _ = stream.read(&mut [0; 1024]).await;
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
-        let _ = stream.write_all(answer).await;
-        let _ = stream.shutdown().await;
-    });
-    let target = endpoint(target.await, Some(setup.tls()));
+    let target = serve_with(setup.server(), answer_once).await;
+    let target = endpoint(target, Some(setup.tls()));
     let mut plan = plan();
     plan.connections_per_target = 2;
     let recording = run(plan, vec![target]).await;
     assert_eq!(answered(&recording), 10);
     assert_eq!(recording.connects.after_start, 8);
     assert_eq!(recording.handshakes.unwrap().count, 10);
+}
+
+/// How a server goes on after its first connection, which it serves well.
+#[derive(Clone, Copy)]
+enum Turn {
+    /// With a certificate of nobody that the client knows.
+    Stranger,
+    /// Without TLS.
+    Plain,
+    /// With the end of the connection in place of a handshake.
+    Silence,
+}
+
+async fn serve_once_well(setup: &Setup, turn: Turn) -> SocketAddr {
+    let stranger = Authority::new("another authority").identity("localhost", UNTIL);
+    let [good, bad] =
+        [setup.server(), config(&stranger)].map(|config| TlsAcceptor::from(Arc::new(config)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (first, _) = listener.accept().await.unwrap();
+        tokio::spawn(answer_once(good.accept(first).await.unwrap()));
+        while let Ok((mut stream, _)) = listener.accept().await {
+            match turn {
+                // The client turns it down.
+                Turn::Stranger => drop(bad.accept(stream).await),
+                Turn::Plain => answer_once(stream).await,
+                // What is left unread would make a reset of it.
+                Turn::Silence => drop(stream.read(&mut [0; 4096]).await),
+            }
+        }
+    });
+    address
+}
+
+async fn answer_once(mut stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let _ = stream.read(&mut [0; 4096]).await;
+    let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+    let _ = stream.write_all(answer).await;
+    let _ = stream.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_handshake_that_fails_during_the_run_is_a_failure_of_tls() {
+    let setup = Setup::new();
+    for turn in [Turn::Stranger, Turn::Plain, Turn::Silence] {
+        let address = serve_once_well(&setup, turn).await;
+        let mut plan = plan();
+        plan.connections_per_target = 1;
+        let ran = run(plan, vec![endpoint(address, Some(setup.tls()))]).await;
+        assert_eq!(answered(&ran), 1);
+        assert_eq!(ended(&ran, End::Broken(Cause::Tls)), 9);
+        let [used] = ran.addresses[..] else {
+            panic!("{:?}", ran.addresses);
+        };
+        assert_eq!((used.requests, used.refused), (10, 9));
+        assert_eq!(ran.handshakes.unwrap().count, 1);
+    }
 }
 
 #[tokio::test]

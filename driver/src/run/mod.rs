@@ -187,11 +187,14 @@ fn begin_journal(
 /// Who scales the api, and why nothing will where the manifests make no pod.
 fn tell_scaling(
     order: &Order<'_>,
-    manifests: &Manifests,
+    manifests: Option<&Manifests>,
     own: bool,
     journal: &mut Journal,
     terminal: &mut Terminal,
 ) -> Result<()> {
+    let Some(manifests) = manifests else {
+        return Ok(());
+    };
     let mut scaling = order.platform.scaling();
     if !own {
         scaling = format!("{scaling}; {}", autoscaler::pace());
@@ -224,13 +227,17 @@ fn tell_unseen(
     Ok(())
 }
 
-/// Which addresses of a name are used, where there was a choice.
-fn tell_choice(found: Option<&Found>, journal: &mut Journal, terminal: &Terminal) -> Result<()> {
-    if let Some(text) = found.and_then(target::choice) {
+/// Tells which addresses of a name are used, where there was a choice.
+fn tell_choice(
+    found: Option<Found>,
+    journal: &mut Journal,
+    terminal: &Terminal,
+) -> Result<Option<Found>> {
+    if let Some(text) = found.as_ref().and_then(target::choice) {
         terminal.note(&text);
         journal.event(0.0, EventKind::Note, text)?;
     }
-    Ok(())
+    Ok(found)
 }
 
 async fn play(
@@ -270,12 +277,10 @@ async fn play(
     let started_at = Timestamp::now();
     let mut journal = begin_journal(order, run_id, folder, terminal)?;
     let decided = stack.decisions.take();
-    if let Some(manifests) = &manifests {
-        let own = decided.is_some();
-        tell_scaling(order, manifests, own, &mut journal, terminal)?;
-    }
+    let own = decided.is_some();
+    tell_scaling(order, manifests.as_ref(), own, &mut journal, terminal)?;
     sources.tell(&mut journal, terminal)?;
-    tell_choice(stack.found.as_ref(), &mut journal, terminal)?;
+    let found = tell_choice(stack.found.take(), &mut journal, terminal)?;
 
     let bookkeeping = tokio::spawn(bookkeeper.keep(told));
     let stop_observing = Stop::default();
@@ -335,7 +340,7 @@ async fn play(
     }
     let played = Played {
         sources,
-        found: course.stack.found.take(),
+        found,
         plan,
         started_at,
         sent,
