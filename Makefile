@@ -71,6 +71,7 @@ test: ## format, lints, all tests, and the guide against the project
 	@cargo fmt --all --check
 	@cargo clippy --profile lab --workspace --all-targets --all-features -- -D warnings
 	@cargo test --profile lab --workspace
+	@cargo test --profile lab --workspace --features tls --test tls
 	@$(guide) check
 
 verify: ## starter fails, reference passes, each cheat fails; ROUNDS=10 BUSY=1 to be sure

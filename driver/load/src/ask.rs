@@ -69,7 +69,7 @@ impl Asker {
                 answer => return answer.map_err(Into::into),
             }
         }
-        let fresh = Connection::open(address).await?;
+        let fresh = Connection::open(address, ask.to.tls()).await?;
         let stamps = &mut Stamps::default();
         Ok(self.exchange(fresh, address, &request, stamps).await?)
     }
@@ -102,7 +102,8 @@ impl Asker {
     fn rested(&self, address: SocketAddr) -> Option<Connection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         let idle = idle.get_mut(&address)?;
-        std::iter::from_fn(|| idle.pop()).find(|connection| !connection.is_spoilt())
+        std::iter::from_fn(|| idle.pop())
+            .find_map(|mut connection| (!connection.is_spoilt()).then_some(connection))
     }
 }
 

@@ -73,7 +73,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let client = async {
-            let mut connection = Connection::open(address).await.unwrap();
+            let mut connection = Connection::open(address, None).await.unwrap();
             let request = Outgoing {
                 text: "GET / HTTP/1.1\r\nhost: test\r\n\r\n".to_owned(),
                 content: None,
@@ -119,7 +119,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         drop(listener);
-        let Err(error) = Connection::open(address).await else {
+        let Err(error) = Connection::open(address, None).await else {
             panic!("somebody took the port within a moment");
         };
         assert_eq!(of(&error, false), Cause::Refused);
@@ -157,6 +157,6 @@ mod tests {
         assert_eq!(by_number(Errno::ACCESS), Cause::Other);
         let untrusted = io::Error::new(ErrorKind::InvalidData, "invalid peer certificate");
         assert_eq!(of(&untrusted, false), Cause::Tls);
-        assert_eq!(of(&error(Cause::Dns), false), Cause::Dns);
+        assert_eq!(of(&error(Cause::Malformed), true), Cause::Malformed);
     }
 }

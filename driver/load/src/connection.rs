@@ -10,13 +10,10 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     task::{Context, Poll, ready},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
-use tokio::{
-    io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf},
-    net::TcpStream,
-};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
 
 use super::{
     Cause,
@@ -24,6 +21,8 @@ use super::{
     cause,
     flight::Stamps,
     request::Outgoing,
+    stream::Stream,
+    tls::Tls,
 };
 
 /// Room for what is read at once; a body passes through, a head must fit.
@@ -34,7 +33,7 @@ const LONGEST_HEAD: usize = 8 * ROOM;
 
 /// An open connection. Dropping it closes the socket, also in the middle of an exchange.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     room: Vec<u8>,
     reusable: bool,
 }
@@ -55,11 +54,10 @@ pub(super) enum Unanswered {
 }
 
 impl Connection {
-    pub(super) async fn open(address: SocketAddr) -> io::Result<Self> {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
+    /// To an address, under TLS where that is how it is spoken with.
+    pub(super) async fn open(address: SocketAddr, tls: Option<&Tls>) -> io::Result<Self> {
         Ok(Self {
-            stream,
+            stream: Stream::open(address, tls).await?,
             room: vec![0; ROOM],
             reusable: true,
         })
@@ -163,20 +161,18 @@ impl Connection {
     }
 
     /// True where the other side has closed it, or said what nobody asked for, as far as the event loop has seen.
-    pub(super) fn is_spoilt(&self) -> bool {
-        let seen = self.stream.try_read(&mut [0]);
-        !seen.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    pub(super) fn is_spoilt(&mut self) -> bool {
+        self.stream.is_spoilt()
     }
 
-    /// Waits until it is, and takes nothing from it.
-    pub(super) async fn spoilt(&self) {
-        loop {
-            // An error is the end, too.
-            let _ = poll_fn(|cx| self.stream.poll_read_ready(cx)).await;
-            if self.is_spoilt() {
-                return;
-            }
-        }
+    /// Waits until it is.
+    pub(super) async fn spoilt(&mut self) {
+        self.stream.spoilt().await;
+    }
+
+    /// How long the handshake of TLS took, where there was one.
+    pub(super) fn handshake(&self) -> Option<Duration> {
+        self.stream.handshake()
     }
 }
 
@@ -234,10 +230,13 @@ mod tests {
     #[tokio::test]
     async fn what_the_kernel_did_not_take_was_not_sent() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut connection = Connection::open(listener.local_addr().unwrap())
+        let mut connection = Connection::open(listener.local_addr().unwrap(), None)
             .await
             .unwrap();
-        shutdown(&connection.stream, Shutdown::Write).unwrap();
+        let Stream::Plain(stream) = &connection.stream else {
+            panic!("nobody asked for TLS");
+        };
+        shutdown(stream, Shutdown::Write).unwrap();
         let request = Outgoing {
             text: "GET / HTTP/1.1\r\n\r\n".to_owned(),
             content: None,

@@ -1,6 +1,7 @@
 //! The send loop: one thread, one event loop, and arrivals that no slow answer can hold back.
 
 use std::{
+    collections::BTreeMap,
     io,
     iter::Peekable,
     net::SocketAddr,
@@ -18,7 +19,8 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Cause, End, Endpoint, LoadError, Plan, Recording, Sample, Service, Share, Targets, Told,
+    AddressUse, Cause, End, Endpoint, LoadError, Plan, Recording, Sample, Service, Share, Targets,
+    Told,
     flight::{Arrival, ClassDesk, Desk},
     machine,
     meter::Meter,
@@ -135,6 +137,7 @@ impl Prepared {
             rotation: self.rotation,
             pool: self.pool,
             pacer: self.pacer,
+            sent: BTreeMap::new(),
         }
     }
 }
@@ -147,6 +150,8 @@ struct Engine {
     pool: Rc<Pool>,
     desk: Rc<Desk>,
     pacer: Pacer,
+    /// Requests by the address that they went to.
+    sent: BTreeMap<SocketAddr, u64>,
 }
 
 impl Engine {
@@ -212,12 +217,20 @@ impl Engine {
             request: self.requests[usize::from(arrival.class)].make(arrival.key, target),
             deadline,
         };
+        *self.sent.entry(target.addr()).or_default() += 1;
         self.pool.send(target.addr(), errand);
     }
 
     fn finish(self, complete: bool, meter: Meter) -> Recording {
         let meter = meter.read();
+        let used = self.sent.iter().map(|(&address, &requests)| AddressUse {
+            address,
+            requests,
+            refused: self.pool.refused(address),
+        });
         Recording {
+            addresses: used.collect(),
+            handshakes: self.pool.handshakes(),
             cells: Box::new(self.desk.take_cells()),
             ledger: self.desk.ledger(),
             complete,

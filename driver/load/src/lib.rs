@@ -24,6 +24,7 @@ mod connection;
 mod engine;
 mod find;
 mod flight;
+mod handshake;
 mod hiccup;
 mod lateness;
 mod machine;
@@ -35,22 +36,26 @@ mod request;
 mod sample;
 pub mod schedule;
 mod service;
+mod stream;
 pub mod summary;
 mod template;
+mod tls;
 mod upcoming;
 
 pub use ask::{Ask, Asker, Reply};
 pub use cells::{Account, Cell, Cells, Ended, Part};
-pub use find::find;
+pub use find::{Found, find};
+pub use handshake::Handshakes;
 pub use hiccup::HICCUP_CELL;
 pub use lab_record::Cause;
 pub use lateness::Lateness;
 pub use machine::raise_open_files;
 pub use plan::{Again, Body, ClassPlan, Plan, PlanError, Repeat, Share, is_path};
 pub use request::refused_field;
-pub use sample::{Connects, End, Ledger, Recording, Sample, Told};
+pub use sample::{AddressUse, Connects, End, Ledger, Recording, Sample, Told};
 pub use service::{Endpoint, Service, Targets};
 pub use template::Template;
+pub use tls::{Tls, TlsError, TlsOptions, is_tls};
 
 /// Load that could not be put on the services.
 #[derive(Debug, thiserror::Error)]

@@ -17,11 +17,12 @@ use tokio::{
 };
 
 use super::{
-    Cause, Connects, End, Targets,
+    Cause, Connects, End, Endpoint, Targets,
     berth::{Berth, Caller},
     cause,
     connection::{Connection, Unanswered},
     flight::Flight,
+    handshake::{Clock, Handshakes},
     request::Outgoing,
 };
 
@@ -40,6 +41,12 @@ pub(super) struct Pool {
     /// How many there have been.
     carriers: Cell<u64>,
     connects: Cell<Connects>,
+    /// How those targets are spoken with that want TLS.
+    ways: RefCell<BTreeMap<SocketAddr, Endpoint>>,
+    /// Their handshakes; none without TLS.
+    handshakes: RefCell<Option<Clock>>,
+    /// Attempts that failed during the run and not on this machine.
+    refused: RefCell<BTreeMap<SocketAddr, u64>>,
 }
 
 /// A carrier that waits. The one with the oldest connection is called first: where a server has a few workers, each of
@@ -73,7 +80,7 @@ impl Pool {
             } else {
                 left.min(BACKLOG_LIMIT)
             };
-            let connection = match timeout(limit, Connection::open(target)).await {
+            let connection = match timeout(limit, self.dial(target)).await {
                 Ok(Ok(connection)) => connection,
                 _ if opened > 0 => break,
                 Ok(Err(error)) => return Err(error),
@@ -114,13 +121,30 @@ impl Pool {
 
     /// Opens a connection during the run.
     async fn open(&self, target: SocketAddr) -> io::Result<Connection> {
-        let opened = Connection::open(target).await;
+        let opened = self.dial(target).await;
         self.count(|connects| match &opened {
             Ok(_) => connects.after_start += 1,
             Err(error) if cause::of(error, false) == Cause::Starved => connects.starved += 1,
-            Err(_) => connects.refused += 1,
+            Err(_) => {
+                connects.refused += 1;
+                *self.refused.borrow_mut().entry(target).or_default() += 1;
+            }
         });
         opened
+    }
+
+    /// Opens a connection, and takes the time of its handshake.
+    async fn dial(&self, target: SocketAddr) -> io::Result<Connection> {
+        let way = self.ways.borrow().get(&target).cloned();
+        let tls = way.as_ref().and_then(Endpoint::tls);
+        let connection = Connection::open(target, tls).await?;
+        if let Some(took) = connection.handshake() {
+            self.handshakes
+                .borrow_mut()
+                .get_or_insert_default()
+                .note(took);
+        }
+        Ok(connection)
     }
 
     /// Carries the `first` request, if there is one, and then each that it is given, until the connection ends or
@@ -138,7 +162,7 @@ impl Pool {
         loop {
             let rested = first.is_none();
             let next = if rested {
-                self.rest(target, &connection, number, &berth).await
+                self.rest(target, &mut connection, number, &berth).await
             } else {
                 first.take()
             };
@@ -175,7 +199,7 @@ impl Pool {
     async fn rest(
         &self,
         target: SocketAddr,
-        connection: &Connection,
+        connection: &mut Connection,
         number: u64,
         berth: &Berth<Errand>,
     ) -> Option<Errand> {
@@ -196,15 +220,30 @@ impl Pool {
     /// Makes room for idle connections to these targets, and closes those to others.
     pub(super) fn follow(&self, targets: &Targets) {
         let mut idle = self.idle.borrow_mut();
-        idle.retain(|address, _| targets.addresses().any(|other| other == *address));
-        for address in targets.addresses() {
-            idle.entry(address).or_default();
+        idle.retain(|address, _| targets.endpoints().any(|other| other.addr() == *address));
+        let mut ways = self.ways.borrow_mut();
+        for endpoint in targets.endpoints() {
+            idle.entry(endpoint.addr()).or_default();
+            if endpoint.tls().is_some() {
+                ways.insert(endpoint.addr(), endpoint.clone());
+            }
         }
     }
 
     /// Attempts so far.
     pub(super) fn connects(&self) -> Connects {
         self.connects.get()
+    }
+
+    /// Handshakes so far; none without TLS.
+    pub(super) fn handshakes(&self) -> Option<Handshakes> {
+        self.handshakes.borrow().as_ref().map(Clock::read)
+    }
+
+    /// How often an address took no connection during the run.
+    pub(super) fn refused(&self, address: SocketAddr) -> u64 {
+        let refused = self.refused.borrow();
+        refused.get(&address).copied().unwrap_or_default()
     }
 
     fn count(&self, change: impl FnOnce(&mut Connects)) {

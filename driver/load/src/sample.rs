@@ -1,11 +1,11 @@
 //! What becomes of a request, and what a run leaves on record.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use lab_record::Cause;
 use serde::{Deserialize, Serialize};
 
-use super::Cells;
+use super::{Cells, Handshakes};
 
 /// One arrival of the schedule and what became of it. Times are offsets from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +95,10 @@ pub struct Recording {
     pub process_cpu: Duration,
     /// What became of attempts to connect.
     pub connects: Connects,
+    /// What went to each address, in their order.
+    pub addresses: Vec<AddressUse>,
+    /// Handshakes of TLS; none where the targets want none.
+    pub handshakes: Option<Handshakes>,
     /// Worst lateness of a 1 ms sleep, by cells of [`HICCUP_CELL`] from the start.
     ///
     /// [`HICCUP_CELL`]: super::HICCUP_CELL
@@ -134,4 +138,15 @@ pub struct Connects {
     /// Idempotent requests that left on a connection which the other side was closing, and were sent again on a new
     /// one, once (RFC 9110, section 9.2.2).
     pub retried: u64,
+}
+
+/// What one address of the targets was used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddressUse {
+    /// The address.
+    pub address: SocketAddr,
+    /// Requests that it was chosen for.
+    pub requests: u64,
+    /// Connections that it did not take during the run.
+    pub refused: u64,
 }

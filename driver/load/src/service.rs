@@ -3,7 +3,9 @@
 use std::{fmt, net::SocketAddr, sync::Arc};
 
 use http::HeaderValue;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer, ser::Error as _};
+
+use super::tls::Tls;
 
 /// A service of the stack.
 #[derive(
@@ -35,12 +37,13 @@ impl fmt::Display for Service {
 
 /// Where a replica takes requests over HTTP: an address of this network and, behind a proxy, the path
 /// that leads to the replica. As text it is a URL without a slash at its end.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "Parts", into = "Parts")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "Parts")]
 pub struct Endpoint {
     addr: SocketAddr,
     host: Arc<str>,
     base: Arc<str>,
+    tls: Option<Tls>,
 }
 
 /// An endpoint as it is sent to another engine.
@@ -51,13 +54,18 @@ struct Parts {
     base: String,
 }
 
-impl From<Endpoint> for Parts {
-    fn from(endpoint: Endpoint) -> Self {
-        Self {
-            addr: endpoint.addr,
-            host: endpoint.host.as_ref().to_owned(),
-            base: endpoint.base.as_ref().to_owned(),
+impl Serialize for Endpoint {
+    /// What TLS needs stays where it was made: another engine would speak plain text where that is asked for.
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        if self.tls.is_some() {
+            return Err(S::Error::custom("load pods speak no TLS"));
         }
+        let parts = Parts {
+            addr: self.addr,
+            host: self.host.as_ref().to_owned(),
+            base: self.base.as_ref().to_owned(),
+        };
+        parts.serialize(to)
     }
 }
 
@@ -76,6 +84,7 @@ impl Endpoint {
             addr,
             host: addr.to_string().into(),
             base: base.trim_end_matches('/').into(),
+            tls: None,
         }
     }
 
@@ -89,6 +98,12 @@ impl Endpoint {
         })
     }
 
+    /// The same, spoken with under TLS.
+    #[must_use]
+    pub fn under(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
+    }
+
     /// The server to connect to.
     pub fn addr(&self) -> SocketAddr {
         self.addr
@@ -97,6 +112,11 @@ impl Endpoint {
     /// What requests name as their host.
     pub(crate) fn host(&self) -> &str {
         &self.host
+    }
+
+    /// How to speak TLS with it, where it wants that.
+    pub(crate) fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
     }
 
     /// The path to put before that of a request; mostly empty.
@@ -113,7 +133,8 @@ impl From<SocketAddr> for Endpoint {
 
 impl fmt::Display for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http://{}{}", self.host, self.base)
+        let scheme = self.tls.as_ref().map_or("http", |_| "https");
+        write!(f, "{scheme}://{}{}", self.host, self.base)
     }
 }
 
@@ -141,9 +162,9 @@ impl Targets {
         }
     }
 
-    /// The servers through which the services are reached.
-    pub(crate) fn addresses(&self) -> impl Iterator<Item = SocketAddr> {
+    /// All of them.
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         let services = [&self.api, &self.worker, &self.dep, &self.auditor];
-        services.into_iter().flatten().map(Endpoint::addr)
+        services.into_iter().flatten()
     }
 }

@@ -19,8 +19,6 @@ pub enum Cause {
     Cut,
     /// What came is no HTTP answer, or one that nobody asked for.
     Malformed,
-    /// The name has no address.
-    Dns,
     /// The two sides could not agree on TLS, or one does not trust the other.
     Tls,
     /// No way leads to the host, or it says nothing at all.
@@ -42,7 +40,6 @@ impl fmt::Display for Cause {
             Self::Closed => "closed without an answer",
             Self::Cut => "cut off within the answer",
             Self::Malformed => "not an HTTP answer",
-            Self::Dns => "name not found",
             Self::Tls => "TLS failed",
             Self::Unreachable => "host unreachable",
             Self::NoTarget => "without a ready replica",

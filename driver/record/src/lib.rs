@@ -17,6 +17,7 @@ mod reports;
 mod run;
 #[cfg(test)]
 mod schema;
+mod target;
 
 pub use baseline::Others;
 pub use brief::Brief;
@@ -28,6 +29,7 @@ pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Ver
 pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
+pub use target::{Address, Handshakes, Target};
 
 /// The version of the format that [`Run`] describes. Older ones are read too, newer ones refused.
 pub const SCHEMA: u32 = 2;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Check, Class, EventKind, Finite, LoadPod, Points, RunId, SelfCheck, Validity, Verdict,
+    Check, Class, EventKind, Finite, LoadPod, Points, RunId, SelfCheck, Target, Validity, Verdict,
 };
 
 /// Everything that is known of a run, enough to make its report again.
@@ -28,6 +28,9 @@ pub struct Run {
     /// The pods that sent the load, from inside the cluster; none where the driver itself did, from its machine.
     #[serde(default)]
     pub load_pods: Vec<LoadPod>,
+    /// Where the name of somebody's own service led; none for the workshop's services, and where it was not noted yet.
+    #[serde(default)]
+    pub target: Option<Target>,
     /// When the load started, UTC.
     #[cfg_attr(test, schemars(schema_with = "crate::schema::moment"))]
     pub started_at: Timestamp,

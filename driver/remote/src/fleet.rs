@@ -365,7 +365,7 @@ async fn listen(
                 }
             }
             Some(News::Counted(account)) => hearers.hear(account, heard),
-            Some(News::Rest(rest)) => return Ok(rest),
+            Some(News::Rest(rest)) => return Ok(*rest),
             Some(News::Failed(text)) => return Err(text),
             Some(News::Ready) => {}
             None => return Err(line.why_broken()),

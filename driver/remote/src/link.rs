@@ -3,13 +3,12 @@
 use std::{
     collections::HashMap,
     fmt, io,
-    net::SocketAddr,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use lab_load::{Account, Ask, Recording, Reply, Told};
+use lab_load::{Account, Ask, Found, Recording, Reply, Told};
 use tokio::{
     io::{AsyncRead, AsyncWrite, BufReader, BufWriter},
     sync::{mpsc, oneshot},
@@ -55,7 +54,7 @@ pub(crate) enum News {
     Failed(String),
     Told(Vec<Told>),
     Counted(Account),
-    Rest(Recording),
+    Rest(Box<Recording>),
 }
 
 /// A way to speak to one pod; as many as are wanted.
@@ -87,7 +86,7 @@ struct Known {
 
 enum Waiting {
     Reply(oneshot::Sender<Result<Reply, String>>),
-    Found(oneshot::Sender<Result<SocketAddr, String>>),
+    Found(oneshot::Sender<Result<Found, String>>),
 }
 
 impl fmt::Debug for Line {
@@ -146,8 +145,8 @@ impl Line {
         answered.await.unwrap_or_else(|_| Err(self.why_broken()))
     }
 
-    /// Has the pod look a name up: its first address that takes a connection.
-    pub async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
+    /// Has the pod look a name up; see [`lab_load::find`].
+    pub async fn find(&self, host: &str, port: u16) -> Result<Found, String> {
         let (answer, answered) = oneshot::channel();
         let question = self.question(Waiting::Found(answer));
         let (id, host) = (question.id, host.to_owned());
@@ -272,7 +271,7 @@ impl Shared {
                 until,
                 part,
             }),
-            ToDriver::Rest(rest) => News::Rest(rest),
+            ToDriver::Rest(rest) => News::Rest(Box::new(rest)),
         };
         // Nobody has to listen.
         let _ = tell.send(news);

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use lab_load::{Connects, Ledger, Recording};
+use lab_load::{AddressUse, Connects, Ledger, Recording};
 
 /// All that the engines of one plan have recorded; nothing of none.
 pub(crate) fn merge(parts: impl IntoIterator<Item = Recording>) -> Recording {
@@ -17,6 +17,7 @@ pub(crate) fn merge(parts: impl IntoIterator<Item = Recording>) -> Recording {
         all.syn_retransmits = retransmits.map(|(one, other)| one + other);
         add_ledgers(&mut all.ledger, &part.ledger);
         add_connects(&mut all.connects, part.connects);
+        add_addresses(&mut all.addresses, &part.addresses);
         keep_worst(&mut all.hiccups, &part.hiccups);
         all.floor = all.floor.max(part.floor);
         all
@@ -40,6 +41,17 @@ fn add_connects(all: &mut Connects, part: Connects) {
     all.refused += part.refused;
     all.starved += part.starved;
     all.retried += part.retried;
+}
+
+fn add_addresses(all: &mut Vec<AddressUse>, part: &[AddressUse]) {
+    for part in part {
+        if let Some(same) = all.iter_mut().find(|of| of.address == part.address) {
+            same.requests += part.requests;
+            same.refused += part.refused;
+        } else {
+            all.push(*part);
+        }
+    }
 }
 
 /// A pause of any of them is one of the load.
@@ -77,6 +89,13 @@ mod tests {
                 starved: 4,
                 retried: 5,
             },
+            addresses: vec![AddressUse {
+                address: ([10, 0, 0, 1], 80 + u16::from(complete)).into(),
+                requests: count,
+                refused: 1,
+            }],
+            // Pods speak no TLS.
+            handshakes: None,
             hiccups: vec![ms(count); count as usize],
             floor: Some(ms(count)),
             syn_retransmits: Some(count),
@@ -97,6 +116,10 @@ mod tests {
             (ms(3), ms(3), ms(5))
         );
         assert_eq!((merged.connects.starved, merged.connects.retried), (8, 10));
+        let [address] = merged.addresses[..] else {
+            panic!("{:?}", merged.addresses);
+        };
+        assert_eq!((address.requests, address.refused), (5, 2));
         assert_eq!(merged.hiccups, [ms(3), ms(3), ms(3)]);
         assert_eq!(merged.floor, Some(ms(3)));
         assert_eq!(merged.syn_retransmits, Some(5));
@@ -105,7 +128,9 @@ mod tests {
 
     #[test]
     fn one_that_is_not_whole_makes_all_not_whole() {
-        assert!(!merge([part(1, true), part(1, false)]).complete);
+        let merged = merge([part(1, true), part(1, false)]);
+        assert!(!merged.complete);
+        assert_eq!(merged.addresses.len(), 2);
         assert_eq!(merge([part(1, true)]), part(1, true));
         assert_eq!(merge([]), Recording::default());
     }

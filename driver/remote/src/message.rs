@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab_load::{Ask, Part, Plan, Recording, Reply, Share, Targets, Told};
+use lab_load::{Ask, Found, Part, Plan, Recording, Reply, Share, Targets, Told};
 use serde::{Deserialize, Serialize};
 
 /// To the pod. Moments are those of the clock that is named.
@@ -32,7 +32,7 @@ pub(crate) enum ToPod {
     Ask { id: u64, ask: Ask },
     /// Nobody waits for that answer any more.
     Forget { id: u64 },
-    /// Find an address of a name that takes connections.
+    /// Find the addresses of a name that take connections.
     Find { id: u64, host: String, port: u16 },
 }
 
@@ -65,9 +65,9 @@ pub(crate) enum ToDriver {
         id: u64,
         reply: Result<Reply, String>,
     },
-    /// The address of a name, or why there is none.
+    /// The addresses of a name, or why there is none.
     Found {
         id: u64,
-        found: Result<std::net::SocketAddr, String>,
+        found: Result<Found, String>,
     },
 }

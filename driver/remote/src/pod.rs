@@ -165,7 +165,7 @@ impl Pod {
                 }
             }
             ToPod::Find { id, host, port } => self.answer(id, async move {
-                let found = lab_load::find(&host, port)
+                let found = lab_load::find(&host, port, None)
                     .await
                     .map_err(|error| error.to_string());
                 ToDriver::Found { id, found }

@@ -371,7 +371,7 @@ async fn a_pod_asks_for_the_driver_and_finds_names() {
     }
     assert_eq!(seen.lock().unwrap()[2], "GET /metrics?all HTTP/1.1");
     let found = line.find("localhost", address.port()).await.unwrap();
-    assert_eq!(found, address);
+    assert_eq!(found.taking, [address]);
     assert!(line.find("no-such-host.invalid", 80).await.is_err());
 
     // A server that never answers keeps nobody, and one that is gone is told.

@@ -165,6 +165,7 @@ fn run(name: &str, code: &str, source: &str) -> Run {
         series: Vec::new(),
         pauses: Vec::new(),
         load_pods: Vec::new(),
+        target: None,
         events: vec![
             event(-0.8, EventKind::Note, "Stack is ready"),
             event(FAULT.start, EventKind::Fault, "Every 5th call hangs for 5 s"),

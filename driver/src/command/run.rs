@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 use clap::Args;
 use console::style;
+use lab_load::TlsOptions;
 use lab_record::Outcome;
 use lab_say::{note, say};
 
@@ -47,6 +48,8 @@ pub(super) struct Options {
         conflicts_with = "against"
     )]
     target: Option<String>,
+    #[command(flatten)]
+    tls: Tls,
     /// How many load pods share the load, on a cluster [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
     load_pods: Option<u32>,
@@ -80,6 +83,34 @@ struct Failing {
     /// End the run, as FAIL without a score, once a check can't hold any more whatever comes; it is compared with none
     #[arg(long, conflicts_with = "against")]
     fail_fast: bool,
+}
+
+/// For an https target, as curl has them.
+#[derive(Debug, Args)]
+struct Tls {
+    /// For an https target: trust the authorities whose certificates are in this file (PEM), and no others
+    #[arg(long, value_name = "FILE", requires = "target")]
+    cacert: Option<PathBuf>,
+    /// For an https target that wants one: your own certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "target")]
+    cert: Option<PathBuf>,
+    /// Its private key (PEM), where that is not in the same file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// For an https target: take any certificate of anybody
+    #[arg(long, requires = "target", conflicts_with = "cacert")]
+    insecure: bool,
+}
+
+impl Tls {
+    fn options(&self) -> TlsOptions {
+        TlsOptions {
+            cacert: self.cacert.clone(),
+            cert: self.cert.clone(),
+            key: self.key.clone(),
+            insecure: self.insecure,
+        }
+    }
 }
 
 pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
@@ -122,10 +153,11 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
             );
             if options.place.platform == "k3d" {
                 let base = target::Base::parse(url)?;
+                base.check_for_pods(&options.tls.options())?;
                 let cluster = options.place.cluster(session).await?;
                 Box::new(ClusterTarget::new(cluster, base))
             } else {
-                Box::new(TargetPlatform::at(url).await?)
+                Box::new(TargetPlatform::at(url, &options.tls.options()).await?)
             }
         }
         None => options.place.build(session, variants).await?,

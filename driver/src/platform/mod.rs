@@ -14,10 +14,11 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 
 pub mod cluster;
+mod gateway;
 pub mod local;
 pub mod target;
 
-pub use lab_load::{Endpoint, Targets};
+pub use lab_load::{Endpoint, Found, Targets};
 use lab_remote::{Fleet, Line};
 
 use lab_autoscale::manifest::ManifestFile;
@@ -129,6 +130,8 @@ impl Default for LoadSpec {
 pub enum Load {
     /// The driver's own engine, to the stack's targets.
     Driver,
+    /// The driver's own engine, to these; the stack's targets are the way of its other requests to one of them.
+    DriverTo(watch::Receiver<Targets>),
     /// Pods of the cluster.
     Pods {
         /// The pods.
@@ -142,7 +145,7 @@ impl Load {
     /// The lines to the pods, where there are any.
     pub fn lines(&self) -> Vec<Line> {
         match self {
-            Self::Driver => Vec::new(),
+            Self::Driver | Self::DriverTo(_) => Vec::new(),
             Self::Pods { fleet, .. } => fleet.lines(),
         }
     }
@@ -315,6 +318,8 @@ pub struct Stack {
     pub targets: watch::Receiver<Targets>,
     /// The api's replicas, oldest first, ready or not.
     pub replicas: watch::Receiver<Vec<Replica>>,
+    /// Where the name of the service led; none where it was started, and not looked up.
+    pub found: Option<Found>,
     /// Services that broke, as it happens.
     pub failures: mpsc::UnboundedReceiver<Failure>,
     /// Lives of the api's replicas, from the first start on.

@@ -4,12 +4,13 @@
 
 use std::{collections::BTreeMap, io, net::SocketAddr, time::Instant};
 
-use lab_load::Service;
+use lab_load::{Asker, Found, Service, Tls, TlsOptions, is_tls};
 use reqwest::Url;
 use tokio::sync::{mpsc, watch};
 
 use super::{
     Command, Endpoint, Load, Platform, Replica, Stack, StackControl, StackSpec, Starting, Targets,
+    gateway::{Asks, Gateway},
 };
 use crate::scenario::{Dep, Scenario, Source};
 
@@ -19,19 +20,30 @@ pub enum Error {
     /// The URL is of no use.
     #[error("--target {url}: {problem}; give the base of the service, as in http://127.0.0.1:8080")]
     Url {
-        /// As it was given.
+        /// As it was given, but for a password.
         url: String,
         /// What is wrong with it.
         problem: String,
     },
     /// Nobody is there.
-    #[error("--target {url}: {why}; is the service up, and does it listen there?")]
+    #[error("--target {url}: {reason}; is the service up, and does it listen there?")]
     Unreachable {
         /// As it was given.
         url: String,
         /// What the system says.
-        why: io::Error,
+        reason: String,
     },
+    /// Somebody is there, with whom no TLS can be spoken.
+    #[error("--target {url}: {reason}")]
+    Tls {
+        /// As it was given.
+        url: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// No port of this machine for the driver's own requests.
+    #[error("can't open a port of this machine for the driver's own requests to the service: {0}")]
+    Way(String),
     /// The scenario wants what only the workshop's services have.
     #[error(
         "with --target a scenario can't have {0}: only the workshop's own services can do that"
@@ -44,34 +56,40 @@ pub enum Error {
 pub struct Base {
     /// As it was given.
     pub(super) url: String,
-    /// The name or address to look up.
+    /// The name or address to look up; what is not ASCII as Punycode (RFC 5891).
     pub(super) host: String,
     /// The port.
     pub(super) port: u16,
     /// What requests name as their host.
     authority: String,
     path: String,
+    is_https: bool,
 }
 
 impl Base {
     /// Reads `url`.
     pub fn parse(url: &str) -> Result<Self, Error> {
-        let problem = |problem: &str| Error::Url {
+        let mut parsed = Url::parse(url).map_err(|error| Error::Url {
             url: url.to_owned(),
+            problem: error.to_string(),
+        })?;
+        let secret = !parsed.username().is_empty() || parsed.password().is_some();
+        // Errors are read by more people than passwords are for. A URL without a host can have none.
+        let _ = parsed.set_username("");
+        let _ = parsed.set_password(None);
+        let shown = if secret { parsed.as_str() } else { url };
+        let problem = |problem: &str| Error::Url {
+            url: shown.to_owned(),
             problem: problem.to_owned(),
         };
-        let parsed = Url::parse(url).map_err(|error| problem(&error.to_string()))?;
-        if parsed.scheme() == "https" {
-            return Err(problem(
-                "the load engine speaks no TLS; name the service's plain port, behind what ends the TLS",
-            ));
-        }
-        if parsed.scheme() != "http" {
+        if !matches!(parsed.scheme(), "http" | "https") {
             return Err(problem(&format!("`{}` is not http", parsed.scheme())));
         }
-        let secret = !parsed.username().is_empty() || parsed.password().is_some();
-        if secret || parsed.query().is_some() || parsed.fragment().is_some() {
-            return Err(problem("no name, password, query or fragment can be in it"));
+        if secret {
+            return Err(problem("a name or password in it would not be sent"));
+        }
+        if parsed.query().is_some() || parsed.fragment().is_some() {
+            return Err(problem("no query or fragment can be in it"));
         }
         let (Some(host), Some(port)) = (parsed.host_str(), parsed.port_or_known_default()) else {
             return Err(problem("it names no host"));
@@ -87,43 +105,139 @@ impl Base {
             port,
             authority: port_given.map_or(host.to_owned(), |port| format!("{host}:{port}")),
             path: parsed.path().to_owned(),
+            is_https: parsed.scheme() == "https",
         })
     }
 
-    /// The service, its name having led to this address.
-    pub(super) fn endpoint(&self, addr: SocketAddr) -> Result<Endpoint, Error> {
-        Endpoint::named(addr, &self.authority, &self.path).ok_or_else(|| Error::Url {
+    /// Refuses what load pods can't reach: files of certificates are on this machine, and inside a cluster the TLS has
+    /// mostly ended.
+    pub fn check_for_pods(&self, options: &TlsOptions) -> Result<(), Error> {
+        if self.is_https {
+            return Err(self.problem(
+                "load pods speak no TLS; name the service's plain port inside the cluster",
+            ));
+        }
+        self.check_options(options)
+    }
+
+    /// Refuses options that would mean nothing.
+    fn check_options(&self, options: &TlsOptions) -> Result<(), Error> {
+        if self.is_https || options == &TlsOptions::default() {
+            return Ok(());
+        }
+        Err(self.problem("--cacert, --cert, --key and --insecure are for https"))
+    }
+
+    /// How to speak TLS with it, where it wants that.
+    fn tls(&self, options: &TlsOptions) -> Result<Option<Tls>, Error> {
+        self.check_options(options)?;
+        if !self.is_https {
+            return Ok(None);
+        }
+        let tls = Tls::new(&self.host, options).map_err(|error| Error::Tls {
             url: self.url.clone(),
-            problem: "its host can't stand in a header".to_owned(),
-        })
+            reason: error.to_string(),
+        })?;
+        Ok(Some(tls))
+    }
+
+    /// Where its name has led: the first address, and all of them for the load to go round.
+    pub(super) fn endpoints(
+        &self,
+        found: &Found,
+        tls: Option<&Tls>,
+    ) -> Result<(Endpoint, watch::Receiver<Targets>), Error> {
+        let endpoint = |addr: &SocketAddr| {
+            let endpoint = Endpoint::named(*addr, &self.authority, &self.path)?;
+            Some(endpoint.under(tls.cloned()))
+        };
+        let api: Option<Vec<_>> = found.taking.iter().map(endpoint).collect();
+        let api = api.ok_or_else(|| self.problem("its host can't stand in a header"))?;
+        let first = api.first().cloned();
+        let first = first.ok_or_else(|| self.problem("its name has no address"))?;
+        let (_, targets) = watch::channel(Targets {
+            api,
+            ..Targets::default()
+        });
+        Ok((first, targets))
+    }
+
+    fn problem(&self, problem: &str) -> Error {
+        Error::Url {
+            url: self.url.clone(),
+            problem: problem.to_owned(),
+        }
     }
 
     /// Why it can't be reached.
-    pub(super) fn unreachable(&self, why: io::Error) -> Error {
-        Error::Unreachable {
-            url: self.url.clone(),
-            why,
+    pub(super) fn unreachable(&self, error: &io::Error) -> Error {
+        let (url, reason) = (self.url.clone(), error.to_string());
+        if is_tls(error) {
+            Error::Tls { url, reason }
+        } else {
+            Error::Unreachable { url, reason }
         }
     }
+}
+
+/// What became of the addresses of a name, where there was a choice.
+pub(crate) fn choice(found: &Found) -> Option<String> {
+    let list = |addresses: &mut dyn Iterator<Item = String>| {
+        let addresses: Vec<_> = addresses.collect();
+        addresses.join(", ")
+    };
+    let taking = list(&mut found.taking.iter().map(ToString::to_string));
+    let used = match found.taking.len() {
+        1 if found.left_out.is_empty() => return None,
+        1 => format!("requests go to {taking}"),
+        several => {
+            format!("the name has {several} addresses that requests take turns on: {taking}")
+        }
+    };
+    if found.left_out.is_empty() {
+        return Some(used);
+    }
+    let left_out = found.left_out.iter();
+    let left_out = list(&mut left_out.map(|(address, why)| format!("{address} ({why})")));
+    Some(format!(
+        "{used}; left out, since it takes no connection: {left_out}"
+    ))
 }
 
 /// One service of somebody's.
 #[derive(Clone, Debug)]
 pub struct TargetPlatform {
-    url: String,
-    endpoint: Endpoint,
+    base: Base,
+    tls: Option<Tls>,
+    found: Found,
 }
 
 impl TargetPlatform {
     /// The service at `url`, which must take connections.
-    pub async fn at(url: &str) -> Result<Self, Error> {
+    pub async fn at(url: &str, options: &TlsOptions) -> Result<Self, Error> {
         let base = Base::parse(url)?;
-        let addr = lab_load::find(&base.host, base.port).await;
-        let addr = addr.map_err(|why| base.unreachable(why))?;
-        Ok(Self {
-            endpoint: base.endpoint(addr)?,
-            url: base.url,
-        })
+        let tls = base.tls(options)?;
+        let found = lab_load::find(&base.host, base.port, tls.as_ref()).await;
+        let found = found.map_err(|error| base.unreachable(&error))?;
+        Ok(Self { base, tls, found })
+    }
+
+    /// The load goes to every address. The driver's own requests go to the first, so that a value which several of them
+    /// show is not added up: two addresses of a name may be one process or two.
+    async fn stack(&self) -> Result<Stack, Error> {
+        let (first, targets) = self.base.endpoints(&self.found, self.tls.as_ref())?;
+        let found = self.found.clone();
+        if self.tls.is_none() && choice(&found).is_none() {
+            return Ok(stack(Load::Driver, &first, found, async { Ok(()) }));
+        }
+        let gateway = Gateway::open(Asks::Engine(Asker::default())).await;
+        let gateway = gateway.map_err(|error| Error::Way(error.to_string()))?;
+        let way = gateway.to(&first);
+        let end = async move {
+            drop(gateway);
+            Ok(())
+        };
+        Ok(stack(Load::DriverTo(targets), &way, found, end))
     }
 }
 
@@ -172,7 +286,10 @@ impl Platform for TargetPlatform {
     }
 
     fn versions(&self) -> BTreeMap<String, String> {
-        BTreeMap::from([("target".to_owned(), self.url.clone())])
+        let url = ("target".to_owned(), self.base.url.clone());
+        let tls = self.tls.as_ref();
+        let tls = tls.map(|tls| ("tls".to_owned(), tls.checks().to_owned()));
+        [url].into_iter().chain(tls).collect()
     }
 
     fn scaling(&self) -> String {
@@ -180,8 +297,7 @@ impl Platform for TargetPlatform {
     }
 
     fn start<'a>(&'a self, _: &'a StackSpec) -> Starting<'a> {
-        let stack = stack(Load::Driver, &self.endpoint, async { Ok(()) });
-        Box::pin(async move { Ok(stack) })
+        Box::pin(async { Ok(self.stack().await?) })
     }
 }
 
@@ -189,6 +305,7 @@ impl Platform for TargetPlatform {
 pub(super) fn stack(
     load: Load,
     endpoint: &Endpoint,
+    found: Found,
     end: impl Future<Output = Result<(), super::Error>> + Send + 'static,
 ) -> Stack {
     let now = Instant::now();
@@ -225,6 +342,7 @@ pub(super) fn stack(
         load,
         targets,
         replicas,
+        found: Some(found),
         failures,
         events,
         decisions: None,
@@ -237,28 +355,20 @@ mod tests {
     use super::*;
     use crate::scenario::{NAMES, built_in};
 
+    async fn at(url: &str) -> Result<TargetPlatform, Error> {
+        TargetPlatform::at(url, &TlsOptions::default()).await
+    }
+
     async fn refused(url: &str) -> String {
-        TargetPlatform::at(url).await.unwrap_err().to_string()
+        at(url).await.unwrap_err().to_string()
     }
 
     #[tokio::test]
     async fn a_url_that_leads_nowhere_says_why() {
-        assert!(
-            refused("127.0.0.1:8080")
-                .await
-                .contains("--target 127.0.0.1:8080")
-        );
-        assert!(refused("https://localhost").await.contains("no TLS"));
-        assert!(
-            refused("ftp://localhost")
-                .await
-                .contains("`ftp` is not http")
-        );
-        assert!(
-            refused("http://me:secret@localhost")
-                .await
-                .contains("no name, password")
-        );
+        let said = refused("127.0.0.1:8080").await;
+        assert!(said.contains("--target 127.0.0.1:8080"), "{said}");
+        let said = refused("ftp://localhost").await;
+        assert!(said.contains("`ftp` is not http"), "{said}");
         assert!(refused("http://localhost/?a=b").await.contains("query"));
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", free.local_addr().unwrap());
@@ -267,17 +377,82 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_password_is_refused_and_not_repeated() {
+        for scheme in ["http", "https"] {
+            let said = refused(&format!("{scheme}://me:secret@localhost")).await;
+            assert!(said.contains("name or password"), "{said}");
+            assert!(!said.contains("secret") && !said.contains("me:"), "{said}");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_not_for_plain_http_is_refused() {
+        let options = TlsOptions {
+            insecure: true,
+            ..TlsOptions::default()
+        };
+        let said = TargetPlatform::at("http://localhost", &options).await;
+        let said = said.unwrap_err().to_string();
+        assert!(said.contains("are for https"), "{said}");
+        let base = Base::parse("https://shop.mine").unwrap();
+        let said = base.check_for_pods(&TlsOptions::default());
+        let said = said.unwrap_err().to_string();
+        assert!(said.contains("load pods speak no TLS"), "{said}");
+    }
+
+    #[cfg(not(feature = "tls"))]
+    #[tokio::test]
+    async fn without_tls_it_says_how_to_get_it() {
+        let said = refused("https://localhost").await;
+        assert!(
+            said.contains("cargo run --profile lab --features tls"),
+            "{said}"
+        );
+    }
+
+    #[tokio::test]
     async fn the_path_of_the_url_comes_first_and_its_host_is_named() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = listener.local_addr().unwrap().port();
-        let target = TargetPlatform::at(&format!("http://localhost:{port}/v1/"))
-            .await
-            .unwrap();
+        let address = listener.local_addr().unwrap();
+        let port = address.port();
+        let target = at(&format!("http://localhost:{port}/v1/")).await.unwrap();
+        let (first, targets) = target.base.endpoints(&target.found, None).unwrap();
+        assert_eq!(first.to_string(), format!("http://localhost:{port}/v1"));
+        assert_eq!(first.addr(), address);
+        assert_eq!(targets.borrow().api, [first]);
+    }
+
+    #[test]
+    fn hosts_are_read_as_rfc_3986_and_idna_have_them() {
+        let base = Base::parse("http://[::1]:8080").unwrap();
+        assert_eq!((&*base.host, base.port), ("::1", 8080));
+        assert_eq!(base.authority, "[::1]:8080");
+        let base = Base::parse("https://b\u{fc}cher.example/").unwrap();
+        assert_eq!((&*base.host, base.port), ("xn--bcher-kva.example", 443));
+        assert_eq!(base.authority, "xn--bcher-kva.example");
+    }
+
+    #[test]
+    fn which_addresses_are_used_is_said_where_there_are_several() {
+        let mut found = Found {
+            taking: vec!["127.0.0.1:80".parse().unwrap()],
+            left_out: Vec::new(),
+        };
+        assert_eq!(choice(&found), None);
+        let other = "[::1]:80".parse().unwrap();
+        found
+            .left_out
+            .push((other, "connection refused".to_owned()));
         assert_eq!(
-            target.endpoint.to_string(),
-            format!("http://localhost:{port}/v1")
+            choice(&found).unwrap(),
+            "requests go to 127.0.0.1:80; left out, since it takes no connection: [::1]:80 (connection refused)"
         );
-        assert_eq!(target.endpoint.addr().port(), port);
+        found.left_out.clear();
+        found.taking.push(other);
+        assert_eq!(
+            choice(&found).unwrap(),
+            "the name has 2 addresses that requests take turns on: 127.0.0.1:80, [::1]:80"
+        );
     }
 
     #[test]

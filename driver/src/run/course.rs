@@ -23,7 +23,7 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// How the load ended.
 pub(super) enum End {
-    Done(Sent),
+    Done(Box<Sent>),
     Broken(String),
     Interrupted,
     /// Checks can't hold any more.
@@ -51,6 +51,17 @@ impl Early {
     /// Whether a check is one of those that can't hold any more.
     pub(super) fn decides(&self, check: &Check) -> bool {
         self.lost.iter().any(|lost| lost.id == check.id)
+    }
+}
+
+impl End {
+    /// What broke, where something did.
+    fn broken(&self) -> Option<&str> {
+        match self {
+            Self::Done(sent) => sent.broken.as_deref(),
+            Self::Broken(reason) => Some(reason),
+            Self::Interrupted | Self::Early(_) => None,
+        }
     }
 }
 
@@ -98,7 +109,7 @@ impl Course<'_> {
                 Some(failure) = self.stack.failures.recv() => {
                     return Ok(End::Broken(describe(&failure)));
                 }
-                sent = &mut load => return Ok(End::Done(sent)),
+                sent = &mut load => return Ok(End::Done(Box::new(sent))),
                 () = tokio::time::sleep(until_phase), if next_phase.is_some() => {
                     let (phase, start, _) = phases.next().expect("peeked");
                     self.crash_at = phase.crash.map(|crash| start + crash.after);
@@ -133,15 +144,12 @@ impl Course<'_> {
             self.terminal.note(&sentence);
             self.event(EventKind::Scaling, &sentence)?;
         }
-        let (kind, text) = match end {
-            End::Done(Sent { broken: None, .. }) => return Ok((None, false, None)),
-            End::Broken(reason)
-            | End::Done(Sent {
-                broken: Some(reason),
-                ..
-            }) => (EventKind::Failure, reason.clone()),
-            End::Interrupted => (EventKind::Note, "the run was cancelled".to_owned()),
-            End::Early(early) => (EventKind::Note, early.record(self.scenario).text()),
+        let broken = end.broken();
+        let (kind, text) = match (end, broken) {
+            (_, Some(reason)) => (EventKind::Failure, reason.to_owned()),
+            (End::Interrupted, None) => (EventKind::Note, "the run was cancelled".to_owned()),
+            (End::Early(early), None) => (EventKind::Note, early.record(self.scenario).text()),
+            (End::Done(_) | End::Broken(_), None) => return Ok((None, false, None)),
         };
         self.event(kind, &text)?;
         self.terminal.note(&text);

@@ -42,6 +42,9 @@ pub(super) async fn start(
             let accounts = Accounts::Driver { samples, cells };
             (Running::Driver(running), accounts)
         }
+        platform::Load::DriverTo(targets) => {
+            Running::Driver(lab_load::start(plan, targets, live, told, stop).await?)
+        }
         platform::Load::Pods { fleet, targets } => {
             let (live, accounts) = mpsc::unbounded_channel();
             let running = fleet.start(plan, targets, live, told, stop).await?;

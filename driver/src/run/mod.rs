@@ -30,7 +30,7 @@ use crate::{
     interrupt::Interrupted,
     limits,
     observe::{self, Observation, Stop},
-    platform::{Load, Platform, Stack},
+    platform::{Found, Load, Platform, Stack, target},
     scenario::{Scenario, Settings},
     score::Watch,
 };
@@ -143,6 +143,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
 /// What came of the load.
 struct Played {
     sources: Sources,
+    found: Option<Found>,
     plan: Plan,
     started_at: Timestamp,
     sent: Sent,
@@ -187,11 +188,14 @@ fn begin_journal(
 /// Who scales the api, and why nothing will where the manifests make no pod.
 fn tell_scaling(
     order: &Order<'_>,
-    manifests: &Manifests,
+    manifests: Option<&Manifests>,
     own: bool,
     journal: &mut Journal,
     terminal: &mut Terminal,
 ) -> Result<()> {
+    let Some(manifests) = manifests else {
+        return Ok(());
+    };
     let mut scaling = order.platform.scaling();
     if !own {
         scaling = format!("{scaling}; {}", autoscaler::pace());
@@ -222,6 +226,19 @@ fn tell_unseen(
         journal.event(t0.elapsed().as_secs_f64(), EventKind::Note, complaint)?;
     }
     Ok(())
+}
+
+/// Tells which addresses of a name are used, where there was a choice.
+fn tell_choice(
+    found: Option<Found>,
+    journal: &mut Journal,
+    terminal: &Terminal,
+) -> Result<Option<Found>> {
+    if let Some(text) = found.as_ref().and_then(target::choice) {
+        terminal.note(&text);
+        journal.event(0.0, EventKind::Note, text)?;
+    }
+    Ok(found)
 }
 
 async fn play(
@@ -259,10 +276,10 @@ async fn play(
     let started_at = Timestamp::now();
     let mut journal = begin_journal(order, run_id, folder, terminal)?;
     let decided = stack.decisions.take();
-    if let Some(manifests) = &manifests {
-        tell_scaling(order, manifests, decided.is_some(), &mut journal, terminal)?;
-    }
+    let own = decided.is_some();
+    tell_scaling(order, manifests.as_ref(), own, &mut journal, terminal)?;
     sources.tell(&mut journal, terminal)?;
+    let found = tell_choice(stack.found.take(), &mut journal, terminal)?;
 
     let bookkeeping = tokio::spawn(bookkeeper.keep(told));
     let stop_observing = Stop::default();
@@ -306,7 +323,7 @@ async fn play(
     let targets = course.stack.targets.borrow().clone();
     let mut journal = course.journal;
     let sent = if let End::Done(sent) = end {
-        sent
+        *sent
     } else {
         stop_load.cancel();
         load.await
@@ -323,6 +340,7 @@ async fn play(
     }
     let played = Played {
         sources,
+        found,
         plan,
         started_at,
         sent,

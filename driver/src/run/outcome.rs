@@ -3,12 +3,12 @@
 use std::{borrow::Cow, time::Duration};
 
 use lab_load::{
-    Cells,
+    Cells, Found, Recording,
     summary::{self, Window, windows},
 };
 use lab_record::{
-    Finite, Line, Outcome, Phase, PlannedClass, Run, RunId, SCHEMA, SelfCheck, Series, Validity,
-    Verdict,
+    Address, Finite, Handshakes, Line, Outcome, Phase, PlannedClass, Run, RunId, SCHEMA, SelfCheck,
+    Series, Target, Validity, Verdict,
 };
 
 use super::{Order, Played, course::Early};
@@ -93,6 +93,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         code: order.code.to_string(),
         platform: order.platform.name().to_owned(),
         load_pods: played.sent.pods.iter().map(selfcheck::pod_record).collect(),
+        target: played.found.map(|found| target(&found, recording)),
         started_at: played.started_at,
         duration_s: recording.wall.as_secs_f64(),
         complete: played.broken.is_none() && !played.interrupted && ended_early.is_none(),
@@ -134,6 +135,32 @@ fn decided<'a>(scenario: &'a Scenario, early: Option<&Early>) -> Cow<'a, Scenari
         decided.to_mut().checks.retain(|check| early.decides(check));
     }
     decided
+}
+
+/// What each address of somebody's service was used for: those that the load went to, in its order, then the others.
+fn target(found: &Found, recording: &Recording) -> Target {
+    let of = |address| recording.addresses.iter().find(|of| of.address == address);
+    let taking = found.taking.iter().map(|&address| Address {
+        address: address.to_string(),
+        requests: of(address).map_or(0, |of| of.requests),
+        refused: of(address).map_or(0, |of| of.refused),
+        left_out: None,
+    });
+    let left_out = found.left_out.iter().map(|(address, why)| Address {
+        address: address.to_string(),
+        requests: 0,
+        refused: 0,
+        left_out: Some(why.clone()),
+    });
+    let ms = |time: Duration| time.as_secs_f64() * 1e3;
+    Target {
+        addresses: taking.chain(left_out).collect(),
+        handshakes: recording.handshakes.map(|seen| Handshakes {
+            count: seen.count,
+            p50_ms: ms(seen.p50),
+            max_ms: ms(seen.max),
+        }),
+    }
 }
 
 /// How long the least patient client waits.

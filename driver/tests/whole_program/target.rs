@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream, ToSocketAddrs as _},
     path::Path,
     sync::{
         Arc,
@@ -31,16 +31,20 @@ pub(crate) fn serve() -> String {
 
 /// The same, and the metric is shown so many times.
 fn serve_metrics(times: usize) -> String {
-    let left = Arc::new(AtomicUsize::new(times));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/shop", listener.local_addr().unwrap());
+    serve_on(listener, times);
+    url
+}
+
+fn serve_on(listener: TcpListener, times: usize) {
+    let left = Arc::new(AtomicUsize::new(times));
     thread::spawn(move || {
         for connection in listener.incoming().flatten() {
             let left = Arc::clone(&left);
             thread::spawn(move || answer(&connection, &left));
         }
     });
-    url
 }
 
 fn answer(mut connection: &TcpStream, left: &AtomicUsize) {
@@ -158,6 +162,70 @@ fn the_example_runs_against_any_service() {
     assert_eq!(samples.iter().filter(one).count(), points("one").len());
 }
 
+/// `localhost` leads to 127.0.0.1 and, on most machines, to `[::1]` too: one process behind two addresses.
+#[test]
+fn the_addresses_of_a_name_take_turns_and_one_that_takes_nobody_is_told() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let example = fs::read_to_string(root().join("driver/scenarios/own-service.toml")).unwrap();
+    let short = example
+        .replace("\"10s\"", "\"1s\"")
+        .replace("duration = \"5s\"", "duration = \"1s\"");
+    let series = "[[series]]\nid = \"open\"\nlabel = \"open\"\nunit = \"doors\"\nchart = \"Shop\"\n\
+                  source = { metric = { name = \"shop_open\" } }\n\n[[checks]]";
+    let file = folder.path().join("my.toml");
+    fs::write(&file, short.replacen("[[checks]]", series, 1)).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    serve_on(listener, usize::MAX);
+    let url = format!("http://localhost:{port}/shop");
+    let others = ("localhost", port).to_socket_addrs().unwrap();
+    let others: Vec<_> = others
+        .filter(|address| address.ip() != Ipv4Addr::LOCALHOST)
+        .collect();
+
+    for listening in [false, true] {
+        for other in others.iter().filter(|_| listening) {
+            serve_on(TcpListener::bind(other).unwrap(), usize::MAX);
+        }
+        let reports = folder.path().join(listening.to_string());
+        let output = run(&file, &url, &reports);
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        let data = data(&reports, "own-service");
+        let addresses = data["target"]["addresses"].as_array().unwrap();
+        assert_eq!(addresses.len(), 1 + others.len(), "{addresses:?}");
+        let requests = |of: &serde_json::Value| of["requests"].as_u64().unwrap();
+        let sent: u64 = addresses.iter().map(requests).sum();
+        assert_eq!(
+            sent,
+            data["classes"][0]["total"]["counts"]["sent"]
+                .as_u64()
+                .unwrap()
+        );
+        let failed = &data["classes"][0]["total"]["counts"]["failed"];
+        assert_eq!(failed, 0, "{}", text(&output));
+        for of in addresses {
+            if of["left_out"].is_null() {
+                let share = if listening { addresses.len() as u64 } else { 1 };
+                assert!(requests(of).abs_diff(sent / share) <= 1, "{addresses:?}");
+            } else {
+                assert!(!listening && requests(of) == 0, "{addresses:?}");
+                let address = of["address"].as_str().unwrap();
+                assert!(text(&output).contains(&format!(
+                    "left out, since it takes no connection: {address}"
+                )));
+            }
+        }
+        let told = text(&output).contains("requests take turns on");
+        assert_eq!(told, listening && !others.is_empty(), "{}", text(&output));
+        // Seen once and not once an address.
+        let series = data["series"].as_array().unwrap();
+        let open = series.iter().find(|series| series["id"] == "open").unwrap();
+        let points = open["points"].as_array().unwrap();
+        assert!(!points.is_empty() && points.iter().all(|point| point[1] == 1.0));
+    }
+}
+
 #[test]
 fn what_could_not_be_seen_decides_nothing() {
     let _turn = turn();
@@ -201,8 +269,13 @@ fn what_a_target_cannot_do_is_refused_by_name() {
         text(&output)
     };
     let example = root().join("driver/scenarios/own-service.toml");
-    let said = refused(&example, "https://localhost:1");
-    assert!(said.contains("no TLS"), "{said}");
+    let said = refused(&example, "https://127.0.0.1:1");
+    let wanted = if cfg!(feature = "tls") {
+        "is the service up"
+    } else {
+        "--features tls"
+    };
+    assert!(said.contains(wanted), "{said}");
     let said = refused(&example, "http://127.0.0.1:1");
     assert!(said.contains("is the service up"), "{said}");
     let said = refused(&scenario("short"), &serve());

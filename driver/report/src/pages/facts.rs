@@ -1,6 +1,6 @@
 //! What a report rests on: the code, the scenario, the machine, the events, the self-check.
 
-use lab_record::{Event, LoadPod, Run, SelfCheck, SourceFile, Validity};
+use lab_record::{Address, Event, LoadPod, Run, SelfCheck, SourceFile, Validity};
 use maud::{Markup, html};
 
 use super::{
@@ -99,6 +99,16 @@ pub(crate) fn machine(run: &Run) -> Markup {
             dt { "Code" } dd { (run.code) }
             dt { "Platform" } dd { (run.platform) }
             dt { "Load from" } dd { (load(&run.load_pods)) }
+            @if let Some(target) = &run.target {
+                dt { "Addresses" } dd {
+                    @for address in &target.addresses { (use_of(address)) br; }
+                }
+                @if let Some(seen) = &target.handshakes {
+                    dt { "TLS handshakes" } dd {
+                        (seen.count) ", p50 " (duration(seen.p50_ms)) ", longest " (duration(seen.max_ms))
+                    }
+                }
+            }
             dt { "Machine" } dd {
                 (host.os) " " (host.kernel) ", " (host.arch) ", " (counted(host.cores, "core", "cores"))
             }
@@ -107,6 +117,25 @@ pub(crate) fn machine(run: &Run) -> Markup {
             }
         }
     }
+}
+
+/// What an address of the target was used for.
+fn use_of(of: &Address) -> String {
+    if let Some(why) = &of.left_out {
+        return format!(
+            "{}: left out, since it takes no connection: {why}",
+            of.address
+        );
+    }
+    let requests = counted(of.requests as usize, "request", "requests");
+    let refused = match of.refused {
+        0 => String::new(),
+        refused => format!(
+            ", {} not taken",
+            counted(refused as usize, "connection", "connections")
+        ),
+    };
+    format!("{}: {requests}{refused}", of.address)
 }
 
 /// Which way the load took.

@@ -2,7 +2,6 @@
 
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
@@ -11,19 +10,22 @@ use std::{
 };
 
 use k8s_openapi::{api::core::v1::Pod, apimachinery::pkg::apis::meta::v1::OwnerReference};
+use lab_load::Found;
 use lab_remote::{Fleet, Line, Stream};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{
     Error,
-    gateway::Gateway,
     kubectl::{Attached, Kubectl},
     objects::{self, Manifests},
     reader::Api,
     state::{self, Ending},
 };
-use crate::platform::{Failure, LoadSpec};
+use crate::platform::{
+    Failure, LoadSpec,
+    gateway::{Asks, Gateway},
+};
 
 /// What the load pods are called, as the services are by their names.
 pub(super) const APP: &str = "load";
@@ -309,7 +311,7 @@ impl Pods {
         attached: Vec<Attached>,
     ) -> Result<Self, Error> {
         // One is enough for what little the driver asks.
-        let gateway = Gateway::open(lines[0].clone()).await;
+        let gateway = Gateway::open(Asks::Pod(lines[0].clone())).await;
         Ok(Self {
             gateway: gateway.map_err(Error::Gateway)?,
             names,
@@ -335,8 +337,8 @@ impl Pods {
         (true, failure)
     }
 
-    /// The address of a name, as the cluster sees it, that takes connections.
-    pub(super) async fn find(&self, host: &str, port: u16) -> Result<SocketAddr, String> {
+    /// The addresses of a name, as the cluster sees it, that take connections.
+    pub(super) async fn find(&self, host: &str, port: u16) -> Result<Found, String> {
         self.lines[0].find(host, port).await
     }
 

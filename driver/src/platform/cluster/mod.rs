@@ -4,7 +4,7 @@
 //! Every run gets fresh objects in a namespace of runs, `lab-run`, and they go when it ends; the namespace and its
 //! Services stay, so that no name ever leads to what is gone. The load comes from pods of the run ([`load`]), which send
 //! it to the services' pods directly; the driver commands them over one stream each, and has its own few requests passed
-//! on by the first of them ([`gateway`]).
+//! on by the first of them ([`super::gateway`]).
 
 use std::{
     collections::BTreeMap,
@@ -17,7 +17,6 @@ use super::{Platform, Stack, StackSpec, Starting};
 use lab_autoscale::manifest::ManifestError;
 
 mod claim;
-mod gateway;
 mod kubectl;
 mod load;
 mod members;

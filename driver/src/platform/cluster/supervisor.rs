@@ -131,6 +131,7 @@ pub(super) async fn start(
         },
         targets: targets_seen,
         replicas: replicas_seen,
+        found: None,
         failures: failures_seen,
         events: events_seen,
         decisions: spec.is_autoscaled().then_some(decided),

@@ -2,9 +2,6 @@
 
 use std::{collections::BTreeMap, io};
 
-use lab_load::Targets;
-use tokio::sync::watch;
-
 use super::{ClusterPlatform, Leftover, supervisor};
 use crate::platform::{
     Error as PlatformError, Load, Platform, Stack, StackSpec, Starting,
@@ -31,13 +28,9 @@ impl ClusterTarget {
     ) -> Result<Stack, PlatformError> {
         let (fleet, pods, claim) = supervisor::load_pods(&self.cluster, spec, leftover).await?;
         let found = pods.find(&self.base.host, self.base.port).await;
-        let found = found.map_err(|text| self.base.unreachable(io::Error::other(text)))?;
-        let endpoint = self.base.endpoint(found)?;
-        let (_, targets) = watch::channel(Targets {
-            api: vec![endpoint.clone()],
-            ..Targets::default()
-        });
-        let way = pods.gateway.to(&endpoint);
+        let found = found.map_err(|text| self.base.unreachable(&io::Error::other(text)))?;
+        let (first, targets) = self.base.endpoints(&found, None)?;
+        let way = pods.gateway.to(&first);
         let mut leftover = leftover.hand_over();
         let end = async move {
             pods.end().await;
@@ -46,7 +39,12 @@ impl ClusterTarget {
             leftover.remove().await?;
             Ok(())
         };
-        Ok(target::stack(Load::Pods { fleet, targets }, &way, end))
+        Ok(target::stack(
+            Load::Pods { fleet, targets },
+            &way,
+            found,
+            end,
+        ))
     }
 }
 

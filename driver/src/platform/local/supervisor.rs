@@ -102,6 +102,7 @@ pub(super) async fn start(
         load: Load::Driver,
         targets: targets_seen,
         replicas: replicas_seen,
+        found: None,
         failures: failures_seen,
         // Processes of this machine are seen at once, and their standstills are told by themselves.
         events: events_seen,

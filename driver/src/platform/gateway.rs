@@ -1,5 +1,5 @@
-//! The way of the driver's own requests to the services: a port of this machine, from which a load pod passes them
-//! on. It leads where this run has said and nowhere else, and only for those who know its secret path.
+//! The way of the driver's own requests to services that it can't ask itself, or not at the very address that the load
+//! goes to: a port of this machine, from which they are passed on. It leads where this run has said and nowhere else, and only for those who know its secret path.
 
 use std::{
     convert::Infallible,
@@ -16,7 +16,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use lab_load::{Ask, Endpoint};
+use lab_load::{Ask, Asker, Endpoint, Reply};
 use lab_remote::Line;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -30,22 +30,39 @@ pub(super) struct Gateway {
     _end: DropGuard,
 }
 
+/// Who asks in the driver's place.
+pub(super) enum Asks {
+    /// A load pod.
+    Pod(Line),
+    /// The load engine's own client, which goes to the address it is told and speaks TLS there.
+    Engine(Asker),
+}
+
+impl Asks {
+    async fn ask(&self, ask: Ask) -> Result<Reply, String> {
+        match self {
+            Self::Pod(line) => line.ask(ask).await,
+            Self::Engine(asker) => asker.ask(&ask).await.map_err(|error| error.to_string()),
+        }
+    }
+}
+
 /// What lies behind it.
 struct Ways {
     secret: String,
-    line: Line,
+    asks: Asks,
     /// Where the path `/<secret>/<n>` leads.
     endpoints: Mutex<Vec<Endpoint>>,
 }
 
 impl Gateway {
-    /// Opens the port; the pod at the other end of `line` asks.
-    pub(super) async fn open(line: Line) -> io::Result<Self> {
+    /// Opens the port.
+    pub(super) async fn open(asks: Asks) -> io::Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let addr = listener.local_addr()?;
         let ways = Arc::new(Ways {
             secret: secret::password()?,
-            line,
+            asks,
             endpoints: Mutex::default(),
         });
         let end = CancellationToken::new();
@@ -61,7 +78,7 @@ impl Gateway {
         })
     }
 
-    /// The way to an endpoint of the cluster, the same each time.
+    /// The way to an endpoint, the same each time.
     pub(super) fn to(&self, endpoint: &Endpoint) -> Endpoint {
         let mut endpoints = self.ways.endpoints();
         let known = endpoints.iter().position(|known| known == endpoint);
@@ -139,7 +156,7 @@ impl Ways {
             body: Some(body).filter(|body| !body.is_empty()),
         };
         let bad_gateway = |why| (StatusCode::BAD_GATEWAY, why);
-        let reply = self.line.ask(ask).await.map_err(bad_gateway)?;
+        let reply = self.asks.ask(ask).await.map_err(bad_gateway)?;
         let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
         Ok((status, reply.body))
     }
