@@ -34,23 +34,22 @@ pub(super) async fn start(
     told: mpsc::UnboundedSender<Told>,
     stop: CancellationToken,
 ) -> Result<(Running, Accounts)> {
-    Ok(match load {
-        platform::Load::Driver => {
-            let (live, samples) = mpsc::unbounded_channel();
-            let cells = Box::new(Cells::new(&plan));
-            let running = lab_load::start(plan, targets, live, told, stop).await?;
-            let accounts = Accounts::Driver { samples, cells };
-            (Running::Driver(running), accounts)
-        }
-        platform::Load::DriverTo(targets) => {
-            Running::Driver(lab_load::start(plan, targets, live, told, stop).await?)
-        }
+    let targets = match load {
+        platform::Load::Driver => targets,
+        platform::Load::DriverTo(targets) => targets,
         platform::Load::Pods { fleet, targets } => {
             let (live, accounts) = mpsc::unbounded_channel();
             let running = fleet.start(plan, targets, live, told, stop).await?;
-            (Running::Pods(running), Accounts::Pods(accounts))
+            return Ok((Running::Pods(running), Accounts::Pods(accounts)));
         }
-    })
+    };
+    let (live, samples) = mpsc::unbounded_channel();
+    let cells = Box::new(Cells::new(&plan));
+    let running = lab_load::start(plan, targets, live, told, stop).await?;
+    Ok((
+        Running::Driver(running),
+        Accounts::Driver { samples, cells },
+    ))
 }
 
 impl Accounts {
