@@ -199,8 +199,11 @@ pub fn score_line(run: &Run) -> String {
         .map_or("--".to_owned(), |score| score.to_string());
     let headline = match (&run.ended_early, run.headline()) {
         (Some(early), _) => format!("  {}", early.text()),
-        (None, Some(check)) => format!("  {}: {}", check.title, check.seen),
-        (None, None) => String::new(),
+        // A part of a run says nothing.
+        (None, Some(check)) if run.verdict.outcome != Outcome::Cancelled => {
+            format!("  {}: {}", check.title, check.seen)
+        }
+        (None, _) => String::new(),
     };
     format!(
         "SCORE {} {score}/100 {}{headline}  [{} on {}, {}]",

@@ -62,6 +62,10 @@ fn ctrl_c_keeps_what_was_measured_and_leaves_nothing() {
     signal("INT", running.driver.id());
     let (code, text, reports) = running.end();
     assert_eq!(code, Some(130), "{text}");
+    assert!(
+        text.contains("SCORE long --/100 CANCELLED  [mine on"),
+        "{text}"
+    );
     let data = data(reports.path(), "long");
     assert_eq!(data["complete"], false);
     assert_eq!(data["verdict"]["outcome"], "cancelled");
