@@ -15,7 +15,7 @@ pub use source::{DiffLine, LineTag, SourceDiff};
 
 use lab_record::{Check, CheckKind, Class, Outcome, PhaseStats, Quantile, Run, RunId};
 
-use crate::report::{failures, number::count};
+use crate::words::{failures, number::count};
 
 /// Two runs, `a` the earlier or the reference, `b` the one that is judged against it.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use lab_record::{Run, SelfCheck, Validity};
 
-use crate::report::number::{counted, seconds};
+use crate::words::number::{counted, seconds};
 
 /// A sentence for each reason.
 pub(super) fn cautions(a: &Run, b: &Run) -> Vec<String> {

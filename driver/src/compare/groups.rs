@@ -10,7 +10,7 @@
 use lab_record::Run;
 
 use super::stretch;
-use crate::report::number::{counted, three_digits};
+use crate::words::number::{counted, three_digits};
 
 /// Runs of each group from which on a difference may be called one. Smaller groups can't reach it: of 4 and 4
 /// runs even the clearest order has p = 2/70, and that is before the adjustment for several classes.

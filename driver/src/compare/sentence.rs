@@ -3,7 +3,7 @@
 use lab_record::Outcome;
 
 use super::{Change, ClassPair, Comparison, Side};
-use crate::report::number::{counted, quantile};
+use crate::words::number::{counted, quantile};
 
 impl Comparison {
     /// Everything in one plain sentence.

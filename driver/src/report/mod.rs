@@ -8,11 +8,9 @@ mod classes;
 mod compare;
 mod diff;
 mod facts;
-pub(crate) mod failures;
 mod groups;
 mod headline;
 mod index;
-pub(crate) mod number;
 mod page;
 mod run;
 #[cfg(test)]
@@ -24,7 +22,11 @@ pub use bench::{Bench, Row};
 
 use std::{io, path::PathBuf};
 
-use crate::{compare::Comparison, file};
+use crate::{
+    compare::Comparison,
+    file,
+    words::{failures, number},
+};
 use lab_record::{Entry, Reports, Run, RunId, Validity, baseline, changed_since};
 
 /// Why a page can't be written.

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use lab_record::{Check, CheckKind, Outcome, Run, Tick, Validity};
 use lab_say::note;
 
-use crate::report::{failures, number::counted};
+use crate::words::{failures, number::counted};
 
 /// How to show a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

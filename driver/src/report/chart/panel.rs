@@ -14,7 +14,7 @@ use super::{
     scale::{Scale, TimeAxis, percent},
     stack::Marks,
 };
-use crate::report::number::{quantity, three_digits};
+use crate::words::number::{quantity, three_digits};
 
 /// Height of the plot, px, unless its labels need more.
 const HEIGHT: f64 = 160.0;

@@ -7,7 +7,7 @@ use super::{
     Panel,
     scale::{TimeAxis, percent},
 };
-use crate::report::number::{counted, duration, quantity};
+use crate::words::number::{counted, duration, quantity};
 
 /// Labels beside a plot are cut to this many characters.
 pub(super) const LONGEST_LABEL: usize = 24;
