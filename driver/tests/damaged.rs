@@ -9,7 +9,7 @@ use driver::{
     compare::Comparison,
     manifest::read_objects,
     report,
-    scenario::{NAMES, Scenario},
+    scenario::{Scenario, steps},
 };
 use lab_exposition::Format;
 use lab_record::{Line, Reports, RunId};
@@ -120,9 +120,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn scenarios(which in 0..NAMES.len(), wounds in wounds()) {
-        let text = read(&format!("driver/scenarios/{}.toml", NAMES[which]));
-        let read = Scenario::parse("my.toml", &damaged(&text, &wounds));
+    fn scenarios(which in 0..steps().unwrap().len(), wounds in wounds()) {
+        let text = &steps().unwrap()[which].text;
+        let read = Scenario::parse("my.toml", &damaged(text, &wounds));
         if let Err(error) = read {
             prop_assert!(error.to_string().contains("my.toml"), "{error}");
         }

@@ -21,7 +21,7 @@ use crate::{
     interrupt::Interrupted,
     platform::{ApiSpec, Platform, StackSpec, local::RunLock},
     report::{self, Bench, Row},
-    scenario::{NAMES, built_in},
+    scenario::steps,
 };
 
 /// The text in which a line is changed to see how long a participant waits.
@@ -199,9 +199,10 @@ async fn workshop(session: &Session, place: &Place) -> Result<Vec<Row>> {
             format!("{}, {times:.1} × without", spread(&database)),
         ),
     ];
-    for name in NAMES {
-        let length = built_in(name)?.duration().as_secs_f64();
-        let row = Row::figure(GROUP, format!("load of {name}"), format!("{length:.0} s"));
+    for scenario in steps()? {
+        let length = scenario.duration().as_secs_f64();
+        let name = format!("load of {}", scenario.name);
+        let row = Row::figure(GROUP, name, format!("{length:.0} s"));
         rows.push(row.bar("≤ 30 s", length <= 30.0));
     }
     Ok(rows)
