@@ -12,7 +12,7 @@ fn root() -> PathBuf {
 }
 
 /// The crates whose `lib.rs` states an order.
-const ORDERED: [&str; 2] = ["driver/src", "lab-services/src"];
+const ORDERED: [&str; 3] = ["driver/src", "lab-services/src", "mdbook-lab/src"];
 
 #[test]
 fn every_module_needs_only_modules_of_the_floors_below_its_own() {
@@ -64,6 +64,47 @@ fn a_module_that_needs_its_own_floor_or_a_higher_one_is_found() {
             "`left` (left/mod.rs) needs `right`, which is no floor below it",
         ]
     );
+}
+
+#[test]
+fn the_readme_names_every_step() {
+    let readme = read(&root().join("README.md"));
+    for scenario in driver::scenario::steps().unwrap() {
+        let (name, number) = (&scenario.name, scenario.step.unwrap());
+        let row = format!("| `make step{number}` | {name} | `{}`", scenario.edit[0]);
+        assert!(readme.contains(&row), "{row}");
+    }
+}
+
+#[test]
+fn the_map_of_the_house_names_what_is_there() {
+    let map = read(&root().join("ARCHITECTURE.md"));
+    let words = map.split(|letter: char| {
+        letter.is_whitespace() || matches!(letter, '`' | '(' | ')' | ',' | '|')
+    });
+    let words = words.map(|word| word.trim_end_matches(['.', ':', ';']));
+    let paths: Vec<&str> = words.filter(|word| is_path(word)).collect();
+    assert!(paths.len() > 40, "{paths:?}");
+    let missing = paths.iter().filter(|path| {
+        // What somebody adds is `NAME`: there is a folder for it.
+        let known = path.split("NAME").next().unwrap_or_default();
+        let known = known.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let path = if path.contains("NAME") { known } else { path };
+        !root().join(path).exists()
+    });
+    assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+/// Whether a word of a page is the path of a file or, with a slash at its end, of a folder.
+fn is_path(word: &str) -> bool {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "/._-".contains(letter);
+    let is_file = Path::new(word)
+        .extension()
+        .is_some_and(|ending| !ending.is_empty());
+    word.starts_with(|first: char| first.is_ascii_alphabetic())
+        && word.chars().all(plain)
+        && word.contains('/')
+        && (is_file || word.ends_with('/'))
 }
 
 /// What stands against the order that `lib.rs` states: groups of modules, with a blank line between, are floors.
