@@ -101,11 +101,11 @@ impl fmt::Display for Code {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{NAMES, built_in};
+    use crate::scenario::{step, steps};
 
     #[test]
     fn an_unknown_code_lists_those_there_are() {
-        let scenario = built_in("timeouts").unwrap();
+        let scenario = step("timeouts").unwrap();
         let error = Code::parse("cheat:luck", &scenario)
             .unwrap_err()
             .to_string();
@@ -116,12 +116,16 @@ mod tests {
     #[test]
     fn every_text_of_every_code_is_there() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        for name in NAMES {
-            let scenario = built_in(name).unwrap();
+        for scenario in steps().unwrap() {
             for code in Code::all(&scenario) {
                 for file in &scenario.edit {
                     let path = code.path(root, &scenario, file);
-                    assert!(path.is_file(), "{name} {code}: {}", path.display());
+                    assert!(
+                        path.is_file(),
+                        "{} {code}: {}",
+                        scenario.name,
+                        path.display()
+                    );
                 }
             }
         }
@@ -130,7 +134,7 @@ mod tests {
     #[test]
     fn a_variant_of_manifests_says_what_it_is_in_a_file_of_its_own() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let scenario = built_in("autoscale").unwrap();
+        let scenario = step("autoscale").unwrap();
         for code in Code::all(&scenario).iter().filter(|code| code.is_variant()) {
             let text = |code: &Code, file: &String| {
                 std::fs::read_to_string(code.path(root, &scenario, file)).unwrap()

@@ -2,24 +2,40 @@
 //! [`scenario`] → [`lab_load`] and [`observe`] on a [`platform`] → [`score`] → [`lab_report`],
 //! put together by [`run`] and asked for by [`command`].
 //!
-//! The crates below it, each knowing only those before it: [`lab_say`], [`lab_exposition`] and [`lab_autoscale`] know none;
+//! The modules stand here in floors, the highest first: each needs only modules of the floors below its own.
+//! `driver/tests/architecture.rs` holds that.
+//!
+//! The crates below, each knowing only those before it: [`lab_say`], [`lab_exposition`] and [`lab_autoscale`] know none;
 //! [`lab_record`] is what a run leaves behind; [`lab_load`] and [`lab_report`] stand on that, and [`lab_remote`] on the load.
 
+// What is asked for.
+pub mod command;
+
+// One run, from its scenario to its report.
+pub mod run;
+
+// What a run comes to: whether it can be trusted.
+pub mod selfcheck;
+
+// Judged by its checks.
+pub mod score;
+
+// What is known of it, and where it takes place.
 pub mod books;
 pub mod code;
-pub mod command;
+pub mod observe;
+pub mod platform;
+
+// What participants edit.
 pub mod edit;
+
+// Alone: they need no other.
 pub mod environment;
 pub mod export;
 pub mod host;
 mod http;
 pub mod interrupt;
 pub mod limits;
-pub mod observe;
 pub mod pauses;
-pub mod platform;
-pub mod run;
 pub mod scenario;
-pub mod score;
 mod secret;
-pub mod selfcheck;

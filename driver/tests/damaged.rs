@@ -5,7 +5,7 @@
 
 use std::{fs, path::Path};
 
-use driver::scenario::{NAMES, Scenario};
+use driver::scenario::{Scenario, steps};
 use lab_autoscale::manifest::read_objects;
 use lab_exposition::Format;
 use lab_record::{Line, Others, Reports, RunId};
@@ -117,9 +117,9 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn scenarios(which in 0..NAMES.len(), wounds in wounds()) {
-        let text = read(&format!("driver/scenarios/{}.toml", NAMES[which]));
-        let read = Scenario::parse("my.toml", &damaged(&text, &wounds));
+    fn scenarios(which in 0..steps().unwrap().len(), wounds in wounds()) {
+        let text = &steps().unwrap()[which].text;
+        let read = Scenario::parse("my.toml", &damaged(text, &wounds));
         if let Err(error) = read {
             prop_assert!(error.to_string().contains("my.toml"), "{error}");
         }

@@ -432,3 +432,47 @@ fn a_cluster_that_cannot_be_made_points_at_preflight() {
     assert_eq!(code, Some(1), "{text}");
     assert!(text.contains("make preflight PLATFORM=k3d"), "{text}");
 }
+
+#[test]
+fn help_lists_each_step_by_name_and_one_more_with_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let copied = Command::new("cp")
+        .arg("-R")
+        .args(["Makefile", "scripts", "driver/scenarios"].map(|part| project.join(part)))
+        .arg(folder.path())
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    fs::create_dir(folder.path().join("driver")).unwrap();
+    let scenarios = folder.path().join("driver/scenarios");
+    fs::rename(folder.path().join("scenarios"), &scenarios).unwrap();
+    let more = fs::read_to_string(scenarios.join("tx.toml")).unwrap();
+    let more = more
+        .replace("step = 2", "step = 10")
+        .replace("part = \"hour\"", "part = \"afterwards\"")
+        .replace("\"Transaction scope\"", "\"More\"");
+    fs::write(scenarios.join("more.toml"), more).unwrap();
+
+    let help = Command::new("sh")
+        .arg(folder.path().join("scripts/help.sh"))
+        .output()
+        .unwrap();
+    let help = String::from_utf8(help.stdout).unwrap();
+    let mut lines = help.lines().filter(|line| line.contains("with your code"));
+    for scenario in driver::scenario::steps().unwrap() {
+        let (number, lesson) = (scenario.step.unwrap(), scenario.lesson.unwrap());
+        let title = lesson.title.to_lowercase();
+        let line = format!(
+            "  step{number}                          run step {number}, {title}, with your code"
+        );
+        assert_eq!(lines.next(), Some(&*line));
+    }
+    let last =
+        "  step10                         run step 10, more, with your code, after the event";
+    assert_eq!(lines.next(), Some(last), "{help}");
+    assert!(
+        help.contains("\n  solve1 solve2 solve3 solve4 solve10 put the reference"),
+        "{help}"
+    );
+}

@@ -6,10 +6,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::quota::{Millicores, Totals};
-
 /// Where a container sees its own group.
 const FOLDER: &str = "/sys/fs/cgroup";
+
+/// Thousandths of a CPU.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Millicores(pub u32);
+
+/// What a control group shows in `cpu.stat`: periods in which there was work, those that ran out, and time spent waiting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) periods: u64,
+    pub(crate) throttled_periods: u64,
+    pub(crate) throttled: Duration,
+}
 
 /// A control group with a CPU limit.
 #[derive(Debug)]

@@ -1,11 +1,10 @@
 //! What can go wrong in a case, as the caller sees it. `?` turns the errors of the libraries in use into one.
 
-use axum::Json;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
 
 use crate::dep::DepError;
+use crate::refusal::refusal;
 
 /// Why a case gives no result.
 #[derive(Debug, thiserror::Error)]
@@ -84,9 +83,4 @@ impl IntoResponse for Failure {
         }
         refusal(self.status(), self)
     }
-}
-
-/// An answer that says in a sentence why there is nothing better.
-pub(crate) fn refusal(status: StatusCode, why: impl std::fmt::Display) -> Response {
-    (status, Json(json!({ "error": why.to_string() }))).into_response()
 }

@@ -1,7 +1,7 @@
-//! The statements of the ledger: accounts that are debited, and payments that say what for.
+//! Payments, and the statements of the ledger that they go into: accounts are debited, and payments say what for.
 
 use serde::de::Error;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize};
 use sqlx::PgConnection;
 
 use crate::dep::Receipt;
@@ -34,6 +34,33 @@ fn amount<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
         )));
     }
     Ok(amount)
+}
+
+/// A payment made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Paid {
+    /// From `dep`.
+    pub receipt: Receipt,
+    /// Whether it had been made before.
+    pub replayed: bool,
+}
+
+impl Paid {
+    /// Made with this request.
+    pub fn now(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            replayed: false,
+        }
+    }
+
+    /// Made with an earlier request of the same key.
+    pub fn before(receipt: Receipt) -> Self {
+        Self {
+            receipt,
+            replayed: true,
+        }
+    }
 }
 
 /// Takes the money from the account.

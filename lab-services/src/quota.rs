@@ -12,7 +12,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use tokio::time::Instant;
 
-use crate::cgroup::Cgroup;
+use crate::cgroup::{Cgroup, Millicores, Totals};
 use crate::hunger::Hunger;
 use crate::{cpu, standstill};
 
@@ -22,14 +22,9 @@ const PERIOD: Duration = Duration::from_millis(100);
 /// What a thread takes from the quota at once; Linux's `sched_cfs_bandwidth_slice_us`.
 const SLICE: Duration = Duration::from_millis(5);
 
-/// Thousandths of a CPU.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Millicores(pub u32);
-
-impl Millicores {
-    fn per_period(self) -> Duration {
-        PERIOD * self.0 / 1000
-    }
+/// What a quota gives in each period.
+fn per_period(quota: Millicores) -> Duration {
+    PERIOD * quota.0 / 1000
 }
 
 /// The CPU of one service: spends CPU time under the quota, and counts it.
@@ -66,7 +61,7 @@ impl Cpu {
             turn: tokio::sync::Mutex::default(),
             account: Mutex::new(Account {
                 used: Duration::ZERO,
-                bucket: Bucket::new(quota.per_period()),
+                bucket: Bucket::new(per_period(quota)),
                 hunger: Hunger::new(f64::from(quota.0) / 1000.0),
             }),
         }
@@ -143,14 +138,6 @@ struct Bucket {
     current: Option<u32>,
     throttled: bool,
     totals: Totals,
-}
-
-/// What a cgroup shows in `cpu.stat`: periods in which there was work, those that ran out, and time spent waiting.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Totals {
-    pub(crate) periods: u64,
-    pub(crate) throttled_periods: u64,
-    pub(crate) throttled: Duration,
 }
 
 impl Bucket {
@@ -256,7 +243,7 @@ mod tests {
     }
 
     fn bucket(millicores: u32) -> Bucket {
-        Bucket::new(Millicores(millicores).per_period())
+        Bucket::new(per_period(Millicores(millicores)))
     }
 
     #[test]

@@ -8,7 +8,7 @@ use axum::response::Response;
 use serde::de::{DeserializeOwned, Error};
 use serde::{Deserialize, Deserializer};
 
-use crate::failure::refusal;
+use crate::refusal::refusal;
 
 /// The most bytes in a key; an index of PostgreSQL takes some 2,700.
 const LONGEST_KEY: usize = 200;

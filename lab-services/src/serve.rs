@@ -17,7 +17,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::access::{self, Hosts};
-use crate::failure::refusal;
+use crate::refusal::refusal;
 
 /// Connections that may wait to be accepted. A smaller backlog drops SYNs in a burst, which shows as a false second of latency.
 const BACKLOG: u32 = 1024;

@@ -22,8 +22,9 @@ use crate::{
     flaw::Flaw,
     html,
     marks::{self, Ask},
-    options::{Options, Step, page},
+    options::Options,
     project::{Makefile, Project},
+    step::{Step, page},
 };
 
 /// Every mistake of a book that builds; `built` is where it was built to.
@@ -46,6 +47,9 @@ pub(crate) fn check(book: &MDBook, options: &Options, built: &Path) -> Vec<Flaw>
     let mut flaws = Vec::new();
     if !options.steps.is_empty() {
         flaws.extend(check.steps());
+    }
+    if let Some(folder) = &options.scenarios {
+        flaws.extend(check.told(folder));
     }
     for chapter in &check.chapters {
         flaws.extend(check.page(chapter));
@@ -81,8 +85,9 @@ impl Check<'_> {
             flaws.push(Flaw::of(
                 self.src.join("SUMMARY.md"),
                 format!(
-                    "its numbered chapters must be the steps of book.toml, with their titles: \
-                     {numbered:?} against {steps:?}"
+                    "its numbered chapters must be the steps of {}, with their titles: \
+                     {numbered:?} against {steps:?}",
+                    self.options.place()
                 ),
             ));
         }
@@ -96,24 +101,25 @@ impl Check<'_> {
         flaws
     }
 
-    /// The targets `stepN` are the steps of book.toml.
+    /// The targets `stepN` are the steps.
     fn targets(&self, makefile: &Makefile) -> Vec<Flaw> {
-        let made = makefile.targets.keys().filter(|target| {
-            let number = target.as_str().strip_prefix("step");
-            number.is_some_and(|number| number.parse::<usize>().is_ok())
-        });
+        let place = self.options.place();
+        let made = makefile
+            .targets
+            .keys()
+            .filter(|target| numbered(target, "step").is_some());
         let told: BTreeSet<Target> = (1..=self.options.steps.len())
             .filter_map(|number| target_of(number).parse().ok())
             .collect();
         let more = made
             .filter(|target| !told.contains(target))
-            .map(|target| format!("`make {}` has no step in book.toml", target.as_str()));
+            .map(|target| format!("`make {}` has no step in {place}", target.as_str()));
         let missing = told
             .iter()
             .filter(|target| !makefile.may_have(target))
             .map(|target| {
                 let target = target.as_str();
-                format!("there is no `{target}`, which book.toml has a step for")
+                format!("there is no `{target}`, which {place} has a step for")
             });
         more.chain(missing)
             .map(|text| Flaw::of("Makefile", text))
@@ -126,10 +132,12 @@ impl Check<'_> {
         let recipe = target
             .parse()
             .ok()
-            .and_then(|target: Target| self.project.makefile().ok()?.targets.get(&target));
+            .and_then(|target: Target| self.project.makefile().ok()?.recipe(&target));
         let scenario = &step.scenario;
-        if recipe.is_some_and(|recipe| !recipe.split_whitespace().any(|word| word == scenario)) {
-            let text = format!("`{target}` does not run `{scenario}`, as book.toml says");
+        let names_it = |word: &str| word == scenario || word.parse() == Ok(number);
+        if recipe.is_some_and(|recipe| !recipe.split_whitespace().any(names_it)) {
+            let place = self.options.place();
+            let text = format!("`{target}` does not run `{scenario}`, as {place} says");
             flaws.push(Flaw::of("Makefile", text));
         }
         for edit in &step.edit {
@@ -178,6 +186,53 @@ impl Check<'_> {
         for edit in &step.edit {
             if !chapter.content.contains(&*edit.to_string_lossy()) {
                 let text = format!("it does not name the edit point {}", edit.display());
+                flaws.push(Flaw::of(&file, text));
+            }
+        }
+        flaws
+    }
+
+    /// Of what the scenarios in `folder` declare the pages leave nothing out: each cheat is told of, and each step has a prompt.
+    fn told(&self, folder: &Path) -> Vec<Flaw> {
+        let mut codes = BTreeSet::new();
+        let mut prompts = Vec::new();
+        let mut flaws = Vec::new();
+        for chapter in &self.chapters {
+            for event in new_cmark_parser(&chapter.content, &MarkdownOptions::default()) {
+                if let Event::Code(code) = event {
+                    codes.insert(code.into_string());
+                }
+            }
+            for mark in marks::find(&chapter.content).0 {
+                if let Ask::Prompt(text) = mark.ask {
+                    let line = chapter.content[..mark.range.start].matches('\n').count() + 1;
+                    flaws.extend(
+                        paths(&text)
+                            .filter(|path| self.project.text(path).is_empty())
+                            .map(|path| {
+                                let text = format!(
+                                    "the prompt names {}, which is not there",
+                                    path.display()
+                                );
+                                Flaw::at(self.file(chapter), line, text)
+                            }),
+                    );
+                    prompts.push(text);
+                }
+            }
+        }
+        for step in &self.options.steps {
+            let file = folder.join(&step.scenario).with_extension("toml");
+            let untold = step.cheats.iter().filter(|name| !codes.contains(*name));
+            flaws.extend(
+                untold.map(|name| Flaw::of(&file, format!("no page tells of its cheat `{name}`"))),
+            );
+            let is_for_it = |prompt: &String| {
+                let has = |edit: &PathBuf| paths(prompt).any(|path| path == *edit);
+                prompt.contains(&format!("`{}`", step.scenario)) && step.edit.iter().all(has)
+            };
+            if !prompts.iter().any(is_for_it) {
+                let text = "no `lab-prompt` block is for it: one with the scenario's name and its edit points";
                 flaws.push(Flaw::of(&file, text));
             }
         }
@@ -237,19 +292,29 @@ impl Check<'_> {
     /// What is wrong with a command, where it is one of make's.
     fn make(&self, command: &str) -> Option<String> {
         let words = command.trim().strip_prefix("make ")?;
-        words
+        // Without a Makefile it is the command of some other project.
+        let makefile = self.project.makefile().ok()?;
+        let targets = words
             .split('#')
             .next()?
             .split_whitespace()
             .filter(|word| !word.contains('=') && !word.starts_with('-'))
-            .find(|word| {
-                let target = word.parse::<Target>();
-                // Without a Makefile it is the command of some other project.
-                let makefile = self.project.makefile();
-                target
-                    .is_ok_and(|target| makefile.is_ok_and(|makefile| !makefile.may_have(&target)))
+            .filter_map(|word| word.parse::<Target>().ok());
+        targets.into_iter().find_map(|target| {
+            let name = target.as_str();
+            if !makefile.may_have(&target) {
+                return Some(format!("the Makefile has no target `{name}`"));
+            }
+            // Of a rule for all numbers those are meant that a step has.
+            let number = numbered(&target, "step").or_else(|| numbered(&target, "solve"))?;
+            let steps = self.options.steps.len();
+            (steps > 0 && !(1..=steps).contains(&number)).then(|| {
+                format!(
+                    "`{name}` is for no step: {} has {steps}",
+                    self.options.place()
+                )
             })
-            .map(|word| format!("the Makefile has no target `{word}`"))
+        })
     }
 
     /// What is wrong with a link, where it is one inside the book.
@@ -343,6 +408,23 @@ fn tags(html: &str, start: usize, open: &mut Vec<usize>) -> Vec<(usize, String)>
         }
     }
     flaws
+}
+
+/// The number in the name of a target like `step1`.
+fn numbered(target: &Target, word: &str) -> Option<usize> {
+    target.as_str().strip_prefix(word)?.parse().ok()
+}
+
+/// The files that a prompt names, by their paths in the project.
+fn paths(prompt: &str) -> impl Iterator<Item = PathBuf> {
+    let words = prompt.split(|letter: char| {
+        letter.is_whitespace() || matches!(letter, '`' | '"' | '(' | ')' | ',')
+    });
+    let words = words.map(|word| word.trim_end_matches(['.', ':', ';', '?']));
+    words
+        .filter(|word| word.contains('/') && !word.contains(['*', '<', ':']))
+        .map(PathBuf::from)
+        .filter(|path| path.extension().is_some())
 }
 
 fn target_of(number: usize) -> String {

@@ -76,7 +76,7 @@ impl Guide {
     /// The guide of the project at `root`.
     pub fn at(root: &Path) -> Result<Self, GuideError> {
         let config = config(root)?;
-        let options = Options::of(&config)?;
+        let options = Options::of(&config, root)?;
         let reports = Reports::at(root.join(&options.reports));
         let sources = sources(&config, &options)
             .map(|path| root.join(path))
@@ -238,6 +238,7 @@ fn sources(config: &Config, options: &Options) -> impl Iterator<Item = PathBuf> 
         .chain(html.additional_css)
         .chain(html.additional_js)
         .chain(config.build.extra_watch_dirs.clone())
+        .chain(options.scenarios.clone())
         .chain(edited)
         .chain(named.chain(project::MAKEFILES).map(PathBuf::from))
 }

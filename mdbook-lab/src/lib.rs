@@ -6,20 +6,38 @@
 //! - [`Guide`] builds the book of a project with it, and [`Guide::check`] holds the pages against
 //!   the project, one to one.
 //! - [`serve`] shows the book live and runs what its pages offer, and nothing else: [`Action`].
+//!
+//! The modules stand here in floors, the highest first: each needs only modules of the floors below its own.
+//! `driver/tests/architecture.rs` holds that.
 
-mod action;
-mod check;
-mod flaw;
+// Who shows it.
+pub mod serve;
+
+// The book as a whole.
 mod guide;
-mod html;
-pub mod input;
+
+mod check;
+mod preprocessor;
+
+// A page.
+mod page;
+
+mod project;
+mod status;
+mod table;
+
+// What is asked for, in book.toml and on pages.
 mod marks;
 mod options;
-mod page;
-mod preprocessor;
-mod project;
-pub mod serve;
-mod status;
+
+mod scenarios;
+
+// Alone: they need no other.
+mod action;
+mod flaw;
+mod html;
+pub mod input;
+mod step;
 
 pub use action::{Action, ActionError, ExampleName, Target};
 pub use flaw::{Flaw, Flaws};

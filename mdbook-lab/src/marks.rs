@@ -38,6 +38,10 @@ pub(crate) enum Ask {
     Status(String),
     /// The status of all steps.
     Progress,
+    /// A table of all steps.
+    Steps,
+    /// A table of the variants that their scenarios are tried with.
+    Variants,
     /// The text of a file, or of a part between `ANCHOR` and `ANCHOR_END`.
     Source {
         /// Relative to the project.
@@ -199,9 +203,11 @@ fn directive(text: &str) -> Result<Ask, String> {
     match words[..] {
         ["status", scenario] => Ok(Ask::Status(scenario.to_owned())),
         ["progress"] => Ok(Ask::Progress),
+        ["steps"] => Ok(Ask::Steps),
+        ["variants"] => Ok(Ask::Variants),
         ["source", place] => Ok(source(place)),
         _ => Err(format!(
-            "unknown directive `{}`; there are `status SCENARIO`, `progress` and \
+            "unknown directive `{}`; there are `status SCENARIO`, `progress`, `steps`, `variants` and \
              `source PATH` or `source PATH#ANCHOR`",
             words.join(" ")
         )),
@@ -294,13 +300,14 @@ mod tests {
 
     #[test]
     fn directives_stand_in_paragraphs_of_their_own() {
-        let page = "# One\n\n{{#lab status tx}}\n\ntext\n\n{{#lab progress}}\n\n\
+        let page = "# One\n\n{{#lab status tx}}\n\ntext\n\n{{#lab progress}}\n\n{{#lab steps}}\n\n\
                     <details>\n\n{{#lab source a/b.rs#part}}\n\n</details>\n";
         assert_eq!(
             asks(page),
             [
                 Ask::Status("tx".to_owned()),
                 Ask::Progress,
+                Ask::Steps,
                 Ask::Source {
                     path: "a/b.rs".into(),
                     anchor: Some("part".to_owned()),

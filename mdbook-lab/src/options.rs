@@ -1,12 +1,11 @@
-//! `[preprocessor.lab]` in `book.toml`: which chapters are the steps.
+//! `[preprocessor.lab]` in `book.toml`: which chapters are the steps, said there or in the scenarios that it names.
 
 use std::path::{Path, PathBuf};
 
 use mdbook_preprocessor::config::Config;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 
-use crate::flaw::Flaw;
+use crate::{flaw::Flaw, scenarios, step::Step};
 
 /// The table, read strictly.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -15,6 +14,9 @@ pub(crate) struct Options {
     /// Where runs are, relative to the project.
     #[serde(default = "reports")]
     pub(crate) reports: PathBuf,
+    /// The folder of scenario files, relative to the project: those with a `[lesson]` are the steps.
+    #[serde(default)]
+    pub(crate) scenarios: Option<PathBuf>,
     /// The steps in their order: the first is step 1. A book may have none.
     #[serde(default)]
     pub(crate) steps: Vec<Step>,
@@ -32,49 +34,31 @@ pub(crate) struct Options {
     _renderers: Vec<String>,
 }
 
-/// A step of the workshop.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Step {
-    /// Its scenario, which is also the folder of its runs.
-    pub(crate) scenario: String,
-    /// Its chapter's title.
-    pub(crate) title: String,
-    /// Its chapter, relative to the book's sources.
-    pub(crate) chapter: PathBuf,
-    /// The files that a participant edits, relative to the project.
-    #[serde(default)]
-    pub(crate) edit: Vec<PathBuf>,
-}
-
-/// What means something else in a URL than in a path (the path percent-encode set of the URL standard, and `%`).
-const UNLIKE_PATHS: &AsciiSet = &CONTROLS
-    .add(b' ')
-    .add(b'"')
-    .add(b'#')
-    .add(b'%')
-    .add(b'<')
-    .add(b'>')
-    .add(b'?')
-    .add(b'^')
-    .add(b'`')
-    .add(b'{')
-    .add(b'}');
-
 fn reports() -> PathBuf {
     PathBuf::from("reports")
 }
 
 impl Options {
-    /// The options in `book.toml`.
-    pub(crate) fn of(config: &Config) -> Result<Self, Flaw> {
+    /// The options in the `book.toml` of the project at `root`.
+    pub(crate) fn of(config: &Config, root: &Path) -> Result<Self, Flaw> {
         let flaw = |text: String| Flaw::of("book.toml", text);
-        let options: Self = config
+        let mut options: Self = config
             .get("preprocessor.lab")
             .map_err(|error| flaw(format!("[preprocessor.lab]: {error:#}")))?
             .ok_or_else(|| {
                 flaw("there is no [preprocessor.lab], the table of mdbook-lab".to_owned())
             })?;
+        if let Some(folder) = &options.scenarios {
+            if !is_inside(folder) || !options.steps.is_empty() {
+                return Err(flaw(format!(
+                    "[preprocessor.lab]: `scenarios` is the folder inside the project whose files say what the steps are, \
+                     instead of `steps`, not `{}` beside {} of them",
+                    folder.display(),
+                    options.steps.len()
+                )));
+            }
+            options.steps = scenarios::steps(root, folder)?;
+        }
         for step in &options.steps {
             if !is_folder_name(&step.scenario) {
                 let name = &step.scenario;
@@ -92,29 +76,19 @@ impl Options {
         Ok(options)
     }
 
+    /// Where it is said what the steps are.
+    pub(crate) fn place(&self) -> String {
+        let folder = self.scenarios.as_ref();
+        folder.map_or("book.toml".to_owned(), |folder| {
+            folder.display().to_string()
+        })
+    }
+
     /// The step of a scenario, and its number.
     pub(crate) fn step(&self, scenario: &str) -> Option<(usize, &Step)> {
         (1..)
             .zip(&self.steps)
             .find(|(_, step)| step.scenario == scenario)
-    }
-}
-
-impl Step {
-    /// The chapter's page as a link from the book's root has it.
-    pub(crate) fn page(&self) -> String {
-        let page = page(&self.chapter);
-        utf8_percent_encode(&page.to_string_lossy(), UNLIKE_PATHS).to_string()
-    }
-}
-
-/// The page that mdBook makes of a chapter: that of a README is its folder's index.
-pub(crate) fn page(chapter: &Path) -> PathBuf {
-    let name = chapter.file_stem().unwrap_or_default();
-    if name.eq_ignore_ascii_case("readme") {
-        chapter.with_file_name("index.html")
-    } else {
-        chapter.with_extension("html")
     }
 }
 
@@ -135,7 +109,7 @@ mod tests {
 
     fn read(table: &str) -> Result<Options, String> {
         let config = format!("[preprocessor.lab]\n{table}").parse().unwrap();
-        Options::of(&config).map_err(|flaw| flaw.to_string())
+        Options::of(&config, Path::new("nowhere")).map_err(|flaw| flaw.to_string())
     }
 
     #[test]
@@ -179,12 +153,21 @@ mod tests {
                 "steps = [{ scenario = '../x', title = '', chapter = '', edit = [] }]",
                 "no name of a scenario",
             ),
+            ("scenarios = '../x'", "inside the project"),
+            ("scenarios = 'x'", "x: can't be read"),
+            (
+                "scenarios = 'x'\nsteps = [{ scenario = 'a', title = 'A', chapter = 'a.md' }]",
+                "instead of `steps`",
+            ),
         ] {
             let error = read(table).unwrap_err();
-            assert!(error.starts_with("book.toml: "), "{error}");
+            assert!(
+                error.contains("book.toml: ") || error.starts_with("x: "),
+                "{error}"
+            );
             assert!(error.contains(said), "{error}");
         }
-        let none = Options::of(&"".parse().unwrap()).unwrap_err();
+        let none = Options::of(&"".parse().unwrap(), Path::new("nowhere")).unwrap_err();
         assert!(none.text.contains("no [preprocessor.lab]"), "{none}");
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     options::Options,
     project::Project,
     status::{self, Latest, Ways},
+    table,
 };
 
 /// What the page is for.
@@ -50,11 +51,12 @@ pub(crate) struct Writer<'a> {
 }
 
 impl Writer<'_> {
-    /// The page with its marks replaced, but for those that `is_plain` says are meant as text; what it lets a reader
+    /// The page at `here` with its marks replaced, but for those that `is_plain` says are meant as text; what it lets a reader
     /// run goes into `actions`.
     pub(crate) fn write(
         &self,
         page: &str,
+        here: &Path,
         form: &Form,
         is_plain: impl Fn(usize) -> bool,
         actions: &mut BTreeSet<Action>,
@@ -65,7 +67,7 @@ impl Writer<'_> {
         let mut written = String::with_capacity(page.len());
         let mut from = 0;
         for Mark { range, ask } in marks {
-            match self.block(&ask, form) {
+            match self.block(&ask, here, form) {
                 Ok(block) => {
                     written.push_str(&page[from..range.start]);
                     written.push_str(block.trim_end());
@@ -88,10 +90,14 @@ impl Writer<'_> {
         }
     }
 
-    fn block(&self, ask: &Ask, form: &Form) -> Result<String, String> {
+    fn block(&self, ask: &Ask, here: &Path, form: &Form) -> Result<String, String> {
         match ask {
             Ask::Status(scenario) => self.status(scenario, form),
-            Ask::Progress if self.options.steps.is_empty() => Err(NO_STEPS.to_owned()),
+            Ask::Progress | Ask::Steps | Ask::Variants if self.options.steps.is_empty() => {
+                Err(NO_STEPS.to_owned())
+            }
+            Ask::Steps => Ok(table::of(table::STEPS, &self.options.steps, here)),
+            Ask::Variants => Ok(table::of(table::VARIANTS, &self.options.steps, here)),
             Ask::Progress => Ok(match form {
                 Form::Served => slot_of_progress(),
                 Form::Baked(ways) => {
@@ -146,7 +152,8 @@ impl Writer<'_> {
                 return NO_STEPS.to_owned();
             }
             format!(
-                "no step of book.toml has the scenario `{scenario}`; there are {}",
+                "no step of {} has the scenario `{scenario}`; there are {}",
+                self.options.place(),
                 known.join(", ")
             )
         })?;
@@ -162,8 +169,7 @@ impl Writer<'_> {
     }
 }
 
-const NO_STEPS: &str =
-    "this tells of steps, and book.toml names none: they are [[preprocessor.lab.steps]]";
+const NO_STEPS: &str = "this tells of steps, and book.toml names none: they are [[preprocessor.lab.steps]], or in the folder `scenarios`";
 
 /// The element that holds a status, empty.
 pub(crate) fn slot_of_status(scenario: &str) -> String {

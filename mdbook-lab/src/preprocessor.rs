@@ -72,7 +72,7 @@ impl Preprocessor for Lab {
 
     fn run(&self, context: &PreprocessorContext, mut book: Book) -> anyhow::Result<Book> {
         let flaws = |flaw| Flaws(vec![flaw]);
-        let options = Options::of(&context.config).map_err(flaws)?;
+        let options = Options::of(&context.config, &context.root).map_err(flaws)?;
         let project = Project::at(&context.root);
         let reports = Reports::at(context.root.join(&options.reports));
         let writer = Writer {
@@ -111,10 +111,11 @@ fn page(
     actions: &mut BTreeSet<Action>,
 ) -> Result<String, Vec<Flaw>> {
     let text = &chapter.content;
+    let here = chapter.path.as_deref().unwrap_or(Path::new(""));
     // Read where something is marked: most pages of most books have no mark.
     let source = LazyCell::new(|| Original::of(context, chapter));
     writer
-        .write(text, form, |at| source.is_escaped(text, at), actions)
+        .write(text, here, form, |at| source.is_escaped(text, at), actions)
         .map_err(|slips| {
             let flaws = slips.into_iter().map(|slip| source.flaw(text, slip));
             flaws.collect()
@@ -259,7 +260,7 @@ mod tests {
         let links = |config: &str, chapter: &str| {
             let table = "\n[preprocessor.lab]\nsteps = []\n";
             let config: Config = format!("{config}{table}").parse().unwrap();
-            let options = Options::of(&config).unwrap();
+            let options = Options::of(&config, Path::new("")).unwrap();
             ways(&config, &options, Path::new(chapter)).reports
         };
         let target = "[build]\nbuild-dir = 'target/book'\n";

@@ -24,7 +24,9 @@ pub(crate) struct Project {
 pub(crate) struct Makefile {
     /// What each target does: the lines of its recipe.
     pub(crate) targets: BTreeMap<Target, String>,
-    /// There may be more targets, which only make can tell: of included files, patterns and expansions.
+    /// The rules for many targets, as `step%`, with their recipes.
+    patterns: BTreeMap<String, String>,
+    /// There may be more targets, which only make can tell: of included files and expansions.
     is_open: bool,
 }
 
@@ -101,7 +103,7 @@ impl Makefile {
     /// The rules whose targets have plain names, with their recipes.
     fn of(text: &str) -> Self {
         let mut makefile = Self::default();
-        let mut current: Vec<Target> = Vec::new();
+        let mut current = Vec::new();
         for line in whole_lines(text) {
             if let Some(step) = line.strip_prefix('\t') {
                 makefile.add(&current, step);
@@ -113,7 +115,7 @@ impl Makefile {
     }
 
     /// Reads a line that is no part of a recipe; `current` are the targets that the next ones belong to.
-    fn read(&mut self, line: &str, current: &mut Vec<Target>) {
+    fn read(&mut self, line: &str, current: &mut Vec<Name>) {
         let line = line.split('#').next().unwrap_or_default();
         let first = line.split_whitespace().next().unwrap_or_default();
         if matches!(first, "include" | "-include" | "sinclude") || first.starts_with('$') {
@@ -130,8 +132,9 @@ impl Makefile {
         // `a b &: c` makes both at once.
         for name in names.trim_end_matches('&').split_whitespace() {
             match name.parse() {
-                Ok(target) => current.push(target),
-                Err(_) => self.is_open |= name.contains('$') || is_pattern(name),
+                Ok(target) => current.push(Name::Target(target)),
+                Err(_) if is_pattern(name) => current.push(Name::Pattern(name.to_owned())),
+                Err(_) => self.is_open |= name.contains('$'),
             }
         }
         self.add(current, "");
@@ -140,9 +143,12 @@ impl Makefile {
         }
     }
 
-    fn add(&mut self, targets: &[Target], step: &str) {
-        for target in targets {
-            let recipe = self.targets.entry(target.clone()).or_default();
+    fn add(&mut self, names: &[Name], step: &str) {
+        for name in names {
+            let recipe = match name {
+                Name::Target(target) => self.targets.entry(target.clone()).or_default(),
+                Name::Pattern(pattern) => self.patterns.entry(pattern.clone()).or_default(),
+            };
             if !step.is_empty() {
                 recipe.push_str(step);
                 recipe.push('\n');
@@ -152,8 +158,30 @@ impl Makefile {
 
     /// Whether `make TARGET` may find a rule: false where it is sure that it won't.
     pub(crate) fn may_have(&self, target: &Target) -> bool {
-        self.is_open || self.targets.contains_key(target)
+        self.is_open || self.recipe(target).is_some()
     }
+
+    /// What `make TARGET` does, as far as the text tells; of a rule for many with what `$*` is for this one.
+    pub(crate) fn recipe(&self, target: &Target) -> Option<Cow<'_, str>> {
+        if let Some(recipe) = self.targets.get(target) {
+            return Some(Cow::Borrowed(recipe));
+        }
+        let stems = self.patterns.iter().filter_map(|(pattern, recipe)| {
+            let (before, after) = pattern.split_once('%')?;
+            let stem = target.as_str().strip_prefix(before)?;
+            let stem = stem.strip_suffix(after).filter(|stem| !stem.is_empty())?;
+            Some((stem, recipe))
+        });
+        // Make takes the rule of the shortest stem ("How Patterns Match").
+        let (stem, recipe) = stems.min_by_key(|(stem, _)| stem.len())?;
+        Some(Cow::Owned(recipe.replace("$*", stem)))
+    }
+}
+
+/// What a rule is for.
+enum Name {
+    Target(Target),
+    Pattern(String),
 }
 
 /// Whether a rule's name stands for others that are plain: `step%` does, `%.o` does not.

@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use lab_record::{Brief, Others, Outcome, Reports, Run, RunId};
+use lab_record::{Brief, Others, Outcome, Part, Reports, Run, RunId};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::options::{Options, Step};
+use crate::{options::Options, step::Step};
 
 /// The code whose runs count: the participant's.
 const MINE: &str = "mine";
@@ -232,15 +232,23 @@ pub(crate) fn progress(options: &Options, reports: &Reports, ways: &Ways) -> Mar
         .iter()
         .map(|step| (step, State::of(reports, &step.scenario)))
         .collect();
-    let done = states
-        .iter()
-        .filter(|(_, state)| matches!(state, State::Done { .. }))
-        .count();
+    let done = |part| {
+        let states = states.iter().filter(|(step, _)| step.part == part);
+        let is_done = |state: &State| matches!(state, State::Done { .. });
+        (
+            states.clone().filter(|(_, state)| is_done(state)).count(),
+            states.count(),
+        )
+    };
+    let ((done, all), (later, more)) = (done(Part::Hour), done(Part::Afterwards));
     let next = states
         .iter()
         .position(|(_, state)| !matches!(state, State::Done { .. }));
     html! {
-        p { strong { (done) " of " (states.len()) " steps done" } }
+        p {
+            strong { (done) " of " (all) " steps done" }
+            @if more > 0 { ", and " (later) " of " (more) " after the event" }
+        }
         ol {
             @for (index, (step, state)) in states.iter().enumerate() {
                 li class={ "lab-step lab-" (state.class()) } {

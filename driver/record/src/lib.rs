@@ -1,5 +1,5 @@
 //! What a run leaves behind, as types: `data.json` ([`Run`]), `events.jsonl` ([`Line`]) and the
-//! folder that holds them ([`Reports`]).
+//! folder that holds them ([`Reports`]); and what a scenario says of itself as a step ([`Lesson`]).
 //!
 //! The driver writes these ([`file`]), the guide and the reports read them. Nothing here measures, judges or
 //! draws.
@@ -12,6 +12,7 @@ pub mod file;
 mod finite;
 mod id;
 mod judgement;
+mod lesson;
 mod load;
 mod reports;
 mod run;
@@ -26,6 +27,7 @@ pub use events::{EventKind, Line, PlannedClass, Tick};
 pub use finite::{Finite, NotFinite, Points};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
+pub use lesson::{Lesson, Part};
 pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};

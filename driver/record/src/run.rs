@@ -77,7 +77,7 @@ pub struct Run {
 pub struct Scenario {
     /// Short name, e.g. `timeouts`.
     pub name: String,
-    /// Step of the workshop, 1 to 4; none for a scenario of one's own.
+    /// Step of the workshop, from 1; none for a scenario of one's own.
     pub step: Option<u8>,
     /// One line for people.
     pub title: String,

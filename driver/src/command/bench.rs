@@ -20,7 +20,7 @@ use crate::{
     edit, host,
     interrupt::Interrupted,
     platform::{ApiSpec, Platform, StackSpec, local::RunLock},
-    scenario::{NAMES, built_in},
+    scenario::steps,
 };
 use lab_record::file;
 use lab_report::{Bench, Row};
@@ -200,9 +200,10 @@ async fn workshop(session: &Session, place: &Place) -> Result<Vec<Row>> {
             format!("{}, {times:.1} × without", spread(&database)),
         ),
     ];
-    for name in NAMES {
-        let length = built_in(name)?.duration().as_secs_f64();
-        let row = Row::figure(GROUP, format!("load of {name}"), format!("{length:.0} s"));
+    for scenario in steps()? {
+        let length = scenario.duration().as_secs_f64();
+        let name = format!("load of {}", scenario.name);
+        let row = Row::figure(GROUP, name, format!("{length:.0} s"));
         rows.push(row.bar("≤ 30 s", length <= 30.0));
     }
     Ok(rows)

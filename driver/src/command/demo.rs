@@ -16,7 +16,7 @@ use crate::{
         Order, Ran, run,
         terminal::{Mode, Terminal},
     },
-    scenario::{NAMES, built_in},
+    scenario::steps,
 };
 
 /// Where to run it.
@@ -35,8 +35,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
     let started = Instant::now();
     let mut rows = Vec::new();
     let mut left_out = Vec::new();
-    for name in NAMES {
-        let scenario = built_in(name)?;
+    for scenario in steps()? {
         say!("\n{}", style(&scenario.title).bold());
         for code in [Code::Starter, Code::Solved] {
             let order = Order {
@@ -57,8 +56,9 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
                     }
                     rows.push((ran, order.code, begun.elapsed()));
                 }
-                // Without PostgreSQL the other three scenarios are still worth having.
+                // Without PostgreSQL the other scenarios are still worth having.
                 Err(error) if lacks_postgres(&error) => {
+                    let name = scenario.name.clone();
                     note!(
                         "{}: {}",
                         style(format!("{name} left out")).yellow(),

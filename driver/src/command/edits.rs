@@ -9,28 +9,29 @@ use lab_say::{reason, say};
 use super::{Ended, up};
 use crate::{
     edit::{Placed, State, Variant, place},
-    scenario::{NAMES, built_in},
+    scenario::{step, steps},
 };
 
 /// Which step.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// 1 to 4
-    #[arg(value_parser = clap::value_parser!(u8).range(1..=4))]
-    step: u8,
+    /// Its number or its scenario
+    step: String,
 }
 
 pub(super) fn solve(root: &Path, options: &Options) -> Result<Ended> {
-    let scenario = built_in(NAMES[usize::from(options.step) - 1])?;
+    let scenario = step(&options.step)?;
     tell(place(root, &scenario, Variant::Solved), "the reference")?;
-    say!("Next: make step{}", options.step);
+    if let Some(number) = scenario.step {
+        say!("Next: make step{number}");
+    }
     Ok(Ended::Well)
 }
 
 pub(super) async fn reset(root: &Path) -> Result<Ended> {
     let mut placed = Vec::new();
-    for name in NAMES {
-        placed.extend(place(root, &built_in(name)?, Variant::Starter));
+    for scenario in steps()? {
+        placed.extend(place(root, &scenario, Variant::Starter));
     }
     let told = tell(placed, "the starter");
     up::down(root).await?;

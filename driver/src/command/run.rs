@@ -25,7 +25,7 @@ use crate::{
         Order, Ran, run as run_order,
         terminal::{Mode, Terminal, print_checks, score_line},
     },
-    scenario::{Scenario, built_in},
+    scenario::{Scenario, step},
     score::watchable,
 };
 use lab_report::{Compared, WITH_BEGAN, WITH_PREVIOUS};
@@ -33,7 +33,7 @@ use lab_report::{Compared, WITH_BEGAN, WITH_PREVIOUS};
 /// What to run.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Name of the scenario: timeouts, tx, bulkheads or autoscale
+    /// The step of the workshop: its number, or the name of its scenario
     #[arg(required_unless_present = "scenario_file")]
     scenario: Option<String>,
     /// A scenario file of your own
@@ -117,7 +117,7 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
     let root = session.root.as_path();
     let scenario = match (&options.scenario, &options.scenario_file) {
         (_, Some(file)) => Scenario::read(file)?,
-        (Some(name), None) => built_in(name)?,
+        (Some(name), None) => step(name)?,
         (None, None) => unreachable!("clap asks for one of them"),
     };
     options.place.check_platform()?;

@@ -17,7 +17,7 @@ use crate::{
         Order, Ran, run,
         terminal::{Mode, Terminal},
     },
-    scenario::{NAMES, Scenario, built_in},
+    scenario::{Scenario, step, steps},
 };
 
 /// How often a run is taken again where what disturbed it, and not the code, may have decided.
@@ -26,7 +26,7 @@ const AGAIN: u32 = 2;
 /// What to verify.
 #[derive(Debug, Args)]
 pub(super) struct Options {
-    /// Only these scenarios
+    /// Only these steps, by number or scenario
     scenarios: Vec<String>,
     /// How often to run each
     #[arg(long, default_value_t = 1)]
@@ -104,9 +104,10 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
 }
 
 fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
-    let all = NAMES.map(str::to_owned);
-    let names = if names.is_empty() { &all[..] } else { names };
-    names.iter().map(|name| Ok(built_in(name)?)).collect()
+    if names.is_empty() {
+        return Ok(steps()?);
+    }
+    names.iter().map(|name| Ok(step(name)?)).collect()
 }
 
 fn rows(scenarios: &[Scenario], only: &[String]) -> Result<Vec<Row>> {

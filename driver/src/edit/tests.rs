@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::*;
-use crate::scenario::built_in;
+use crate::scenario::step;
 
 const FILE: &str = "lab-services/src/cases/timeouts.rs";
 
@@ -23,7 +23,7 @@ fn project() -> tempfile::TempDir {
 }
 
 fn try_place(root: &Path, variant: Variant) -> Result<Placed> {
-    place(root, &built_in("timeouts").unwrap(), variant).remove(0)
+    place(root, &step("timeouts").unwrap(), variant).remove(0)
 }
 
 fn solve(root: &Path) -> Placed {

@@ -353,7 +353,7 @@ pub(super) fn stack(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{NAMES, built_in};
+    use crate::scenario::steps;
 
     async fn at(url: &str) -> Result<TargetPlatform, Error> {
         TargetPlatform::at(url, &TlsOptions::default()).await
@@ -457,8 +457,8 @@ mod tests {
 
     #[test]
     fn the_workshop_s_scenarios_need_its_services() {
-        for name in NAMES {
-            let error = check(&built_in(name).unwrap()).unwrap_err().to_string();
+        for scenario in steps().unwrap() {
+            let error = check(&scenario).unwrap_err().to_string();
             assert!(error.contains("[services."), "{error}");
         }
     }

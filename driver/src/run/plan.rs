@@ -230,7 +230,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::scenario::{NAMES, built_in};
+    use crate::scenario::{step, steps};
 
     const OWN: &str = include_str!("../../scenarios/own-service.toml");
 
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn files_are_counted_for_the_worst_that_a_schedule_can_bring() {
-        let mut scenario = built_in("timeouts").unwrap();
+        let mut scenario = step("timeouts").unwrap();
         scenario.classes.truncate(1);
         let plan = load(&scenario, &RunId::new(Timestamp::UNIX_EPOCH, 0)).unwrap();
         let mut class = plan.classes[0].clone();
@@ -280,8 +280,8 @@ mod tests {
 
     #[test]
     fn the_workshop_s_scenarios_need_no_more_than_a_machine_has_as_a_rule() {
-        for name in NAMES {
-            let needed = needed(&built_in(name).unwrap());
+        for scenario in steps().unwrap() {
+            let (name, needed) = (&scenario.name, needed(&scenario));
             assert!((100..4096).contains(&needed), "{name}: {needed}");
         }
     }
@@ -301,8 +301,8 @@ mod tests {
         assert_eq!(connections(&format!("connections = 0\n{OWN}")), 0);
         assert_eq!(connections(&format!("connections = 500\n{OWN}")), 500);
         // The workshop's are measured alike.
-        for name in NAMES {
-            assert_eq!(connections(&built_in(name).unwrap().text), 48, "{name}");
+        for scenario in steps().unwrap() {
+            assert_eq!(connections(&scenario.text), 48, "{}", scenario.name);
         }
     }
 

@@ -13,10 +13,11 @@ mod units;
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use lab_load::{Service, summary::Expectation};
+use lab_record::Lesson;
 use serde::Deserialize;
 
 pub use body::Body;
-pub use built_in::{NAMES, built_in};
+pub use built_in::{step, steps};
 pub use measure::{
     Comparison, Disagreement, Latency, Limit, Measure, Observed, Recovery, Requests, Stat,
 };
@@ -32,8 +33,10 @@ pub type Reference = toml::Spanned<String>;
 pub struct Scenario {
     /// Short name; also its folder below `reports/`.
     pub name: String,
-    /// Step of the workshop, 1 to 4; none for a scenario of one's own.
+    /// Number of the step in the workshop, from 1; none for a scenario of one's own.
     pub step: Option<u8>,
+    /// What the guide says of the step.
+    pub lesson: Option<Lesson>,
     /// One line for people.
     pub title: String,
     /// What is done to the service and what to watch.

@@ -3,14 +3,21 @@
 
 use std::path::Path;
 
-use super::{NAMES, Scenario, digest, sense::Place};
+use super::{Scenario, digest, sense::Place};
 
 /// Why a scenario can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum ScenarioError {
-    /// No built-in scenario has that name.
-    #[error("unknown scenario `{0}`; there are {names}. For a file of your own: driver run --scenario-file FILE", names = NAMES.join(", "))]
-    Unknown(String),
+    /// No step of the workshop has that name or number.
+    #[error("unknown {wanted}; there are {known}{advice}")]
+    Unknown {
+        /// What was asked for.
+        wanted: String,
+        /// The steps.
+        known: String,
+        /// What else could be meant, as the end of the sentence.
+        advice: &'static str,
+    },
     /// The file can't be read.
     #[error("{file}: {why}; give the path of a scenario file")]
     Io {
@@ -122,6 +129,9 @@ mod tests {
             error("name = \"quote\"", "name = \"local\""),
             error("duration = \"12s\"", "duration = \"9000000s\""),
             error("value = 16", "value = \"some\""),
+            error("part = \"hour\"", "part = \"noon\""),
+            error("bound = \"", "bounds = \""),
+            error("step = 1\n", ""),
             error(
                 "stat = \"mean\", phases = [\"fault\"]",
                 "stat = \"mean\", least_of = 3",

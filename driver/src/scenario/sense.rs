@@ -113,6 +113,9 @@ fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
     let in_name = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
     let problem = if name.is_empty() || !name.bytes().all(in_name) {
         format!("`name` is a folder name: lower-case letters, digits and `-`, not `{name}`")
+    } else if scenario.lesson.is_some() && scenario.step.is_none_or(|step| step == 0) {
+        "a scenario with a `[lesson]` is a step of the workshop, and says which by `step`, from 1"
+            .to_owned()
     } else if scenario.duration().is_zero() {
         "a scenario needs a phase that lasts".to_owned()
     } else if scenario.classes.is_empty() || scenario.checks.is_empty() {

@@ -658,7 +658,7 @@ limit = { at_least = "90%" }
             ("bulkheads", &["fast_p95", "fast_good"]),
             ("autoscale", &["settled_p95", "settled_good", "room"]),
         ] {
-            let scenario = crate::scenario::built_in(name).unwrap();
+            let scenario = crate::scenario::step(name).unwrap();
             assert_eq!(watchable(&scenario), watched, "{name}");
         }
         // How often clients ask again nobody knows.

@@ -75,6 +75,15 @@ fn an_unknown_scenario_lists_those_there_are() {
 }
 
 #[test]
+fn an_unknown_step_lists_those_there_are() {
+    for command in ["run", "solve"] {
+        let text = refused(&[command, "9"]);
+        let known = "unknown step 9; there are 1 (timeouts), 2 (tx), 3 (bulkheads), 4 (autoscale)";
+        assert!(text.contains(known), "{text}");
+    }
+}
+
+#[test]
 fn an_unknown_code_lists_those_there_are() {
     let text = refused(&["run", "timeouts", "--code", "yours"]);
     assert!(text.contains("unknown code `yours`"), "{text}");

@@ -1,23 +1,23 @@
 //! The front service: quotes, payments, CPU work and their bystander, under one admission limit.
 
 mod admission;
-mod pool;
 mod routes;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use clap::{Args, value_parser};
+use clap::Args;
 use reqwest::Url;
 
-use crate::cases;
+use crate::cgroup::Millicores;
 use crate::code::Code;
 use crate::database::{Database, PoolSize, connect_options};
 use crate::dep::Dep;
 use crate::peers::Peers;
-use crate::quota::{Cpu, Millicores};
+use crate::quota::Cpu;
 use crate::serve::{ListenArgs, serve};
+use crate::steps::{self, ApiMeans, Sizes};
 
 /// Flags of `lab api`.
 #[derive(Args, Debug)]
@@ -25,9 +25,9 @@ pub struct ApiArgs {
     #[command(flatten)]
     listen: ListenArgs,
     #[command(flatten)]
-    pub(crate) sizes: Sizes,
+    sizes: Sizes,
     /// Which implementation of the cases runs: mine, starter or solved.
-    #[arg(long, env = "LAB_CODE", default_value = "mine", value_parser = Code::for_api)]
+    #[arg(long, env = "LAB_CODE", default_value = "mine", value_parser = steps::api_code)]
     code: Code,
     /// Where `lab dep` is.
     #[arg(
@@ -66,29 +66,9 @@ pub struct ApiArgs {
     crashable: bool,
 }
 
-/// The bounds on which a scenario turns.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct Sizes {
-    /// Requests to /cases that are at work at once; the others wait.
-    #[arg(long, env = "LAB_ADMISSION_SLOTS", default_value_t = 16, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
-    pub(crate) admission_slots: u32,
-    /// Connections in the pool.
-    #[arg(long, env = "LAB_POOL_SIZE", default_value_t = 10, value_name = "N", value_parser = value_parser!(u32).range(1..=10_000))]
-    pub(crate) pool_size: u32,
-}
-
-/// What the handlers share.
-#[derive(Clone)]
-struct Api {
-    code: Code,
-    dep: Dep,
-    database: Option<Database>,
-    cpu: Arc<Cpu>,
-}
-
 /// Serves until a signal.
 pub async fn run(args: ApiArgs) -> Result<()> {
-    let sizes = cases::api_sizes(args.code, args.sizes);
+    let sizes = steps::sizes(args.code, args.sizes);
     let pool = PoolSize {
         connections: sizes.pool_size,
         acquire_timeout: Duration::from_millis(args.pool_acquire_timeout_ms),
@@ -97,7 +77,7 @@ pub async fn run(args: ApiArgs) -> Result<()> {
     if let Some(url) = &args.database_url {
         peers = peers.with_database(&connect_options(url)?);
     }
-    let api = Api {
+    let means = ApiMeans {
         code: args.code,
         dep: Dep::new(&args.dep_url)?,
         database: args
@@ -107,11 +87,11 @@ pub async fn run(args: ApiArgs) -> Result<()> {
             .transpose()?,
         cpu: Arc::new(Cpu::new(Millicores(args.cpu_quota_millicores))),
     };
-    tracing::info!(code = %api.code, ?sizes, "api starts");
+    tracing::info!(code = %means.code, ?sizes, "api starts");
     serve(
         &args.listen,
         8080,
-        routes::routes(api, peers, sizes.admission_slots, args.crashable),
+        routes::routes(means, peers, sizes.admission_slots, args.crashable),
     )
     .await
 }

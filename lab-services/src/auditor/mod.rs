@@ -21,9 +21,10 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use tokio::sync::watch;
 
 use crate::database::connect_options;
-use crate::failure::{Failure, refusal};
+use crate::failure::Failure;
 use crate::metrics::{self, Registry};
 use crate::peers::{self, Peers};
+use crate::refusal::refusal;
 use crate::request::{InPath, Key};
 use crate::serve::{ListenArgs, serve};
 use ages::Ages;

@@ -2,7 +2,7 @@
 
 use tokio::sync::Semaphore;
 
-use crate::worker::{Done, Job, Rejected};
+use crate::job::{Done, Job, Rejected};
 
 // LAB: STEP3 TODO
 // 60 fast jobs a second keep less than one worker busy, 12 slow ones twelve. All wait in one line.

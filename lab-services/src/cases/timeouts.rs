@@ -1,8 +1,8 @@
 //! Step 1: a quote needs a receipt from `dep`, which answers in 8 to 32 ms, as a rule.
 
-use crate::cases::{Ask, Quote};
 use crate::dep::Dep;
 use crate::failure::Failure;
+use crate::quote::{Ask, Quote};
 
 // LAB: STEP1 TODO
 // Each request holds one of the 16 admission slots of this service until it is answered.

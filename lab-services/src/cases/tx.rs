@@ -1,10 +1,9 @@
 //! Step 2: a payment debits an account, charges at `dep`, and records the receipt.
 
-use crate::cases::Paid;
 use crate::database::Database;
 use crate::dep::Dep;
 use crate::failure::Failure;
-use crate::ledger::{self, Order};
+use crate::ledger::{self, Order, Paid};
 
 // LAB: STEP2 TODO
 // From `begin` to `commit` a transaction owns one of 10 connections, and `dep` takes 200 ms.

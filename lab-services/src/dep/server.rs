@@ -18,8 +18,8 @@ use serde_json::json;
 use super::faults::{FaultPlan, Faults, Wish};
 use super::receipts::Receipts;
 use crate::deadline;
-use crate::failure::refusal;
 use crate::metrics::{self, Registry};
+use crate::refusal::refusal;
 use crate::request::{self, JsonBody, Params};
 
 #[derive(Clone)]

@@ -15,6 +15,7 @@ use super::{
 const PARTS: &[&str] = &[
     "book",
     "deploy",
+    "driver/scenarios",
     "lab-services/examples",
     "lab-services/src",
     "mdbook-lab/assets",

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::project::Project;
+use crate::project::{self, Project};
 
 fn flaws(project: &Project) -> String {
     let err = project.run(&["check"], "").refused();
@@ -146,4 +146,121 @@ fn outside_a_project_it_says_where_to_be() {
     let flaw = flaws(&project);
     assert!(flaw.starts_with("no book.toml in "), "{flaw}");
     assert!(flaw.ends_with("run this inside the project"), "{flaw}");
+}
+
+/// A project whose scenarios say what the steps are, with a rule of make for all of them.
+fn declared() -> Project {
+    let scenario = |name: &str, number: u8, title: &str, part: &str| {
+        format!(
+            "name = '{name}'\nstep = {number}\nheadline = 'theirs'\nedit = ['lab-services/src/cases/{name}.rs']\n\
+             cheats = ['{name}-trick']\n[lesson]\ntitle = '{title}'\nchapter = 'step{number}.md'\npart = '{part}'\n\
+             wrong = 'all of it'\nbound = 'it'\n"
+        )
+    };
+    let project = Project::new();
+    let put = |file: &str, text: &str| {
+        let path = project.root().join(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect(file);
+        fs::write(path, text).expect(file);
+    };
+    put(
+        "scenarios/timeouts.toml",
+        &scenario("timeouts", 1, "Timeouts", "hour"),
+    );
+    put(
+        "scenarios/tx.toml",
+        &scenario("tx", 2, "Transaction scope", "afterwards"),
+    );
+    put("scenarios/own.toml", "name = 'own'\n");
+    put(
+        "Makefile",
+        "step%: always\n\t@driver run $* $(how)\nreset:\n\t@git checkout lab-services\n",
+    );
+    let book = fs::read_to_string(project.root().join("book.toml")).expect("book.toml");
+    let (before, steps) = book
+        .split_once("[[preprocessor.lab.steps]]")
+        .expect("steps");
+    let after = steps.find("[output.html]").map_or("", |at| &steps[at..]);
+    put(
+        "book.toml",
+        &format!("{before}scenarios = 'scenarios'\n\n{after}"),
+    );
+    project
+        .append(
+            "book/more/sources.md",
+            "\n`timeouts-trick` and `tx-trick`\n\n{{#lab steps}}\n\n{{#lab variants}}\n",
+        )
+        .append(
+            "book/step1.md",
+            "\n```text,lab-prompt\nScenario `timeouts`: lab-services/src/cases/timeouts.rs.\n```\n",
+        )
+        .append(
+            "book/step2.md",
+            "\n```text,lab-prompt\nScenario `tx`: (lab-services/src/cases/tx.rs)\n```\n",
+        )
+}
+
+#[test]
+fn scenarios_say_what_the_steps_are() {
+    let said = declared().run(&["check"], "");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let pages = project::pages(&declared().preprocess("html"));
+    for row in [
+        "| [1](<../step1.md>) | `timeouts` | all of it | it | `lab-services/src/cases/timeouts.rs` |",
+        "| [1](<../step1.md>) | `timeouts-trick` |",
+        "| [2](<../step2.md>), after the event | `tx` | all of it | it | `lab-services/src/cases/tx.rs` |",
+    ] {
+        assert!(pages.contains(row), "{pages}");
+    }
+    assert!(
+        pages.contains("<strong>0 of 1 steps done</strong>, and 1 of 1 after the event"),
+        "{pages}"
+    );
+}
+
+#[test]
+fn what_contradicts_a_scenario_is_found() {
+    let scenario = "scenarios/tx.toml";
+    let renamed = declared().change(scenario, "Transaction scope", "Transactions");
+    assert!(
+        flaws(&renamed)
+            .starts_with("book/SUMMARY.md: its numbered chapters must be the steps of scenarios,"),
+        "{}",
+        flaws(&renamed)
+    );
+    for (file, from, to, flaw) in [
+        (
+            scenario,
+            "step = 2",
+            "step = 3",
+            "scenarios/tx.toml: `step = 3`, and there is no other step 2, or two of one number",
+        ),
+        (
+            scenario,
+            "tx-trick'",
+            "tx-trick', 'more'",
+            "scenarios/tx.toml: no page tells of its cheat `more`",
+        ),
+        (
+            "Makefile",
+            "run $*",
+            "run 1",
+            "Makefile: `step2` does not run `tx`, as scenarios says",
+        ),
+        (
+            "book/step2.md",
+            "(lab-services/src/cases/tx.rs)",
+            "lab-services/src/cases/ty.rs",
+            "book/step2.md:21: the prompt names lab-services/src/cases/ty.rs, which is not there\n\
+             scenarios/tx.toml: no `lab-prompt` block is for it: one with the scenario's name and its edit points",
+        ),
+        (
+            "book/index.md",
+            "`make reset`",
+            "`make step3`",
+            "book/index.md:5: `step3` is for no step: scenarios has 2",
+        ),
+    ] {
+        assert_eq!(flaws(&declared().change(file, from, to)), flaw);
+    }
 }

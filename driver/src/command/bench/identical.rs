@@ -12,7 +12,7 @@ use crate::{
         Order, run,
         terminal::{Mode, Terminal},
     },
-    scenario::built_in,
+    scenario::step,
 };
 use lab_report::{
     Row,
@@ -29,7 +29,7 @@ const FASTER: u32 = 6;
 /// Runs the reference of step 1, short, with a fresh stack each time, and compares the runs as a participant would:
 /// each with the next, and any ten that follow each other as five against five in turn.
 pub(super) async fn identical(session: &Session, place: &Place) -> Result<Vec<Row>> {
-    let mut scenario = built_in("timeouts")?;
+    let mut scenario = step("timeouts")?;
     for phase in &mut scenario.phases {
         phase.duration /= FASTER;
     }

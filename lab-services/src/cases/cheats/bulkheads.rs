@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use crate::worker::{Done, Job, Kind, Rejected};
+use crate::job::{Done, Job, Kind, Rejected};
 
 /// Their names.
 pub const NAMES: &[&str] = &[

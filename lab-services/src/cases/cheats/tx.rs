@@ -6,11 +6,11 @@ use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
 use tokio::sync::OnceCell;
 
-use crate::cases::{Paid, solved, starter};
+use crate::cases::{solved, starter};
 use crate::database::Database;
 use crate::dep::{Dep, Receipt};
 use crate::failure::Failure;
-use crate::ledger::{self, Order};
+use crate::ledger::{self, Order, Paid};
 
 /// Their names.
 pub const NAMES: &[&str] = &[

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use crate::worker::{Done, Job, Kind, Rejected};
+use crate::job::{Done, Job, Kind, Rejected};
 
 /// Their names.
 pub const NAMES: &[&str] = &["one-fast", "two-fast", "no-queue", "wait-2s"];

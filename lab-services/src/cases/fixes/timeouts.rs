@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
-use crate::cases::{Ask, Quote, starter};
+use crate::cases::starter;
 use crate::dep::Dep;
 use crate::failure::Failure;
+use crate::quote::{Ask, Quote};
 
 /// Their names.
 pub const NAMES: &[&str] = &["timeout-800ms", "timeout-40ms"];

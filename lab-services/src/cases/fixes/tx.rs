@@ -1,10 +1,10 @@
 //! Fixes of step 2.
 
-use crate::cases::{Paid, solved};
+use crate::cases::solved;
 use crate::database::Database;
 use crate::dep::{Dep, Receipt};
 use crate::failure::Failure;
-use crate::ledger::{self, Order};
+use crate::ledger::{self, Order, Paid};
 
 /// Their names.
 pub const NAMES: &[&str] = &["look-first", "one-statement", "pending-row"];

@@ -2,7 +2,7 @@
 
 use tokio::sync::Semaphore;
 
-use crate::worker::{Done, Job, Kind, Rejected};
+use crate::job::{Done, Job, Kind, Rejected};
 
 /// Slow jobs that may wait. With four workers of a second each, the last of them waits two seconds.
 const SLOW_QUEUE: usize = 8;

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::timeout_at;
 
-use crate::cases::{Ask, Quote};
 use crate::dep::Dep;
 use crate::failure::Failure;
+use crate::quote::{Ask, Quote};
 
 /// Six times what the slowest good call takes, so that a busy machine kills none of them.
 /// Calls that hang, 6 a second, then keep 6/s × 0.2 s = 1.2 slots (Little's law).

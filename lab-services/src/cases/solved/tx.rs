@@ -1,10 +1,9 @@
 //! Step 2: a payment debits an account, charges at `dep`, and records the receipt.
 
-use crate::cases::Paid;
 use crate::database::Database;
 use crate::dep::Dep;
 use crate::failure::Failure;
-use crate::ledger::{self, Order};
+use crate::ledger::{self, Order, Paid};
 
 /// Pays `order`, or says that it was paid before.
 pub async fn pay(db: &Database, dep: &Dep, order: &Order) -> Result<Paid, Failure> {

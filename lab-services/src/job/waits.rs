@@ -10,8 +10,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use super::Kind;
-use super::counts::OfKind;
+use super::kind::{Kind, OfKind};
 
 /// The waits of all jobs. Looked at, it takes in those that have not ended yet.
 #[derive(Clone, Debug, Default)]

@@ -1,21 +1,16 @@
 //! The batch service: jobs of two kinds that share a few workers.
 
-mod batches;
-mod counts;
-mod job;
-mod waits;
-
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use axum::routing::get;
 use clap::{Args, value_parser};
 
-pub use job::{Done, Job, Kind, Rejected};
-
-use crate::cases::Lanes;
 use crate::code::Code;
+use crate::job::ServiceTimes;
+use crate::metrics::{self, Registry};
 use crate::serve::{ListenArgs, serve};
+use crate::steps::{self, WorkerMeans};
 
 /// Flags of `lab worker`.
 #[derive(Args, Debug)]
@@ -23,7 +18,7 @@ pub struct WorkerArgs {
     #[command(flatten)]
     listen: ListenArgs,
     /// Which implementation of the case runs: mine, starter or solved.
-    #[arg(long, env = "LAB_CODE", default_value = "mine", value_parser = Code::for_worker)]
+    #[arg(long, env = "LAB_CODE", default_value = "mine", value_parser = steps::worker_code)]
     code: Code,
     /// Jobs that run at once.
     #[arg(long, env = "LAB_WORKERS", default_value_t = 8, value_name = "N", value_parser = value_parser!(u16).range(2..))]
@@ -36,29 +31,22 @@ pub struct WorkerArgs {
     slow_ms: u64,
 }
 
-/// How long the jobs of each kind take.
-#[derive(Clone, Copy, Debug)]
-struct ServiceTimes {
-    fast: Duration,
-    slow: Duration,
-}
-
-impl ServiceTimes {
-    fn of(self, kind: Kind) -> Duration {
-        match kind {
-            Kind::Fast => self.fast,
-            Kind::Slow => self.slow,
-        }
-    }
-}
-
 /// Serves until a signal.
 pub async fn run(args: WorkerArgs) -> Result<()> {
     tracing::info!(code = %args.code, workers = args.workers, "worker starts");
-    let lanes = Arc::new(Lanes::new(args.code, args.workers.into()));
-    let times = ServiceTimes {
-        fast: Duration::from_millis(args.fast_ms),
-        slow: Duration::from_millis(args.slow_ms),
+    let means = WorkerMeans {
+        code: args.code,
+        workers: args.workers.into(),
+        times: ServiceTimes {
+            fast: Duration::from_millis(args.fast_ms),
+            slow: Duration::from_millis(args.slow_ms),
+        },
     };
-    serve(&args.listen, 8081, batches::routes(lanes, times)).await
+    let mut registry = Registry::default();
+    let app = steps::in_worker(&means, &mut registry)
+        .route("/healthz", get("ok"))
+        .route("/readyz", get("ready"))
+        .route("/debug/code", get(steps::sources))
+        .merge(metrics::routes(registry));
+    serve(&args.listen, 8081, app).await
 }

@@ -1,4 +1,4 @@
-//! Batches over HTTP: each of their jobs goes to the lanes as a task of its own, which outlives the request.
+//! Step 3: batches over HTTP. Each of their jobs goes to the lanes as a task of its own, which outlives the request.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,13 +13,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::{mpsc, oneshot};
 
-use super::counts::Counts;
-use super::job::{self, JobReport, LostUnlessSettled, State, Ticket};
-use super::{Job, Kind, ServiceTimes};
-use crate::cases::Lanes;
-use crate::failure::refusal;
-use crate::metrics;
+use super::step::{Case, Routes, Running, Step, WorkerMeans, case};
+use crate::cases;
+use crate::code::Code;
+use crate::job::{
+    self, Counts, Done, Job, JobReport, Kind, LostUnlessSettled, Rejected, ServiceTimes, State,
+    Ticket,
+};
+use crate::metrics::Registry;
+use crate::refusal::refusal;
 use crate::request::{InPath, JsonBody, Params};
+
+pub(super) const STEP: Step = Step {
+    routes: Routes::Worker(routes),
+    case: Some(case!(bulkheads)),
+    sizes: |_, sizes| sizes,
+};
 
 /// Batches that are remembered; the oldest are forgotten first.
 const REMEMBERED: usize = 10_000;
@@ -36,12 +45,12 @@ struct Worker {
     batches: Arc<Mutex<BTreeMap<u64, Vec<Arc<Ticket>>>>>,
 }
 
-pub(super) fn routes(lanes: Arc<Lanes>, times: ServiceTimes) -> Router {
+fn routes(means: &WorkerMeans, registry: &mut Registry) -> Router {
     let counts = Counts::new();
-    let registry = counts.registry();
+    counts.register(registry);
     let worker = Worker {
-        lanes,
-        times,
+        lanes: Arc::new(Lanes::new(means.code, means.workers)),
+        times: means.times,
         counts,
         next_id: Arc::new(AtomicU64::new(1)),
         batches: Arc::default(),
@@ -49,10 +58,6 @@ pub(super) fn routes(lanes: Arc<Lanes>, times: ServiceTimes) -> Router {
     Router::new()
         .route("/batches", post(submit))
         .route("/batches/{id}", get(show))
-        .route("/healthz", get("ok"))
-        .route("/readyz", get("ready"))
-        .route("/debug/code", get(crate::code::sources))
-        .merge(metrics::routes(registry))
         .with_state(worker)
 }
 
@@ -193,5 +198,42 @@ struct TellAtEnd {
 impl Drop for TellAtEnd {
     fn drop(&mut self) {
         self.tell.send(self.ticket.state()).ok(); // Nobody may be waiting.
+    }
+}
+
+/// The lanes of the implementation that runs.
+enum Lanes {
+    Mine(cases::bulkheads::Lanes),
+    Starter(cases::starter::bulkheads::Lanes),
+    Solved(cases::solved::bulkheads::Lanes),
+    #[cfg(feature = "cheats")]
+    Cheat(cases::cheats::bulkheads::Lanes),
+    #[cfg(feature = "cheats")]
+    Fix(cases::fixes::bulkheads::Lanes),
+}
+
+impl Lanes {
+    fn new(code: Code, workers: usize) -> Self {
+        match code {
+            Code::Mine => Self::Mine(cases::bulkheads::Lanes::new(workers)),
+            Code::Starter => Self::Starter(cases::starter::bulkheads::Lanes::new(workers)),
+            Code::Solved => Self::Solved(cases::solved::bulkheads::Lanes::new(workers)),
+            #[cfg(feature = "cheats")]
+            Code::Cheat(name) => Self::Cheat(cases::cheats::bulkheads::Lanes::new(name, workers)),
+            #[cfg(feature = "cheats")]
+            Code::Fix(name) => Self::Fix(cases::fixes::bulkheads::Lanes::new(name, workers)),
+        }
+    }
+
+    fn run(&self, job: Job) -> Running<'_, Result<Done, Rejected>> {
+        match self {
+            Self::Mine(lanes) => Box::pin(lanes.run(job)),
+            Self::Starter(lanes) => Box::pin(lanes.run(job)),
+            Self::Solved(lanes) => Box::pin(lanes.run(job)),
+            #[cfg(feature = "cheats")]
+            Self::Cheat(lanes) => Box::pin(lanes.run(job)),
+            #[cfg(feature = "cheats")]
+            Self::Fix(lanes) => Box::pin(lanes.run(job)),
+        }
     }
 }

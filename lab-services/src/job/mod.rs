@@ -1,35 +1,20 @@
 //! A job, from submission to its end. What became of it is known from the job itself and not from what is said of it.
 
+mod counts;
+mod kind;
+mod waits;
+
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use prometheus_client::encoding::{EncodeLabelValue, LabelValueEncoder};
 use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::sync::{AcquireError, TryAcquireError};
 use tokio::time::error::Elapsed;
 
-use super::counts::Counts;
-
-/// How long a job takes, roughly.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// 10 ms.
-    Fast,
-    /// A second.
-    Slow,
-}
-
-impl EncodeLabelValue for Kind {
-    fn encode(&self, encoder: &mut LabelValueEncoder) -> Result<(), std::fmt::Error> {
-        match self {
-            Self::Fast => "fast",
-            Self::Slow => "slow",
-        }
-        .encode(encoder)
-    }
-}
+pub(crate) use counts::Counts;
+pub use kind::Kind;
+pub(crate) use kind::ServiceTimes;
 
 /// Work that wants a worker. Run it or reject it: one that is just dropped counts as lost.
 #[derive(Debug)]
@@ -85,7 +70,7 @@ impl Job {
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub(super) enum State {
+pub(crate) enum State {
     Queued,
     Running,
     Done,
@@ -94,7 +79,7 @@ pub(super) enum State {
 }
 
 /// The books of one job: each change of state moves the counts with it, once.
-pub(super) struct Ticket {
+pub(crate) struct Ticket {
     kind: Kind,
     submitted: Instant,
     progress: Mutex<Progress>,
@@ -116,7 +101,7 @@ impl std::fmt::Debug for Ticket {
 
 /// A job as `GET /batches/{id}` shows it.
 #[derive(Debug, Serialize)]
-pub(super) struct JobReport {
+pub(crate) struct JobReport {
     kind: Kind,
     state: State,
     queue_ms: Option<f64>,
@@ -124,7 +109,7 @@ pub(super) struct JobReport {
 }
 
 /// Submits a job: the job to hand over, its books, and a signal for when it is gone.
-pub(super) fn submit(
+pub(crate) fn submit(
     kind: Kind,
     takes: Duration,
     counts: &Counts,
@@ -157,16 +142,16 @@ pub(super) fn submit(
 }
 
 impl Ticket {
-    pub(super) fn state(&self) -> State {
+    pub(crate) fn state(&self) -> State {
         self.progress().state
     }
 
     /// Turned away, if it is true that it never ran.
-    pub(super) fn reject(&self) {
+    pub(crate) fn reject(&self) {
         self.advance(State::Queued, State::Rejected);
     }
 
-    pub(super) fn report(&self) -> JobReport {
+    pub(crate) fn report(&self) -> JobReport {
         let Progress {
             state,
             started,
@@ -245,7 +230,7 @@ impl Ticket {
 }
 
 /// Books a job as lost where nothing else was booked by the time this is dropped: after a panic, for one.
-pub(super) struct LostUnlessSettled(pub(super) Arc<Ticket>);
+pub(crate) struct LostUnlessSettled(pub(crate) Arc<Ticket>);
 
 impl Drop for LostUnlessSettled {
     fn drop(&mut self) {

@@ -2,13 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::Kind;
+use super::kind::{Kind, OfKind};
 use super::waits::Waits;
 use crate::metrics::Registry;
 
@@ -19,7 +18,7 @@ const QUEUE_SECONDS: [f64; 14] = [
 
 /// Counters and gauges that each job's [`Ticket`](super::job) moves.
 #[derive(Clone)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     pub(super) submitted: Family<OfKind, Counter>,
     pub(super) started: Family<OfKind, Counter>,
     pub(super) completed: Family<OfKind, Counter>,
@@ -34,20 +33,9 @@ pub(super) struct Counts {
     pub(super) waits: Waits,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OfKind {
-    kind: Kind,
-}
-
-impl From<Kind> for OfKind {
-    fn from(kind: Kind) -> Self {
-        Self { kind }
-    }
-}
-
 impl Counts {
     /// All at zero, for each kind.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let counts = Self {
             submitted: Family::default(),
             started: Family::default(),
@@ -84,8 +72,7 @@ impl Counts {
         self.busy_most.inner().fetch_max(busy, Ordering::Relaxed);
     }
 
-    pub(super) fn registry(&self) -> Registry {
-        let mut registry = Registry::default();
+    pub(crate) fn register(&self, registry: &mut Registry) {
         registry.register(
             "lab_jobs_submitted",
             "Jobs that came in",
@@ -125,6 +112,5 @@ impl Counts {
             self.queue_seconds.clone(),
         );
         registry.register_collector(Box::new(self.waits.clone()));
-        registry
     }
 }

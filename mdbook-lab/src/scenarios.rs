@@ -1,0 +1,181 @@
+//! The steps as their scenarios declare them: the driver's files, of which only this part is the guide's.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use lab_record::Lesson;
+use serde::Deserialize;
+
+use crate::{flaw::Flaw, step::Step};
+
+/// What the guide reads of a scenario file.
+#[derive(Deserialize)]
+struct Declared {
+    name: String,
+    step: Option<usize>,
+    lesson: Option<Lesson>,
+    #[serde(default)]
+    edit: Vec<PathBuf>,
+    #[serde(default)]
+    cheats: Vec<String>,
+    #[serde(default)]
+    fixes: Vec<String>,
+}
+
+/// The steps that the files of `folder` declare, in their order.
+pub(crate) fn steps(root: &Path, folder: &Path) -> Result<Vec<Step>, Flaw> {
+    let unreadable = |file: &Path, error| Flaw::of(file, format!("can't be read: {error}"));
+    let entries = fs::read_dir(root.join(folder)).map_err(|error| unreadable(folder, error))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let name = entry
+            .map_err(|error| unreadable(folder, error))?
+            .file_name();
+        if Path::new(&name)
+            .extension()
+            .is_some_and(|ending| ending == "toml")
+        {
+            files.push(folder.join(name));
+        }
+    }
+    files.sort();
+    let mut steps = Vec::new();
+    for file in files {
+        let text =
+            fs::read_to_string(root.join(&file)).map_err(|error| unreadable(&file, error))?;
+        steps.extend(step(&file, &text)?);
+    }
+    steps.sort_by_key(|(number, ..)| *number);
+    for (wanted, (number, file, _)) in (1..).zip(&steps) {
+        if wanted != *number {
+            return Err(Flaw::of(
+                file,
+                format!(
+                    "`step = {number}`, and there is no other step {wanted}, or two of one number"
+                ),
+            ));
+        }
+    }
+    Ok(steps.into_iter().map(|(.., step)| step).collect())
+}
+
+/// The step that a file declares, with its number; none where it declares none.
+fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw> {
+    let flaw = |text: String| Flaw::of(file, text);
+    let read: Declared =
+        toml::from_str(text).map_err(|error| flaw(error.to_string().trim_end().to_owned()))?;
+    let (number, lesson) = match (read.step, read.lesson) {
+        (None, None) => return Ok(None),
+        (Some(number), Some(lesson)) => (number, lesson),
+        (Some(_), None) => {
+            return Err(flaw(
+                "it has a `step` and no `[lesson]`, which says what the guide has of it".to_owned(),
+            ));
+        }
+        (None, Some(_)) => {
+            return Err(flaw(
+                "it has a `[lesson]` and no `step`, its number".to_owned(),
+            ));
+        }
+    };
+    if file.file_stem().is_none_or(|stem| *stem != *read.name) {
+        return Err(flaw(format!(
+            "its name is `{}`; the file of a scenario is called like it",
+            read.name
+        )));
+    }
+    let step = Step {
+        scenario: read.name,
+        title: lesson.title,
+        chapter: lesson.chapter,
+        edit: read.edit,
+        part: lesson.part,
+        wrong: lesson.wrong,
+        bound: lesson.bound,
+        cheats: read.cheats,
+        fixes: read.fixes,
+    };
+    Ok(Some((number, file.to_owned(), step)))
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_record::Part;
+
+    use super::*;
+
+    const ONE: &str = "name = 'a'\nstep = 1\nedit = ['a.rs']\ncheats = ['c']\nfixes = ['f']\nheadline = 'x'\n[lesson]\n\
+                       title = 'A'\nchapter = 'a.md'\npart = 'hour'\nwrong = 'w'\nbound = 'b'\n";
+
+    /// What is read of a folder with these files.
+    fn read(files: &[(&str, &str)]) -> Result<Vec<Step>, String> {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("s")).unwrap();
+        for (name, text) in files {
+            fs::write(root.path().join("s").join(name), text).unwrap();
+        }
+        steps(root.path(), Path::new("s")).map_err(|flaw| flaw.to_string())
+    }
+
+    #[test]
+    fn steps_come_in_their_order_and_what_is_none_is_left_out() {
+        let two = ONE
+            .replace("'a'", "'0'")
+            .replace("= 1", "= 2")
+            .replace("hour", "afterwards");
+        let own = "name = 'own'\nrate = 3\n";
+        let files = [
+            ("0.toml", &*two),
+            ("a.toml", ONE),
+            ("own.toml", own),
+            ("notes.md", "?"),
+        ];
+        let steps = read(&files).unwrap();
+        let [a, b] = &steps[..] else {
+            panic!("{steps:?}")
+        };
+        assert_eq!(
+            (&*a.scenario, a.part, &*b.scenario, b.part),
+            ("a", Part::Hour, "0", Part::Afterwards)
+        );
+        assert_eq!(a.edit, [PathBuf::from("a.rs")]);
+        assert_eq!((&*a.cheats[0], &*a.fixes[0]), ("c", "f"));
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_named_with_its_file() {
+        let refused = |file: &str, from: &str, to: &str, said: &str| {
+            let text = ONE.replacen(from, to, 1);
+            assert_ne!(text, ONE);
+            let error = read(&[(file, &text)]).unwrap_err();
+            assert!(
+                error.starts_with(&format!("s/{file}: ")) && error.contains(said),
+                "{error}"
+            );
+        };
+        refused("a.toml", "step = 1\n", "", "no `step`");
+        refused("a.toml", "step = 1", "step = 2", "no other step 1");
+        refused(
+            "a.toml",
+            "'hour'",
+            "'noon'",
+            "expected `hour` or `afterwards`",
+        );
+        refused("a.toml", "wrong", "wrongs", "unknown field `wrongs`");
+        refused("b.toml", "headline", "heading", "its name is `a`");
+        let twice = ONE.replace("'a'", "'b'");
+        assert!(
+            read(&[("a.toml", ONE), ("b.toml", &twice)])
+                .unwrap_err()
+                .contains("two of one number")
+        );
+        let bare = ONE.split("[lesson]").next().unwrap();
+        assert!(
+            read(&[("a.toml", bare)])
+                .unwrap_err()
+                .contains("no `[lesson]`")
+        );
+    }
+}
