@@ -80,11 +80,11 @@ mod tests {
     use lab_record::RunId;
 
     use super::*;
-    use crate::{run::plan, scenario::built_in};
+    use crate::{run::plan, scenario::step};
 
     /// Each request, by the class, was due at so many ms and took so many.
     fn log_of(requests: &[(u16, u64, u64)]) -> String {
-        let scenario = built_in("timeouts").unwrap();
+        let scenario = step("timeouts").unwrap();
         let plan = plan::load(&scenario, &RunId::new(Timestamp::UNIX_EPOCH, 0)).unwrap();
         let mut cells = Cells::new(&plan);
         for (key, &(class, due, took)) in (0..).zip(requests) {
@@ -141,7 +141,7 @@ mod tests {
             (1, 1500, 3),
         ]);
         let [quote, other] = [0, 1].map(|class| {
-            let scenario = built_in("timeouts").unwrap();
+            let scenario = step("timeouts").unwrap();
             scenario.classes[class].name.clone()
         });
         assert_eq!(

@@ -184,7 +184,7 @@ mod tests {
     use lab_load::{Cells, End, Sample};
 
     use super::*;
-    use crate::{run::plan, scenario::built_in};
+    use crate::{run::plan, scenario::step};
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -206,7 +206,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_neither_an_answer_nor_a_failure_and_classes_are_told_apart() {
-        let scenario = built_in("timeouts").unwrap();
+        let scenario = step("timeouts").unwrap();
         let plan = plan::load(&scenario, &"20261128T120000Z-0001".parse().unwrap()).unwrap();
         let mut cells = Cells::new(&plan);
         let mut end = |class: u16, took: u64, end: End| {
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn engines_that_tell_at_different_times_add_up_to_what_they_send_together() {
-        let scenario = built_in("timeouts").unwrap();
+        let scenario = step("timeouts").unwrap();
         let plan = plan::load(&scenario, &"20261125T183012Z-4f2a".parse().unwrap()).unwrap();
         let mut live = Live::new(&scenario, &plan, 2);
         // 40 requests a second, in turn: each engine tells what ended until 50 or 150 ms ago.
