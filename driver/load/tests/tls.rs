@@ -73,6 +73,17 @@ impl Authority {
     }
 }
 
+/// For a name, signed by itself; an authority's too, as `openssl req -x509` makes them.
+fn self_signed(name: &str, is_ca: IsCa) -> Identity {
+    let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+    params.is_ca = is_ca;
+    let key = KeyPair::generate().unwrap();
+    Identity {
+        certificate: params.self_signed(&key).unwrap(),
+        key,
+    }
+}
+
 /// Far enough.
 const UNTIL: i32 = 2100;
 
@@ -434,6 +445,38 @@ async fn a_certificate_is_judged_and_each_fault_is_named() {
         let said = refusal(address, &trusting).await;
         assert!(said.contains(wanted), "{said}");
         found(address, &insecure).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn who_signs_for_himself_is_trusted_where_he_is_named() {
+    let setup = Setup::new();
+    for (is_ca, wanted) in [
+        (IsCa::ExplicitNoCa, None),
+        (
+            IsCa::Ca(BasicConstraints::Unconstrained),
+            Some("certificate for servers (CA:FALSE)"),
+        ),
+    ] {
+        let own = self_signed("localhost", is_ca);
+        let address = serve(config(&own)).await;
+        let said = refusal(address, &setup.tls()).await;
+        assert!(
+            said.contains(wanted.unwrap_or("--cacert FILE names")),
+            "{said}"
+        );
+        let options = TlsOptions {
+            cacert: Some(setup.file("own.pem", &own.certificate.pem())),
+            ..TlsOptions::default()
+        };
+        let naming = Tls::new("localhost", &options).unwrap();
+        match wanted {
+            None => drop(found(address, &naming).await.unwrap()),
+            Some(wanted) => {
+                let said = refusal(address, &naming).await;
+                assert!(said.contains(wanted), "{said}");
+            }
+        }
     }
 }
 

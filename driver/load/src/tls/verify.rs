@@ -190,6 +190,17 @@ pub(super) fn certificate_problem(error: &CertificateError, name: &str) -> Strin
         Wrong::NotValidForName | Wrong::NotValidForNameContext { .. } => {
             format!("its certificate is not for `{name}` but for another name")
         }
+        other if is_an_authority_s(other) => {
+            "it shows the certificate of an authority (CA:TRUE), as `openssl req -x509` makes one; give it a certificate \
+             for servers (CA:FALSE), or take any with --insecure"
+                .to_owned()
+        }
         other => format!("its certificate is not taken: {other}"),
     }
+}
+
+/// Whether a server shows a certificate that can only sign others (RFC 5280, section 4.2.1.9). rustls has it from a crate
+/// that is not named here, and passes it on as a text.
+fn is_an_authority_s(error: &CertificateError) -> bool {
+    matches!(error, CertificateError::Other(other) if other.to_string().contains("CaUsedAsEndEntity"))
 }
