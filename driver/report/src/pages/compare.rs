@@ -54,9 +54,9 @@ fn beside(a: &Run, b: &Run, others: &Others<'_>) -> Markup {
     html! {
         @if let Some((with, _)) = all.iter().find(|(_, file)| *file == this) {
             p.note {
-                "B " (with)
+                "B compared " (with)
                 @for (with, file) in all.iter().filter(|(_, file)| *file != this) {
-                    " · " a href={ "../" (file) } { "B " (with) }
+                    " · " a href={ "../" (file) } { (with) }
                 }
             }
         }

@@ -355,7 +355,7 @@ fn verdict(run: &Run, figures: &[(String, String)]) -> Markup {
         @if run.ended_early.is_some() { " " small { "ended early" } }
         @else if !run.complete && run.verdict.outcome != Outcome::Cancelled { " " small { "cut short" } }
         @for check in failing.iter().take(NAMED) {
-            small.also { span.sign.fail { "✗ " } (check.title) ": " (check.seen) }
+            small.also { span.sign.fail { "✗ " } (check.title) ": " (check.seen.replace(' ', "\u{a0}")) }
         }
         @if failing.len() > NAMED { small.also { "and " (failing.len() - NAMED) " more" } }
     }
