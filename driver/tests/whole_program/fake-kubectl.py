@@ -250,7 +250,10 @@ def node(name):
     listener.listen()
     program = os.environ.get("FAKE_LOAD") or pathlib.Path(os.environ["LAB"]).with_name("load")
     process = subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    threading.Timer(deadline, process.kill).start()
+    timer = threading.Timer(deadline, process.kill)
+    # Nobody waits for it where the whole cluster is gone by now.
+    timer.daemon = True
+    timer.start()
     keep({**pod, "pid": process.pid})
 
     def attached():
@@ -266,12 +269,20 @@ def node(name):
     attending.start()
     code = process.wait()
     attending.join(timeout=2)
-    if code:
-        # The Job's controller needs a second to see it, and for that long the pod says why.
-        keep({**pod, "pid": process.pid, "ended": processes.ended(pod, 128 - code if code < 0 else code)})
+    if code and shows_its_end(pod, 128 - code if code < 0 else code):
+        # The Job's controller needs a second to see it.
         time.sleep(1)
     finished(pod)
     os._exit(0)
+
+
+def shows_its_end(pod, code):
+    """False where somebody has deleted it meanwhile."""
+    with turn():
+        there = any(p["uid"] == pod["uid"] for p in pods())
+        if there:
+            keep({**pod, "ended": processes.ended(pod, code)})
+        return there
 
 
 def pump(source, sink):
