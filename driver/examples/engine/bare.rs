@@ -41,8 +41,9 @@ pub(crate) fn main(address: &str, rate: &str, seconds: &str) -> anyhow::Result<(
             late += u32::from(now - t0 >= step * (sent + 1));
             sent += 1;
         }
-        if sent < planned {
-            bare.wake_in((t0 + step * sent).saturating_duration_since(now))?;
+        let waits_for_time = sent < planned && !bare.idle.is_empty();
+        if waits_for_time && !bare.wakes_at(t0 + step * sent)? {
+            continue;
         }
         answered += bare.wait()?;
     }
@@ -100,10 +101,11 @@ impl Bare {
         Ok(true)
     }
 
-    /// Sets the timer, unless it is set; what is overdue waits for an idle connection and no timer.
-    fn wake_in(&mut self, ahead: Duration) -> anyhow::Result<()> {
+    /// Sets the timer, unless it is set; false where the moment has passed.
+    fn wakes_at(&mut self, due: Instant) -> anyhow::Result<bool> {
+        let ahead = due.saturating_duration_since(Instant::now());
         if self.is_set || ahead.is_zero() {
-            return Ok(());
+            return Ok(self.is_set);
         }
         let spec = Itimerspec {
             it_interval: Timespec::default(),
@@ -111,7 +113,7 @@ impl Bare {
         };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec)?;
         self.is_set = true;
-        Ok(())
+        Ok(true)
     }
 
     /// Sleeps until there is something to do, for the number of answers.
