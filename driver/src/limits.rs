@@ -1,7 +1,8 @@
 //! Limits of this machine that a run can meet: which it is, how much it allows, and how to get more.
 
-use std::{error::Error, io, path::Path};
+use std::{error::Error, io, num::NonZero, path::Path, sync::RwLock, thread};
 
+use anyhow::Context as _;
 use rustix::{
     fs::statvfs,
     io::Errno,
@@ -37,6 +38,24 @@ pub fn allow_files(needed: u64) -> Result<(), TooFewFiles> {
         .map_or(Ok(()), |allowed| Err(TooFewFiles { needed, allowed }))
 }
 
+/// What a command needs besides the threads of its runtime: those that look names up and write files, the load's send
+/// loop and its clock.
+const THREADS_BESIDE: usize = 6;
+
+/// Has all threads of a command at once, for a moment: the runtime panics where it gets none, in the middle of a run too.
+pub fn allow_threads() -> anyhow::Result<()> {
+    let wanted = thread::available_parallelism().map_or(1, NonZero::get) + THREADS_BESIDE;
+    let gate = RwLock::new(());
+    let started: io::Result<()> = thread::scope(|scope| {
+        let _closed = gate.write();
+        for _ in 0..wanted {
+            thread::Builder::new().spawn_scoped(scope, || drop(gate.read()))?;
+        }
+        Ok(())
+    });
+    started.with_context(|| format!("can't have {wanted} threads at once"))
+}
+
 /// An error with its causes, and what to do where one of them is a limit of this machine.
 pub fn explained(error: &(dyn Error + 'static)) -> String {
     let said = lab_say::reason(error);
@@ -51,7 +70,15 @@ fn met(error: &(dyn Error + 'static)) -> Option<Errno> {
     let mut causes = std::iter::successors(Some(error), |error: &&(dyn Error + 'static)| {
         (*error).source()
     });
-    causes.find_map(|cause| Errno::from_io_error(cause.downcast_ref::<io::Error>()?))
+    causes.find_map(|cause| {
+        let error = cause.downcast_ref::<io::Error>()?;
+        Errno::from_io_error(error).or(match error.kind() {
+            // Whoever adds a path to an error keeps no more than its kind.
+            io::ErrorKind::StorageFull => Some(Errno::NOSPC),
+            io::ErrorKind::QuotaExceeded => Some(Errno::DQUOT),
+            _ => None,
+        })
+    })
 }
 
 fn advice(errno: Errno) -> Option<String> {
@@ -119,8 +146,6 @@ fn ports() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use anyhow::Context;
-
     use super::*;
 
     fn of(errno: Errno) -> String {
@@ -146,6 +171,9 @@ mod tests {
             let text = of(errno);
             assert!(text.contains(says), "{text}");
         }
+        // As `tempfile` has it, with the path of the file.
+        let full = io::Error::new(io::ErrorKind::StorageFull, "at path x");
+        assert!(explained(&full).contains("Make room"));
         let other = of(Errno::CONNREFUSED);
         let refused = io::Error::from(Errno::CONNREFUSED);
         assert_eq!(other, format!("can't start dep: {refused}"));

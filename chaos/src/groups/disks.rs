@@ -81,7 +81,29 @@ fn full_reports(world: &World, random: &mut Rng) -> Result<()> {
     if kept.iter().any(|entry| matches!(entry, Entry::Run(_))) {
         ended.says("SCORE")?;
     }
+    for journal in journals(&world.reports())? {
+        let text = fs::read_to_string(&journal)?;
+        ensure!(
+            text.is_empty() || text.ends_with('\n'),
+            "{} ends within a line:\n{text}",
+            journal.display()
+        );
+    }
     reports_are_whole(&world.reports())
+}
+
+/// What was written while the runs of a scenario went.
+fn journals(reports: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for scenario in fs::read_dir(reports)? {
+        let scenario = scenario?.path();
+        let runs = scenario.is_dir().then(|| fs::read_dir(&scenario));
+        for run in runs.transpose()?.into_iter().flatten() {
+            let journal = run?.path().join("events.jsonl");
+            found.extend(journal.exists().then_some(journal));
+        }
+    }
+    Ok(found)
 }
 
 fn full_lab(world: &World) -> Result<()> {

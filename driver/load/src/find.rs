@@ -31,10 +31,13 @@ pub struct Found {
 }
 
 /// Looks a name up and connects once to each of its addresses, all at the same time; 5 s are left to each, for the
-/// handshake too. Where none takes a connection the error is that of all of them.
+/// handshake too. Where none takes a connection the error is that of all of them; where the name leads nowhere,
+/// `NotFound`.
 pub async fn find(host: &str, port: u16, tls: Option<&Tls>) -> io::Result<Found> {
     let mut addresses: Vec<SocketAddr> = Vec::new();
-    for address in lookup_host((host, port)).await? {
+    let looked_up = lookup_host((host, port)).await;
+    // The system has no kind of its own for that.
+    for address in looked_up.map_err(|why| io::Error::new(ErrorKind::NotFound, why))? {
         if !addresses.contains(&address) {
             addresses.push(address);
         }
@@ -117,6 +120,12 @@ mod tests {
         drop(listener);
         let error = find("127.0.0.1", port, None).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_nobody_knows_is_told_from_a_service_that_is_down() {
+        let error = find("no-such-host.invalid", 80, None).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
     }
 
     #[test]

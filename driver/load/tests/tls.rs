@@ -3,11 +3,12 @@
 
 use std::{convert::Infallible, fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use hyper::{Method, Response, server::conn::http1, service::service_fn};
+use http_body_util::BodyExt as _;
+use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_load::{
-    Ask, Asker, Cause, ClassPlan, End, Endpoint, Found, Plan, Recording, Sample, Service, Targets,
-    Template, Tls, TlsOptions, find, is_tls,
+    Ask, Asker, Body, Cause, ClassPlan, End, Endpoint, Found, Plan, Recording, Sample, Service,
+    Targets, Template, Tls, TlsOptions, find, is_tls,
     schedule::{Schedule, Shape, Spacing, Stretch},
     summary::{Expectation, Span},
 };
@@ -391,6 +392,30 @@ async fn a_handshake_that_fails_during_the_run_is_a_failure_of_tls() {
         assert_eq!((used.requests, used.refused), (10, 9));
         assert_eq!(ran.handshakes.unwrap().count, 1);
     }
+}
+
+/// More than the kernel takes at once, so that the rest goes out while the answer is waited for.
+#[tokio::test]
+async fn a_large_body_arrives_whole() {
+    const LENGTH: usize = 4 << 20;
+    let setup = Setup::new();
+    let target = serve_with(setup.server(), async |stream: TlsStream<TcpStream>| {
+        let service = service_fn(async |request: Request<Incoming>| {
+            let body = request.into_body().collect().await?.to_bytes();
+            let whole = body.len() == LENGTH && body.iter().all(|byte| *byte == b'x');
+            let status = if whole { 200 } else { 400 };
+            let answer = Response::builder().status(status).body(String::new());
+            Ok::<_, hyper::Error>(answer.unwrap())
+        });
+        let _ = http1::Builder::new()
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+    });
+    let mut plan = plan();
+    plan.classes[0].method = Method::POST;
+    plan.classes[0].body = Some(Body::Fixed(vec![b'x'; LENGTH]));
+    let ran = run(plan, vec![endpoint(target.await, Some(setup.tls()))]).await;
+    assert_eq!(answered(&ran), 10);
 }
 
 #[tokio::test]

@@ -29,7 +29,8 @@ pub fn beside(path: &Path, bytes: &[u8], mode: u32) -> io::Result<NamedTempFile>
         .suffix(".tmp")
         .permissions(fs::Permissions::from_mode(mode))
         .tempfile_in(folder)?;
-    file.write_all(bytes)?;
+    // What it says itself names the file that nobody will see.
+    file.as_file_mut().write_all(bytes)?;
     // Before it gets its name: after a power cut the name would else be that of an empty file.
     file.as_file().sync_all()?;
     Ok(file)

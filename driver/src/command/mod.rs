@@ -298,6 +298,7 @@ fn said(ended: Ended) -> Result<Ended> {
 }
 
 fn dispatch(command: Command) -> Result<Ended> {
+    limits::allow_threads()?;
     let root = project_root()?;
     let runtime = tokio::runtime::Runtime::new().context("can't start the async runtime")?;
     runtime.block_on(async {

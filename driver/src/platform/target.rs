@@ -33,6 +33,14 @@ pub enum Error {
         /// What the system says.
         reason: String,
     },
+    /// Its name leads nowhere.
+    #[error("--target {url}: {reason}; is the name right, and does this machine know it?")]
+    Name {
+        /// As it was given.
+        url: String,
+        /// What the system says.
+        reason: String,
+    },
     /// Somebody is there, with whom no TLS can be spoken.
     #[error("--target {url}: {reason}")]
     Tls {
@@ -172,10 +180,10 @@ impl Base {
     /// Why it can't be reached.
     pub(super) fn unreachable(&self, error: &io::Error) -> Error {
         let (url, reason) = (self.url.clone(), error.to_string());
-        if is_tls(error) {
-            Error::Tls { url, reason }
-        } else {
-            Error::Unreachable { url, reason }
+        match error.kind() {
+            _ if is_tls(error) => Error::Tls { url, reason },
+            io::ErrorKind::NotFound => Error::Name { url, reason },
+            _ => Error::Unreachable { url, reason },
         }
     }
 }
@@ -374,6 +382,8 @@ mod tests {
         let url = format!("http://{}", free.local_addr().unwrap());
         drop(free);
         assert!(refused(&url).await.contains("is the service up"));
+        let said = refused("http://no-such-host.invalid").await;
+        assert!(said.contains("is the name right"), "{said}");
     }
 
     #[tokio::test]

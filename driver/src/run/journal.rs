@@ -16,6 +16,8 @@ use lab_say::say;
 pub(super) struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of the lines that are in it.
+    whole: u64,
     /// True where each line goes to standard output as well.
     echo: bool,
     events: Vec<Event>,
@@ -30,6 +32,7 @@ impl Journal {
         Ok(Self {
             path,
             file,
+            whole: 0,
             echo,
             events: Vec::new(),
         })
@@ -42,9 +45,14 @@ impl Journal {
             say!("{text}");
         }
         text.push('\n');
-        self.file
-            .write_all(text.as_bytes())
-            .with_context(|| format!("can't write {}; is the disk full?", self.path.display()))
+        let written = self.file.write_all(text.as_bytes());
+        if written.is_ok() {
+            self.whole += text.len() as u64;
+        } else {
+            // A disk that is full may have taken half of it. Where it can't be cut off, who reads it skips it.
+            let _ = self.file.set_len(self.whole);
+        }
+        written.with_context(|| format!("can't write {}; is the disk full?", self.path.display()))
     }
 
     /// Appends something that happened, and keeps it for `data.json`.
@@ -92,6 +100,7 @@ mod tests {
         let mut journal = Journal {
             file: File::options().write(true).open(&path).unwrap(),
             path,
+            whole: 0,
             echo: false,
             events: Vec::new(),
         };

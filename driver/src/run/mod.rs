@@ -31,6 +31,7 @@ use crate::{
     limits,
     observe::{self, Observation, Stop},
     platform::{Found, Load, Platform, Stack, target},
+    report,
     scenario::{Scenario, Settings},
     score::Watch,
 };
@@ -130,7 +131,9 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         &played.sent.recording.cells,
         played.started_at,
     );
-    left.note(log.and_then(|log| file::replace(&folder.join(hdr::FILE), &log)));
+    if let Some(log) = left.note(log) {
+        left.note(report::write(folder.join(hdr::FILE), &log));
+    }
     let run = outcome::assemble(order, run_id, played);
     left.write(order.reports, &run, &mut journal);
     Ok(Ran {

@@ -102,6 +102,43 @@ fn too_few_open_files_are_told_before_anything_is_started_and_a_soft_limit_is_ra
     assert!(said.contains("SCORE short 100/100 PASS"), "{said}");
 }
 
+/// As somebody who may have no second thread; the system asks nothing of root.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_threads_are_told_before_anything_is_started() {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    };
+
+    const NOBODY: u32 = 65_534;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("driver");
+    fs::copy(env!("CARGO_BIN_EXE_driver"), &program).unwrap();
+    let mut command = Command::new("sh");
+    command
+        .args([
+            "-c",
+            "ulimit -u 1 2>/dev/null || ulimit -p 1; exec \"$@\"",
+            "sh",
+        ])
+        .arg(&program)
+        .args(["run", "timeouts"])
+        .current_dir(folder.path());
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("may have 1 processes and threads (`ulimit -u`)")
+            && said.contains("raise it"),
+        "{said}"
+    );
+}
+
 #[test]
 fn a_hostile_shell_changes_no_other_command() {
     let output = driver(&["doctor"]).envs(HOSTILE).output().unwrap();
