@@ -11,5 +11,5 @@ pub mod words;
 
 pub use pages::{
     Bench, Compared, Row, WITH_BEGAN, WITH_PREVIOUS, WriteError, group_line, run_folder, runs,
-    write_comparison, write_comparisons, write_data, write_groups, write_index, write_run,
+    write, write_comparison, write_comparisons, write_data, write_groups, write_index, write_run,
 };

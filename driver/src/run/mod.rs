@@ -31,7 +31,6 @@ use crate::{
     limits,
     observe::{self, Observation, Stop},
     platform::{Found, Load, Platform, Stack, target},
-    report,
     scenario::{Scenario, Settings},
     score::Watch,
 };
@@ -132,7 +131,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         played.started_at,
     );
     if let Some(log) = left.note(log) {
-        left.note(report::write(folder.join(hdr::FILE), &log));
+        left.note(lab_report::write(folder.join(hdr::FILE), &log));
     }
     let run = outcome::assemble(order, run_id, played);
     left.write(order.reports, &run, &mut journal);

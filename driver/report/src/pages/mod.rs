@@ -198,7 +198,8 @@ fn is_folder_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(plain)
 }
 
-pub(crate) fn write(path: PathBuf, bytes: &[u8]) -> Result<PathBuf, WriteError> {
+/// Writes a file of a run, whole or not at all.
+pub fn write(path: PathBuf, bytes: &[u8]) -> Result<PathBuf, WriteError> {
     match file::replace(&path, bytes) {
         Ok(()) => Ok(path),
         Err(why) => Err(WriteError::Io { path, why }),
