@@ -27,7 +27,10 @@ impl Journal {
     /// Starts the file in a run's folder.
     pub(super) fn create(folder: &Path, echo: bool) -> Result<Self> {
         let path = folder.join("events.jsonl");
-        let file = File::create_new(&path)
+        let file = File::options()
+            .append(true)
+            .create_new(true)
+            .open(&path)
             .with_context(|| format!("can't write {}; is the folder writable?", path.display()))?;
         Ok(Self {
             path,
