@@ -74,12 +74,28 @@ pub struct Base {
     is_https: bool,
 }
 
+/// An address that can't be read, without a name and password that it may have.
+fn without_secret(url: &str) -> String {
+    let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
+    match rest.rsplit_once('@') {
+        Some((_, rest)) => format!("{scheme}://{rest}"),
+        None => url.to_owned(),
+    }
+}
+
 impl Base {
     /// Reads `url`.
     pub fn parse(url: &str) -> Result<Self, Error> {
         let mut parsed = Url::parse(url).map_err(|error| Error::Url {
-            url: url.to_owned(),
-            problem: error.to_string(),
+            url: without_secret(url),
+            problem: if url.is_ascii() {
+                error.to_string()
+            } else {
+                format!(
+                    "{error}; a host's name beyond ASCII is written as DNS has it, `xn--…`, which a browser's address \
+                     bar or `idn2` says"
+                )
+            },
         })?;
         let secret = !parsed.username().is_empty() || parsed.password().is_some();
         // Errors are read by more people than passwords are for. A URL without a host can have none.
@@ -433,13 +449,22 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_read_as_rfc_3986_and_idna_have_them() {
+    fn hosts_are_read_as_rfc_3986_has_them() {
         let base = Base::parse("http://[::1]:8080").unwrap();
         assert_eq!((&*base.host, base.port), ("::1", 8080));
         assert_eq!(base.authority, "[::1]:8080");
-        let base = Base::parse("https://b\u{fc}cher.example/").unwrap();
+        let base = Base::parse("https://xn--bcher-kva.example/b\u{fc}cher").unwrap();
         assert_eq!((&*base.host, base.port), ("xn--bcher-kva.example", 443));
-        assert_eq!(base.authority, "xn--bcher-kva.example");
+        assert_eq!(base.path, "/b%C3%BCcher");
+    }
+
+    #[test]
+    fn a_host_beyond_ascii_is_refused_with_how_to_write_it_and_no_secret_is_shown() {
+        let error = Base::parse("https://me:secret@b\u{fc}cher.example/").unwrap_err();
+        let error = error.to_string();
+        assert!(error.contains("`xn--…`"), "{error}");
+        assert!(error.contains("b\u{fc}cher.example"), "{error}");
+        assert!(!error.contains("secret"), "{error}");
     }
 
     #[test]
