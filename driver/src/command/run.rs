@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use clap::Args;
 use console::style;
+use lab_load::Service;
 use lab_load::TlsOptions;
 use lab_record::Outcome;
 use lab_say::{note, say};
@@ -144,23 +145,23 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
     } else {
         Variants::Taught
     };
-    let platform: Box<dyn Platform> = match &options.target {
-        Some(url) => {
-            target::check(&scenario)?;
-            ensure!(
-                code == Code::Mine,
-                "--target runs the service that is there, whatever --code says; leave that out"
-            );
-            if options.place.platform == "k3d" {
-                let base = target::Base::parse(url)?;
-                base.check_for_pods(&options.tls.options())?;
-                let cluster = options.place.cluster(session).await?;
-                Box::new(ClusterTarget::new(cluster, base))
-            } else {
-                Box::new(TargetPlatform::at(url, &options.tls.options()).await?)
-            }
+    let platform: Box<dyn Platform> = if let Some(url) = &options.target {
+        target::check(&scenario)?;
+        ensure!(
+            code == Code::Mine,
+            "--target runs the service that is there, whatever --code says; leave that out"
+        );
+        if options.place.platform == "k3d" {
+            let base = target::Base::parse(url)?;
+            base.check_for_pods(&options.tls.options())?;
+            let cluster = options.place.cluster(session).await?;
+            Box::new(ClusterTarget::new(cluster, base))
+        } else {
+            Box::new(TargetPlatform::at(url, &options.tls.options()).await?)
         }
-        None => options.place.build(session, variants).await?,
+    } else {
+        check_served(&scenario)?;
+        options.place.build(session, variants).await?
     };
     let reports = options.place.reports(root);
     let mut course = Course {
@@ -184,6 +185,35 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
         groups::show(&reports, &course.groups)?;
     }
     Ok(ended)
+}
+
+/// Refuses a scenario that sends to a service which it doesn't start.
+fn check_served(scenario: &Scenario) -> Result<()> {
+    let api = scenario.services.api.as_ref();
+    let needs = |service: Service| match service {
+        Service::Api => api.is_none().then_some("a table `[services.api]`"),
+        Service::Worker => {
+            let worker = scenario.services.worker.as_ref();
+            worker.is_none().then_some("a table `[services.worker]`")
+        }
+        Service::Auditor => {
+            let has_ledger = api.is_some_and(|api| api.database);
+            (!has_ledger).then_some("`database = true` in `[services.api]`")
+        }
+        Service::Dep => None,
+    };
+    for class in &scenario.classes {
+        if let Some(missing) = needs(class.service) {
+            bail!(
+                "class `{}` of {} asks `{}`, which nothing starts: give the scenario {missing}, or name a service of \
+                 your own with --target URL",
+                class.name,
+                scenario.name,
+                class.service
+            );
+        }
+    }
+    Ok(())
 }
 
 /// Says which checks may end the run; refuses a scenario in which none can.

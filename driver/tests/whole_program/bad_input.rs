@@ -90,6 +90,19 @@ fn an_unknown_code_lists_those_there_are() {
 }
 
 #[test]
+fn a_scenario_that_asks_what_nothing_starts_is_refused() {
+    let _turn = turn();
+    let own = root().join("driver/scenarios/own-service.toml");
+    let text = refused(&["run", "--scenario-file", own.to_str().unwrap()]);
+    assert!(
+        text.contains("class `reads` of own-service asks `api`"),
+        "{text}"
+    );
+    assert!(text.contains("`[services.api]`"), "{text}");
+    assert!(text.contains("--target URL"), "{text}");
+}
+
+#[test]
 fn load_pods_need_a_cluster() {
     let text = refused(&["run", "timeouts", "--platform", "local", "--load-pods", "2"]);
     assert!(text.contains("--load-pods is for a cluster"), "{text}");
