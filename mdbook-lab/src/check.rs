@@ -248,6 +248,7 @@ impl Check<'_> {
             let line = text[..at].matches('\n').count() + 1;
             flaws.push(Flaw::at(&file, line, flaw));
         };
+        let made = made(text);
         let mut in_shell = false;
         let mut open_details = Vec::new();
         for (event, range) in new_cmark_parser(text, &MarkdownOptions::default()).into_offset_iter()
@@ -258,11 +259,11 @@ impl Check<'_> {
                 }
                 Event::End(TagEnd::CodeBlock) => in_shell = false,
                 Event::Text(code) if in_shell => {
-                    let commands = code.lines().filter_map(|line| self.make(line));
+                    let commands = code.lines().filter_map(|line| self.make(line, &made));
                     commands.for_each(|flaw| say(range.start, flaw));
                 }
                 Event::Code(code) => {
-                    if let Some(flaw) = self.make(&code) {
+                    if let Some(flaw) = self.make(&code, &made) {
                         say(range.start, flaw);
                     }
                 }
@@ -283,14 +284,14 @@ impl Check<'_> {
         for at in open_details {
             say(at, "<details> is not closed".to_owned());
         }
-        for (at, flaw) in self.edit_points(text) {
+        for (at, flaw) in self.edit_points(text, &made) {
             say(at, flaw);
         }
         flaws
     }
 
     /// What is wrong with a command, where it is one of make's.
-    fn make(&self, command: &str) -> Option<String> {
+    fn make(&self, command: &str, made: &BTreeSet<usize>) -> Option<String> {
         let words = command.trim().strip_prefix("make ")?;
         // Without a Makefile it is the command of some other project.
         let makefile = self.project.makefile().ok()?;
@@ -308,7 +309,8 @@ impl Check<'_> {
             // Of a rule for all numbers those are meant that a step has.
             let number = numbered(&target, "step").or_else(|| numbered(&target, "solve"))?;
             let steps = self.options.steps.len();
-            (steps > 0 && !(1..=steps).contains(&number)).then(|| {
+            let is_known = (1..=steps).contains(&number) || made.contains(&number);
+            (steps > 0 && !is_known).then(|| {
                 format!(
                     "`{name}` is for no step: {} has {steps}",
                     self.options.place()
@@ -345,7 +347,7 @@ impl Check<'_> {
     }
 
     /// Edit points that a page names and no starter has.
-    fn edit_points(&self, text: &str) -> Vec<(usize, String)> {
+    fn edit_points(&self, text: &str, made: &BTreeSet<usize>) -> Vec<(usize, String)> {
         const MARK: &str = "LAB: STEP";
         let known: Vec<String> = self
             .options
@@ -362,7 +364,10 @@ impl Check<'_> {
                     .count();
                 let name = &text[at..at + MARK.len() + digits];
                 let todo = format!("{name} TODO");
-                (!known.iter().any(|text| text.contains(&todo)))
+                let is_made = name[MARK.len()..]
+                    .parse()
+                    .is_ok_and(|step| made.contains(&step));
+                (!is_made && !known.iter().any(|text| text.contains(&todo)))
                     .then(|| (at, format!("`{todo}` is in no starter")))
             })
             .collect()
@@ -413,6 +418,12 @@ fn tags(html: &str, start: usize, open: &mut Vec<usize>) -> Vec<(usize, String)>
 /// The number in the name of a target like `step1`.
 fn numbered(target: &Target, word: &str) -> Option<usize> {
     target.as_str().strip_prefix(word)?.parse().ok()
+}
+
+/// The steps whose scenarios a page shows, `step = 5`: who follows the page has them.
+fn made(page: &str) -> BTreeSet<usize> {
+    let numbers = page.lines().filter_map(|line| line.strip_prefix("step = "));
+    numbers.filter_map(|number| number.parse().ok()).collect()
 }
 
 /// The files that a prompt names, by their paths in the project.

@@ -264,3 +264,18 @@ fn what_contradicts_a_scenario_is_found() {
         assert_eq!(flaws(&declared().change(file, from, to)), flaw);
     }
 }
+
+#[test]
+fn a_page_may_make_the_step_that_it_names() {
+    let shows = "\n```toml\nname = 'own'\nstep = 3\n```\n\nLook for `LAB: STEP3 TODO`, then `make step3`.\n";
+    let said = declared()
+        .append("book/index.md", shows)
+        .run(&["check"], "");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    let other = declared().append("book/index.md", &shows.replace("make step3", "make step4"));
+    assert!(
+        flaws(&other).ends_with("`step4` is for no step: scenarios has 2"),
+        "{}",
+        flaws(&other)
+    );
+}
