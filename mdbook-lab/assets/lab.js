@@ -234,6 +234,10 @@
       this.said.setAttribute("role", "status");
       this.said.setAttribute("aria-live", "polite");
 
+      this.built = make("progress", "lab-built");
+      this.builds = make("label", "lab-builds", "");
+      this.builds.append(make("span"), this.built);
+
       this.body = make("div", "lab-panel-body");
       this.figures = make("dl", "lab-figures");
       this.charts = make("div", "lab-charts");
@@ -244,7 +248,7 @@
       this.log.tabIndex = 0;
       this.log.setAttribute("aria-label", "Output of the command");
       this.body.append(this.live, this.links, this.log);
-      this.root.append(bar, this.said, this.body);
+      this.root.append(bar, this.said, this.builds, this.body);
       document.body.append(this.root);
       this.showing = null;
       this.command = null;
@@ -257,6 +261,7 @@
       this.run = null;
       this.ended = null;
       this.live.hidden = true;
+      this.builds.hidden = true;
       this.links.hidden = true;
       this.links.replaceChildren();
       this.log.hidden = true;
@@ -337,8 +342,17 @@
       else this.finished(last);
     }
 
+    // How far cargo is, in crates.
+    build({ done, of, crates }) {
+      this.builds.hidden = false;
+      this.builds.firstElementChild.textContent = `Building, ${done} of ${of}: ${crates}`;
+      this.built.max = of;
+      this.built.value = done;
+    }
+
     finished(ended) {
       this.ended = ended;
+      this.builds.hidden = true;
       if (this.failed()) this.firstError();
       // The run's own end says more, and is on its way.
       if (this.run === null || (this.run.over && !this.run.outcome)) this.tellEnd();
@@ -381,6 +395,7 @@
     }
 
     begin(id, scenario, line) {
+      this.builds.hidden = true;
       // Of what is told first to who joins, the run is that of the last command. What comes later is of a run from elsewhere,
       // and what a command said before is not.
       if (running === null && !(this.replays && this.ended !== null)) {
@@ -594,6 +609,7 @@
     line: (data) => panel.line(data),
     over: (data) => panel.over(data),
     output: ({ text }) => panel.output(text),
+    build: (data) => panel.build(data),
     ended(data) {
       running = null;
       panel.finished(data);

@@ -23,7 +23,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::news::{self, Message, Newsroom};
+use super::{
+    building,
+    news::{self, Message, Newsroom},
+};
 use crate::Action;
 
 /// Between asking a command to end and making it.
@@ -186,6 +189,7 @@ impl Desk {
             .env("CI", "1")
             .env("NO_COLOR", "1")
             .env("CARGO_TERM_COLOR", "never")
+            .envs(building::ENV)
             // Where `make book` started us: this make has a job server and flags of its own.
             .env_remove("MAKEFLAGS")
             .env_remove("MFLAGS")
@@ -222,7 +226,14 @@ impl Desk {
         tokio::spawn(async move {
             let mut lines = Lines::new(pipe);
             while let Some(text) = lines.next().await {
-                news.tell(Message::Output { id, text });
+                let (drawn, text) = building::read(&text);
+                if let Some(building) = drawn {
+                    news.tell(Message::Build { id, building });
+                }
+                if let Some(text) = text {
+                    let text = text.to_owned();
+                    news.tell(Message::Output { id, text });
+                }
             }
         })
     }

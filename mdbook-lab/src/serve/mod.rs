@@ -7,6 +7,7 @@
 //! the answers in [`policy`].
 
 mod access;
+mod building;
 mod connections;
 mod files;
 mod invitation;

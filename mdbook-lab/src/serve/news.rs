@@ -12,6 +12,8 @@ use lab_record::{Line, RunId};
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
+use super::building::Building;
+
 /// Pages that may follow at once. A browser has six connections for us, and a page in the
 /// background gives its own back.
 const SEATS: usize = 32;
@@ -68,6 +70,14 @@ pub(crate) enum Message {
         /// The line, without its end.
         text: String,
     },
+    /// How far the command's build is.
+    Build {
+        /// The command's number.
+        id: u64,
+        /// How far.
+        #[serde(flatten)]
+        building: Building,
+    },
     /// The command has ended.
     Ended(Ended),
     /// The book was built again, or could not be. Who joins is told of the book that stands.
@@ -113,6 +123,7 @@ impl Message {
             Self::Line { .. } => "line",
             Self::Over { .. } => "over",
             Self::Output { .. } => "output",
+            Self::Build { .. } => "build",
             Self::Ended(_) => "ended",
             Self::Reload { .. } => "reload",
         }
@@ -136,6 +147,8 @@ struct Present {
     /// The latest run: its lines and, where it has come, its end.
     lines: Vec<Message>,
     output: VecDeque<Message>,
+    /// How far the command's build is, until something else begins.
+    build: Option<Message>,
     book: Option<String>,
     build_error: Option<String>,
 }
@@ -199,6 +212,7 @@ impl Present {
                 self.running.clone_from(running);
                 self.last.clone_from(last);
                 self.output.clear();
+                self.build = None;
                 // A run that is over leaves the panel to the new command.
                 if matches!(self.lines.last(), Some(Message::Over { .. })) {
                     self.lines.clear();
@@ -214,6 +228,7 @@ impl Present {
             Message::Line { line, .. } => {
                 if matches!(line, Line::Started { .. }) {
                     self.lines.clear();
+                    self.build = None;
                     if self.running.is_none() {
                         // A run from elsewhere: what a page's last command said is not of it.
                         self.output.clear();
@@ -229,8 +244,10 @@ impl Present {
                 }
                 self.output.push_back(message.clone());
             }
+            Message::Build { .. } => self.build = Some(message.clone()),
             Message::Ended(ended) => {
                 self.running = None;
+                self.build = None;
                 self.last = Some(ended.clone());
             }
             Message::Reload { book, error, .. } => {
@@ -270,6 +287,7 @@ impl Present {
             .chain(progress)
             .chain(self.lines.iter().cloned())
             .chain(self.output.iter().cloned())
+            .chain(self.build.clone())
             .chain(book)
             .collect()
     }

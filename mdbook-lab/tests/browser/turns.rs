@@ -53,11 +53,23 @@ fn two_tabs_show_one_run_and_neither_starts_a_second() {
         let locked = "[...document.querySelectorAll('.lab-run')]\
                       .every(button => button.ariaDisabled === 'true')";
         tab.wait("no second run", locked);
+        let built =
+            "(({ value, max }) => `${value} of ${max}`)(document.querySelector('.lab-built'))";
+        tab.wait("how far the build is", &format!("{built} === '12 of 250'"));
+        assert_eq!(
+            tab.eval(&text(".lab-builds")),
+            "Building, 12 of 250: driver, lab-load"
+        );
+        assert_eq!(tab.eval(&text(".lab-log")), "   Compiling driver\n");
     }
     other.eval("document.querySelector('.lab-cancel').click()");
     for tab in [&mut other, &mut one] {
         tab.front();
         tab.wait("the end", &format!("{RUN}.textContent === 'Run'"));
+        assert_eq!(
+            tab.eval("document.querySelector('.lab-builds').hidden"),
+            true
+        );
     }
 }
 
