@@ -21,16 +21,12 @@ pub(crate) struct Building {
 
 /// What a line says, and what was drawn in its place before: each drawing ends with a carriage return.
 pub(super) fn read(line: &str) -> (Option<Building>, Option<&str>) {
-    let mut drawn = None;
-    let mut text = None;
-    for part in line.split('\r') {
-        if let Some(building) = building(part) {
-            drawn = Some(building);
-        } else if drawn.is_none() || !part.trim().is_empty() {
-            text = Some(part);
-        }
-    }
-    (drawn, text)
+    let parts = || line.split('\r');
+    let Some(drawn) = parts().filter_map(building).next_back() else {
+        return (None, Some(line));
+    };
+    let mut said = parts().filter(|part| building(part).is_none() && !part.trim().is_empty());
+    (Some(drawn), said.next_back())
 }
 
 fn building(part: &str) -> Option<Building> {
@@ -64,6 +60,7 @@ mod tests {
         for line in [
             "",
             "  ",
+            "one\rover another\r",
             "Building [half",
             "Building [=] 1/x: a",
             "x: Building [=] 1/2: a",
