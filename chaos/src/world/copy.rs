@@ -18,9 +18,9 @@ const NOT_COPIED: [&str; 6] = [
     "node_modules",
 ];
 
-/// What `make step1` does, and what it does in the copy: seconds are enough there.
+/// What `make step1` and its like do, and what they do in the copy: seconds are enough there.
 const STEP: (&str, &str) = (
-    "run timeouts $(how)",
+    "run $* $(how)",
     "run --scenario-file chaos/scenarios/plain.toml $(how)",
 );
 
