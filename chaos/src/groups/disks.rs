@@ -87,8 +87,8 @@ fn full_reports(world: &World, random: &mut Rng) -> Result<()> {
     reports_are_whole(&world.reports())
 }
 
-/// Four pages, of which the services' logs take one or two, are room for some of the lines that a run of many phases
-/// writes as it goes: there is no half one.
+/// Eight pages, of which the services' logs take one or two and the plan of a run of many phases four, are room for some of
+/// the lines that it writes as it goes: there is no half one.
 fn full_in_the_load(world: &World) -> Result<()> {
     let plain = fs::read_to_string(world.root.join("chaos/scenarios/plain.toml"))?;
     let phases = (0..60).map(|n| {
@@ -102,7 +102,7 @@ fn full_in_the_load(world: &World) -> Result<()> {
         &file,
         plain.replace(only, &phases.collect::<Vec<_>>().concat()),
     )?;
-    let _disk = Mount::new(&["-t", "tmpfs", "-o", "size=16k", "none"], &world.reports())?;
+    let _disk = Mount::new(&["-t", "tmpfs", "-o", "size=32k", "none"], &world.reports())?;
     let file = file.display().to_string();
     let mut command = world.driver(&["run", "--scenario-file", &file]);
     let ended = world.start(&mut command)?.end()?;
@@ -111,7 +111,7 @@ fn full_in_the_load(world: &World) -> Result<()> {
     for run in runs {
         let text = fs::read_to_string(run?.path().join("events.jsonl"))?;
         ensure!(
-            text.len() > 2048 && text.ends_with('\n'),
+            text.len() > 16 * 1024 && text.ends_with('\n'),
             "it ends within a line:\n{text}"
         );
     }
