@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ClassPlan, Lateness, Plan, Sample,
-    summary::{Distribution, Expectation, Fate, add, count, count_end, observed},
+    summary::{Distribution, Expectation, Fate, add, count, count_end, lower, observed},
 };
 
 mod bag;
@@ -348,16 +348,14 @@ impl Times {
 
     fn merge(&mut self, part: &Self) {
         self.buckets.merge(&part.buckets);
-        let known = self.lowest_censored.into_iter();
-        self.lowest_censored = known.chain(part.lowest_censored).min();
+        self.lowest_censored = lower(self.lowest_censored, part.lowest_censored);
     }
 
     fn insert(&mut self, (time, censored): (Duration, bool)) {
         let micros = Distribution::micros(time);
         self.buckets.insert(Distribution::bucket(micros));
         if censored {
-            let lowest = self.lowest_censored.unwrap_or(u64::MAX);
-            self.lowest_censored = Some(lowest.min(micros));
+            self.lowest_censored = lower(self.lowest_censored, Some(micros));
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
+
+use super::summary::Distribution;
 
 /// The handshakes of a run's connections, those before the start too: from the end of the TCP connect to the moment when
 /// the first request may be sent.
@@ -17,27 +18,13 @@ pub struct Handshakes {
     pub max: Duration,
 }
 
-/// Takes them in: in microseconds, to three digits.
-pub(super) struct Clock(Histogram<u64>);
-
-impl Default for Clock {
-    fn default() -> Self {
-        Self(Histogram::new(3).expect("from 0 to 5 digits are possible"))
-    }
-}
-
-impl Clock {
-    pub(super) fn note(&mut self, took: Duration) {
-        // What saturates does not grow: to `saturating_record` all that is above 2 ms would be 2 µs.
-        let recorded = self.0.record(took.as_micros() as u64);
-        recorded.expect("it grows with its values");
-    }
-
-    pub(super) fn read(&self) -> Handshakes {
-        Handshakes {
-            count: self.0.len(),
-            p50: Duration::from_micros(self.0.value_at_quantile(0.5)),
-            max: Duration::from_micros(self.0.max()),
+impl Handshakes {
+    /// Those that took these times.
+    pub(super) fn of(times: &Distribution) -> Self {
+        Self {
+            count: times.histogram().len(),
+            p50: times.time_at(50).unwrap_or_default(),
+            max: times.time_at(100).unwrap_or_default(),
         }
     }
 }
@@ -48,11 +35,8 @@ mod tests {
 
     #[test]
     fn slow_handshakes_are_as_long_as_they_were() {
-        let mut clock = Clock::default();
-        for took in [1, 30, 40, 4_000] {
-            clock.note(Duration::from_millis(took));
-        }
-        let seen = clock.read();
+        let times = [1, 30, 40, 4_000].map(|took| (Duration::from_millis(took), false));
+        let seen = Handshakes::of(&times.into_iter().collect());
         assert_eq!(seen.count, 4);
         // To three digits.
         let near = |seen: Duration, ms: f64| (seen.as_secs_f64() * 1e3 / ms - 1.0).abs() < 1e-3;

@@ -68,8 +68,7 @@ impl Hiccups {
     /// How late a sender that has nothing else to do leaves, were one send due each millisecond: the 99th percentile;
     /// none where nothing was seen.
     pub(super) fn floor(&self) -> Option<Duration> {
-        let p99 = self.lateness.percentile(99)?;
-        Some(Duration::from_secs_f64(p99.ms / 1e3))
+        self.lateness.time_at(99)
     }
 
     /// A pause from `due` to `now` counts, with its full length, in every cell that it reaches; and as the lateness of

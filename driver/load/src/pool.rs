@@ -22,8 +22,9 @@ use super::{
     cause,
     connection::{Connection, Unanswered},
     flight::Flight,
-    handshake::{Clock, Handshakes},
+    handshake::Handshakes,
     request::Outgoing,
+    summary::Distribution,
 };
 
 /// A request and what is to be done about it.
@@ -44,7 +45,7 @@ pub(super) struct Pool {
     /// How those targets are spoken with that want TLS.
     ways: RefCell<BTreeMap<SocketAddr, Endpoint>>,
     /// Their handshakes; none without TLS.
-    handshakes: RefCell<Option<Clock>>,
+    handshakes: RefCell<Option<Distribution>>,
     /// Attempts that failed during the run and not on this machine.
     refused: RefCell<BTreeMap<SocketAddr, u64>>,
 }
@@ -142,7 +143,7 @@ impl Pool {
             self.handshakes
                 .borrow_mut()
                 .get_or_insert_default()
-                .note(took);
+                .record((took, false));
         }
         Ok(connection)
     }
@@ -237,7 +238,7 @@ impl Pool {
 
     /// Handshakes so far; none without TLS.
     pub(super) fn handshakes(&self) -> Option<Handshakes> {
-        self.handshakes.borrow().as_ref().map(Clock::read)
+        self.handshakes.borrow().as_ref().map(Handshakes::of)
     }
 
     /// How often an address took no connection during the run.

@@ -13,6 +13,7 @@ mod distribution;
 mod windows;
 
 pub use distribution::Distribution;
+pub(super) use distribution::lower;
 pub use windows::{Window, windows};
 
 use super::{Cell, Cells, ClassPlan, End, Plan, Recording, cells::InPhase};

@@ -18,6 +18,11 @@ pub struct Distribution {
     lowest_censored: Option<u64>,
 }
 
+/// The lower of two bounds, as far as there are any.
+pub(crate) fn lower(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    one.into_iter().chain(other).min()
+}
+
 impl Default for Distribution {
     fn default() -> Self {
         Self {
@@ -88,8 +93,7 @@ impl Distribution {
 
     /// Takes in that some of the values are lower bounds, the least of which is this, in µs.
     pub(crate) fn censor(&mut self, lowest: Option<u64>) {
-        let known = self.lowest_censored.into_iter();
-        self.lowest_censored = known.chain(lowest).min();
+        self.lowest_censored = lower(self.lowest_censored, lowest);
     }
 
     /// Takes in all of another.
@@ -126,11 +130,20 @@ impl Distribution {
     /// It is a lower bound where any censored value lies at or below it: the true value of that
     /// one may lie anywhere above.
     pub fn percentile(&self, percent: u64) -> Option<Quantile> {
+        Some(self.quantile(self.value_at(percent)?))
+    }
+
+    /// The same as a time, of values that are all known.
+    pub(crate) fn time_at(&self, percent: u64) -> Option<Duration> {
+        self.value_at(percent).map(Duration::from_micros)
+    }
+
+    fn value_at(&self, percent: u64) -> Option<u64> {
         let count = self.micros.len();
         let rank = (count * percent).div_ceil(100).max(1);
         // Half a rank less, since the histogram rounds up: 0.95 × 20 is not quite 19 in floats.
         let quantile = (rank as f64 - 0.5) / count as f64;
-        (count > 0).then(|| self.quantile(self.micros.value_at_quantile(quantile)))
+        (count > 0).then(|| self.micros.value_at_quantile(quantile))
     }
 
     /// The percentiles that a record keeps.
