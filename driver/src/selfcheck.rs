@@ -368,11 +368,7 @@ fn ms(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lab_load::{
-        Cells, ClassPlan, Connects, End, Plan, Sample, Service, Template,
-        schedule::{Schedule, Spacing},
-        summary::Expectation,
-    };
+    use lab_load::{Cells, ClassPlan, Connects, End, Plan, Sample};
     use lab_record::Pause;
 
     use super::*;
@@ -523,32 +519,9 @@ mod tests {
 
     /// Of a class, as far as lateness goes.
     fn plan() -> Plan {
-        let class = ClassPlan {
-            name: "quote".to_owned(),
-            service: Service::Api,
-            method: "GET".parse().unwrap(),
-            path: Template::new("/"),
-            headers: Vec::new(),
-            body: None,
-            timeout: Duration::from_secs(10),
-            max_in_flight: 1,
-            repeat: None,
-            again: None,
-            keeps_answers: false,
-            keeps_keys: false,
-            expectation: Expectation::default(),
-            schedule: Schedule {
-                stretches: Vec::new(),
-                spacing: Spacing::Even,
-            },
-        };
         Plan {
-            run: "run".to_owned(),
-            classes: vec![class],
-            connections_per_target: 0,
-            drain: Duration::ZERO,
-            phases: Vec::new(),
             lateness: Limits::default().lateness,
+            ..Plan::of("run", vec![ClassPlan::get("quote", "/", Vec::new())])
         }
     }
 

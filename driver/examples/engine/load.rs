@@ -3,11 +3,10 @@
 use std::{net::SocketAddr, num::NonZeroU32, process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
-use hyper::Method;
 use lab_load::{
-    ClassPlan, Plan, Recording, Service, Targets, Template,
-    schedule::{RatePerSecond, Schedule, Shape, Spacing, Stretch},
-    summary::{self, Expectation, Span},
+    ClassPlan, Plan, Recording, Targets,
+    schedule::{RatePerSecond, Shape, Spacing, Stretch},
+    summary::{self, Span},
 };
 use lab_report::Row;
 use lab_say::{note, say};
@@ -30,41 +29,21 @@ pub(crate) fn plan(rate: f64, length: Duration, at_once: u32) -> anyhow::Result<
         shape: Shape::Constant(RatePerSecond::try_from(rate)?),
     };
     let of = NonZeroU32::new(at_once).context("none at once")?;
+    let mut class = ClassPlan::get("quick", "/", vec![stretch]);
+    if at_once > 1 {
+        class.max_in_flight = at_once as usize;
+    }
+    class.schedule.spacing = Spacing::Bursts { of };
+    let all = Span {
+        name: "all".into(),
+        from: Duration::ZERO,
+        to: length,
+    };
     Ok(Plan {
-        run: "bench".into(),
-        classes: vec![ClassPlan {
-            name: "quick".into(),
-            service: Service::Api,
-            method: Method::GET,
-            path: Template::new("/"),
-            headers: Vec::new(),
-            body: None,
-            timeout: Duration::from_secs(10),
-            max_in_flight: match at_once {
-                1 => usize::MAX,
-                bound => bound as usize,
-            },
-            repeat: None,
-            again: None,
-            keeps_answers: false,
-            keeps_keys: false,
-            expectation: Expectation {
-                ok: vec![200],
-                ..Expectation::default()
-            },
-            schedule: Schedule {
-                stretches: vec![stretch],
-                spacing: Spacing::Bursts { of },
-            },
-        }],
         connections_per_target: at_once.max(CONNECTIONS) as usize,
         drain: Duration::from_secs(10),
-        phases: vec![Span {
-            name: "all".into(),
-            from: Duration::ZERO,
-            to: length,
-        }],
-        lateness: Duration::from_millis(25),
+        phases: vec![all],
+        ..Plan::of("bench", vec![class])
     })
 }
 

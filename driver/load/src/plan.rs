@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     Service, Template,
     request::refused_field,
-    schedule::Schedule,
+    schedule::{Schedule, Spacing, Stretch},
     summary::{Expectation, Span},
 };
 
@@ -236,7 +236,54 @@ pub fn is_path(text: &str) -> bool {
     text.starts_with('/') && parsed.is_ok_and(|parsed| parsed.as_str() == text)
 }
 
+impl Plan {
+    /// These classes in one phase without an end, with a connection when it is needed and no wait for the last answers.
+    /// What is to be otherwise is set afterwards.
+    pub fn of(run: &str, classes: Vec<ClassPlan>) -> Self {
+        let all = Span {
+            name: "all".to_owned(),
+            from: Duration::ZERO,
+            to: Duration::MAX,
+        };
+        Self {
+            run: run.to_owned(),
+            classes,
+            connections_per_target: 0,
+            drain: Duration::ZERO,
+            phases: vec![all],
+            lateness: Duration::from_millis(25),
+        }
+    }
+}
+
 impl ClassPlan {
+    /// Even requests like `GET path` to the api, each given up after 10 s, as many in flight as there are, and 200 the answer
+    /// that is wished. What is to be otherwise is set afterwards.
+    pub fn get(name: &str, path: &str, stretches: Vec<Stretch>) -> Self {
+        Self {
+            name: name.to_owned(),
+            service: Service::Api,
+            method: Method::GET,
+            path: Template::new(path),
+            headers: Vec::new(),
+            body: None,
+            timeout: Duration::from_secs(10),
+            max_in_flight: usize::MAX,
+            repeat: None,
+            again: None,
+            keeps_answers: false,
+            keeps_keys: false,
+            expectation: Expectation {
+                ok: vec![200],
+                ..Expectation::default()
+            },
+            schedule: Schedule {
+                stretches,
+                spacing: Spacing::Even,
+            },
+        }
+    }
+
     /// Method and path without the query, e.g. `GET /cases/timeouts`.
     pub fn request(&self) -> String {
         let path = self.path.source();
@@ -262,39 +309,13 @@ impl ClassPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schedule::Spacing;
 
     fn class(path: &str) -> ClassPlan {
-        ClassPlan {
-            name: "buy".into(),
-            service: Service::Api,
-            method: Method::GET,
-            path: Template::new(path),
-            headers: Vec::new(),
-            body: None,
-            timeout: Duration::from_secs(1),
-            max_in_flight: 1,
-            repeat: None,
-            again: None,
-            keeps_answers: false,
-            keeps_keys: false,
-            expectation: Expectation::default(),
-            schedule: Schedule {
-                stretches: Vec::new(),
-                spacing: Spacing::Even,
-            },
-        }
+        ClassPlan::get("buy", path, Vec::new())
     }
 
     fn plan(classes: Vec<ClassPlan>) -> Plan {
-        Plan {
-            run: "run".into(),
-            classes,
-            connections_per_target: 0,
-            drain: Duration::ZERO,
-            phases: Vec::new(),
-            lateness: Duration::ZERO,
-        }
+        Plan::of("run", classes)
     }
 
     #[test]

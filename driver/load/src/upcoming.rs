@@ -47,47 +47,26 @@ fn of_class(index: u16, class: &ClassPlan, share: Share) -> Box<dyn Iterator<Ite
 mod tests {
     use std::time::Duration;
 
-    use http::Method;
     use proptest::prelude::*;
 
     use super::*;
     use crate::{
-        Repeat, Service, Template,
-        schedule::{Schedule, Shape, Spacing, Stretch},
-        summary::Expectation,
+        Repeat,
+        schedule::{Shape, Spacing, Stretch},
     };
 
     fn plan(rates: &[(f64, Spacing)]) -> Plan {
-        let class = |(index, (rate, spacing)): (usize, &(f64, Spacing))| ClassPlan {
-            name: index.to_string(),
-            service: Service::Api,
-            method: Method::GET,
-            path: Template::new("/"),
-            headers: Vec::new(),
-            body: None,
-            timeout: Duration::from_secs(1),
-            max_in_flight: 1,
-            repeat: Some(Repeat { every: 7, lag: 2 }),
-            again: None,
-            keeps_answers: false,
-            keeps_keys: false,
-            expectation: Expectation::default(),
-            schedule: Schedule {
-                stretches: vec![Stretch {
-                    length: Duration::from_secs(2),
-                    shape: Shape::Constant((*rate).try_into().unwrap()),
-                }],
-                spacing: *spacing,
-            },
+        let class = |(index, (rate, spacing)): (usize, &(f64, Spacing))| {
+            let stretch = Stretch {
+                length: Duration::from_secs(2),
+                shape: Shape::Constant((*rate).try_into().unwrap()),
+            };
+            let mut class = ClassPlan::get(&index.to_string(), "/", vec![stretch]);
+            class.repeat = Some(Repeat { every: 7, lag: 2 });
+            class.schedule.spacing = *spacing;
+            class
         };
-        Plan {
-            run: "run".into(),
-            classes: rates.iter().enumerate().map(class).collect(),
-            connections_per_target: 0,
-            drain: Duration::ZERO,
-            phases: Vec::new(),
-            lateness: Duration::ZERO,
-        }
+        Plan::of("run", rates.iter().enumerate().map(class).collect())
     }
 
     /// All at once, sorted.

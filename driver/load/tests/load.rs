@@ -1,5 +1,7 @@
 //! The load engine against real servers, well-behaved and not.
 
+mod ran;
+
 use std::{
     collections::HashMap,
     convert::Infallible,
@@ -14,10 +16,10 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_load::{
-    Again, Body, Cause, ClassPlan, End, LoadError, Plan, Recording, Repeat, Running, Sample,
-    Service, Targets, Template, Told,
-    schedule::{Schedule, Shape, Spacing, Stretch},
-    summary::{self, Distribution, Expectation, Span},
+    Again, Body, Cause, ClassPlan, End, LoadError, Plan, Repeat, Running, Sample, Targets,
+    Template, Told,
+    schedule::{Shape, Stretch},
+    summary::{self, Distribution},
 };
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -25,6 +27,8 @@ use tokio::{
     sync::{mpsc, watch},
 };
 use tokio_util::sync::CancellationToken;
+
+use ran::Ran;
 
 const OK: End = End::Answered(200);
 
@@ -38,43 +42,16 @@ fn class(name: &str, path: &str, rate: f64, length: Duration) -> ClassPlan {
         length,
         shape: Shape::Constant(rate.try_into().unwrap()),
     };
-    ClassPlan {
-        name: name.into(),
-        service: Service::Api,
-        method: Method::GET,
-        path: Template::new(path),
-        headers: Vec::new(),
-        body: None,
-        timeout: ms(10_000),
-        max_in_flight: 10_000,
-        repeat: None,
-        again: None,
-        keeps_answers: false,
-        keeps_keys: false,
-        expectation: Expectation {
-            ok: vec![200],
-            slo: ms(500),
-            ..Expectation::default()
-        },
-        schedule: Schedule {
-            stretches: vec![stretch],
-            spacing: Spacing::Even,
-        },
-    }
+    let mut class = ClassPlan::get(name, path, vec![stretch]);
+    class.expectation.slo = ms(500);
+    class
 }
 
 fn plan(class: ClassPlan) -> Plan {
     Plan {
-        run: "test".into(),
-        classes: vec![class],
         connections_per_target: 2,
         drain: ms(20_000),
-        phases: vec![Span {
-            name: "all".into(),
-            from: Duration::ZERO,
-            to: Duration::MAX,
-        }],
-        lateness: ms(25),
+        ..Plan::of("test", vec![class])
     }
 }
 
@@ -110,20 +87,6 @@ async fn start(plan: &Plan, address: SocketAddr) -> Result<(Running, Controls), 
     ))
 }
 
-/// What came of a plan: what is on record, and every request.
-struct Ran {
-    recording: Recording,
-    samples: Vec<Sample>,
-}
-
-impl std::ops::Deref for Ran {
-    type Target = Recording;
-
-    fn deref(&self) -> &Recording {
-        &self.recording
-    }
-}
-
 /// Runs a plan to its end and checks its books.
 async fn run(plan: Plan, address: SocketAddr) -> Ran {
     let (running, mut controls) = start(&plan, address).await.unwrap();
@@ -134,16 +97,10 @@ async fn run(plan: Plan, address: SocketAddr) -> Ran {
 
 /// Waits for the end and checks the books; the samples are those that were not yet taken.
 async fn finish(plan: &Plan, running: Running, controls: &mut Controls) -> Ran {
-    let recording = running.finish().await.unwrap();
-    let classes = summary::classes(plan, &recording.cells);
-    summary::verify_books(plan, &recording, &classes).unwrap();
-    let samples = std::iter::from_fn(|| controls.seen.try_recv().ok()).collect();
-    Ran { recording, samples }
-}
-
-fn ended(ran: &Ran, end: End) -> usize {
-    let samples = ran.samples.iter();
-    samples.filter(|sample| sample.end == end).count()
+    let ran = Ran::of(running, &mut controls.seen).await;
+    let classes = summary::classes(plan, &ran.cells);
+    summary::verify_books(plan, &ran, &classes).unwrap();
+    ran
 }
 
 fn broken(ran: &Ran) -> usize {
@@ -204,7 +161,7 @@ async fn stamps_are_in_order_and_whole_bodies_are_waited_for() {
         "x".repeat(300_000)
     });
     let recording = run(plan(class("quote", "/", 50.0, ms(400))), address).await;
-    assert_eq!(ended(&recording, OK), 20);
+    assert_eq!(recording.ended(OK), 20);
     for sample in &recording.samples {
         let (written, first) = (sample.written.unwrap(), sample.first_byte.unwrap());
         assert!(sample.intended <= written && written < first && first < sample.done);
@@ -258,7 +215,7 @@ async fn a_stall_shows_in_the_percentiles_as_theory_says() {
         }
     });
     let recording = run(plan(class("quote", "/", 100.0, ms(3000))), address).await;
-    assert_eq!(ended(&recording, OK), 300);
+    assert_eq!(recording.ended(OK), 300);
 
     let latencies: Distribution = recording
         .samples
@@ -280,7 +237,7 @@ async fn a_server_that_never_answers_holds_nothing_up() {
     class.timeout = ms(600);
     let recording = run(plan(class), address).await;
 
-    assert_eq!(ended(&recording, End::TimedOut), 100);
+    assert_eq!(recording.ended(End::TimedOut), 100);
     for sample in &recording.samples {
         assert!(sample.written.is_some() && sample.first_byte.is_none());
         assert!(sample.latency() >= ms(600));
@@ -298,7 +255,7 @@ async fn connections_refused_are_failures_on_record() {
     let mut plan = plan(class("quote", "/", 100.0, ms(300)));
     plan.connections_per_target = 0;
     let recording = run(plan, address).await;
-    assert_eq!(ended(&recording, End::Broken(Cause::Refused)), 30);
+    assert_eq!(recording.ended(End::Broken(Cause::Refused)), 30);
     assert_eq!(recording.connects.refused, 30);
     assert!(recording.samples.iter().all(|s| s.written.is_none()));
 }
@@ -336,11 +293,7 @@ async fn connections_that_break_are_failures_on_record() {
         let mut class = class("quote", "/", 100.0, ms(300));
         class.method = method.parse().unwrap();
         let recording = run(plan(class), address).await;
-        assert_eq!(
-            ended(&recording, End::Broken(Cause::Closed)),
-            30,
-            "{method}"
-        );
+        assert_eq!(recording.ended(End::Broken(Cause::Closed)), 30, "{method}");
         let sent = recording.samples.iter().filter(|s| s.written.is_some());
         assert_eq!(sent.count(), 30);
         // What may be done twice is sent again once, on a new connection, and nothing else is.
@@ -369,7 +322,7 @@ async fn a_request_that_fails_has_the_cause_of_its_last_connection() {
         let mut class = class("quote", "/", 100.0, ms(300));
         class.method = method.parse().unwrap();
         let recording = run(plan(class), address).await;
-        let with = |cause| ended(&recording, End::Broken(cause));
+        let with = |cause| recording.ended(End::Broken(cause));
         let causes = (with(Cause::Closed), with(Cause::Reset));
         assert_eq!(causes, (closed, 30 - closed), "{method}");
     }
@@ -385,7 +338,7 @@ async fn a_connection_broken_off_while_a_body_is_sent_was_reset() {
     class.method = Method::POST;
     class.body = Some(Body::Fixed(vec![b'x'; 8 << 20]));
     let recording = run(plan(class), address).await;
-    assert_eq!(ended(&recording, End::Broken(Cause::Reset)), 15);
+    assert_eq!(recording.ended(End::Broken(Cause::Reset)), 15);
 }
 
 /// The server's limit for idle connections is over just as the next request comes.
@@ -401,7 +354,7 @@ async fn a_connection_closed_as_a_request_leaves_costs_no_idempotent_request() {
     let mut plan = plan(class("quote", "/", 10.0, ms(1000)));
     plan.connections_per_target = 1;
     let recording = run(plan, address).await;
-    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(recording.ended(OK), 10);
     // A connection carries one request and loses another, which needs a new one.
     assert_eq!(recording.connects.after_start, 9);
     // All but the first are due while one rests, unless the machine stands still.
@@ -442,7 +395,7 @@ async fn idle_connections_starve_nobody() {
     let mut plan = plan(class("quote", "/", 20.0, ms(500)));
     plan.connections_per_target = 48;
     let recording = run(plan, address).await;
-    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(recording.ended(OK), 10);
     assert_eq!(
         (recording.connects.before, recording.connects.after_start),
         (48, 0)
@@ -467,7 +420,7 @@ async fn a_server_gets_as_many_connections_as_it_takes() {
     let mut plan = plan(class("quote", "/", 10.0, ms(500)));
     plan.connections_per_target = 48;
     let recording = run(plan, address).await;
-    assert_eq!(ended(&recording, OK), 5);
+    assert_eq!(recording.ended(OK), 5);
     let before = recording.connects.before;
     assert!((1..48).contains(&before), "{before}");
 }
@@ -508,17 +461,10 @@ async fn an_answer_to_a_body_that_is_still_being_sent_is_the_answer() {
         let plan = plan(class);
         let (running, mut controls) = start(&plan, address).await.unwrap();
         let ran = finish(&plan, running, &mut controls).await;
-        assert_eq!(
-            ended(&ran, End::Answered(413)),
-            3,
-            "{read} {closes_after:?}"
-        );
+        assert_eq!(ran.ended(End::Answered(413)), 3, "{read} {closes_after:?}");
         assert_eq!(controls.told.recv().await.unwrap().body, b"too large");
         // Two were opened before, and none is used twice.
-        assert_eq!(
-            ran.recording.connects.after_start, 1,
-            "{read} {closes_after:?}"
-        );
+        assert_eq!(ran.connects.after_start, 1, "{read} {closes_after:?}");
     }
 }
 
@@ -536,8 +482,8 @@ async fn a_large_body_that_is_read_is_answered_behind_it() {
     plan.connections_per_target = 5;
     let (running, mut controls) = start(&plan, address).await.unwrap();
     let ran = finish(&plan, running, &mut controls).await;
-    assert_eq!(ended(&ran, OK), 5);
-    assert_eq!(ran.recording.connects.after_start, 0);
+    assert_eq!(ran.ended(OK), 5);
+    assert_eq!(ran.connects.after_start, 0);
     let told = std::iter::from_fn(|| controls.told.try_recv().ok());
     let bodies: Vec<String> = told
         .map(|told| String::from_utf8(told.body).unwrap())
@@ -593,7 +539,7 @@ async fn a_request_is_sent_as_its_class_says() {
             &b"\0\xff"[..],
         ),
     ] {
-        assert_eq!(ended(&run(plan(class), address).await, OK), 1);
+        assert_eq!(run(plan(class), address).await.ended(OK), 1);
         let (seen_method, seen_lines, seen_body) = requests.recv().await.unwrap();
         assert_eq!(
             (seen_method.as_str(), seen_lines, &seen_body[..]),
@@ -608,7 +554,7 @@ async fn what_is_too_late_to_be_waited_for_is_not_sent() {
     let mut class = class("quote", "/", 100.0, ms(300));
     class.timeout = Duration::ZERO;
     let recording = run(plan(class), address).await;
-    assert_eq!(ended(&recording, End::TimedOut), 30);
+    assert_eq!(recording.ended(End::TimedOut), 30);
     assert!(recording.samples.iter().all(|s| s.written.is_none()));
 }
 
@@ -637,10 +583,10 @@ async fn what_exceeds_the_bound_is_dropped_and_counted() {
     let (running, mut controls) = start(&plan, address).await.unwrap();
     let recording = finish(&plan, running, &mut controls).await;
 
-    assert_eq!(ended(&recording, End::Dropped), 43);
+    assert_eq!(recording.ended(End::Dropped), 43);
     assert_eq!(recording.ledger[0].dropped, 43);
     // The limit of the wait cut the others off.
-    assert_eq!(ended(&recording, End::Unfinished), 7);
+    assert_eq!(recording.ended(End::Unfinished), 7);
     assert!(!recording.complete);
     assert_eq!(recording.cells.requests(), 50);
 }
@@ -660,7 +606,7 @@ async fn a_run_that_is_stopped_keeps_its_books() {
     let recording = finish(&plan, running, &mut controls).await;
 
     assert!(!recording.complete);
-    assert!(ended(&recording, End::Unfinished) >= 1);
+    assert!(recording.ended(End::Unfinished) >= 1);
     assert_eq!(recording.ledger[0].planned, 6000);
     assert!(recording.ledger[0].offered < 3000);
 }
@@ -696,7 +642,7 @@ async fn keys_are_unique_but_for_the_repeats_that_were_planned() {
     class.body = Some(Body::Filled(body));
     class.repeat = Some(Repeat { every: 20, lag: 7 });
     let recording = run(plan(class), address).await;
-    assert_eq!(ended(&recording, OK), 200);
+    assert_eq!(recording.ended(OK), 200);
 
     let mut times: HashMap<_, u32> = HashMap::new();
     while let Ok(key) = received.try_recv() {
@@ -739,7 +685,7 @@ async fn load_follows_the_replicas_that_are_ready() {
     let by_first = count("first");
     assert!((22..=40).contains(&by_first), "{by_first} by the first");
     // With nobody left to ask, a request fails; it doesn't vanish.
-    broken += ended(&recording, End::Broken(Cause::NoTarget));
+    broken += recording.ended(End::Broken(Cause::NoTarget));
     assert!((20..=41).contains(&broken), "{broken} to nobody");
     // The second replica's connections were opened during the run.
     assert_eq!(recording.connects.before, 2);
@@ -756,7 +702,7 @@ async fn a_connection_closed_while_idle_costs_no_request() {
     });
     // Far apart: the answer is there somewhat before the end of the connection.
     let recording = run(plan(class("quote", "/", 10.0, ms(1000))), address).await;
-    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(recording.ended(OK), 10);
     assert_eq!(recording.connects.after_start, 8);
 }
 
@@ -779,7 +725,7 @@ async fn an_answer_without_end_is_given_up_in_time() {
     let mut class = class("quote", "/", 20.0, ms(100));
     class.timeout = ms(300);
     let recording = run(plan(class), address).await;
-    assert_eq!(ended(&recording, End::TimedOut), 2);
+    assert_eq!(recording.ended(End::TimedOut), 2);
     for sample in &recording.samples {
         assert!(sample.first_byte.is_some());
         // A second and more would be the end of the wait, and not of the request.
@@ -810,7 +756,7 @@ async fn an_answer_in_pieces_keeps_its_connection() {
     // One for each, should the machine pause.
     plan.connections_per_target = 10;
     let recording = run(plan, address).await;
-    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(recording.ended(OK), 10);
     assert_eq!(recording.connects.after_start, 0);
 }
 
@@ -831,7 +777,7 @@ async fn a_connection_that_will_be_closed_carries_nothing_more() {
     let mut plan = plan(class("quote", "/", 50.0, ms(200)));
     plan.connections_per_target = 1;
     let recording = run(plan, address).await;
-    assert_eq!(ended(&recording, OK), 10);
+    assert_eq!(recording.ended(OK), 10);
     assert_eq!(recording.connects.after_start, 9);
 }
 
@@ -900,7 +846,7 @@ async fn a_client_without_an_answer_asks_again_until_it_has_one() {
         assert!(sample.written.unwrap() >= sample.intended, "never early");
     }
     let told: Vec<Told> = std::iter::from_fn(|| controls.told.try_recv().ok()).collect();
-    assert_eq!(told.len(), ended(&recording, OK));
+    assert_eq!(told.len(), recording.ended(OK));
     for told in &told {
         assert_eq!(told.body, format!("test-buy-{}", told.key).as_bytes());
     }

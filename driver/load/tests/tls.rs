@@ -1,16 +1,17 @@
 //! The load engine under TLS, against servers of rustls whose certificates are made on the spot.
 #![cfg(feature = "tls")]
 
+mod ran;
+
 use std::{convert::Infallible, fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_load::{
-    Ask, Asker, Body, Cause, ClassPlan, End, Endpoint, Found, Plan, Recording, Sample, Service,
-    Targets, Template, Tls, TlsOptions, find, is_tls,
-    schedule::{Schedule, Shape, Spacing, Stretch},
-    summary::{Expectation, Span},
+    Ask, Asker, Body, Cause, ClassPlan, End, Endpoint, Found, Plan, Targets, Tls, TlsOptions, find,
+    is_tls,
+    schedule::{Shape, Stretch},
 };
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd,
@@ -32,6 +33,8 @@ use tokio_rustls::{
     server::TlsStream,
 };
 use tokio_util::sync::CancellationToken;
+
+use ran::Ran;
 
 /// Signs the certificates of others.
 struct Authority {
@@ -212,57 +215,15 @@ fn plan() -> Plan {
         shape: Shape::Constant(20.0.try_into().unwrap()),
     };
     Plan {
-        run: "test".into(),
-        classes: vec![ClassPlan {
-            name: "quote".into(),
-            service: Service::Api,
-            method: Method::GET,
-            path: Template::new("/"),
-            headers: Vec::new(),
-            body: None,
-            timeout: Duration::from_secs(10),
-            max_in_flight: 100,
-            repeat: None,
-            again: None,
-            keeps_answers: false,
-            keeps_keys: false,
-            expectation: Expectation {
-                ok: vec![200],
-                ..Expectation::default()
-            },
-            schedule: Schedule {
-                stretches: vec![stretch],
-                spacing: Spacing::Even,
-            },
-        }],
         connections_per_target: 10,
         drain: Duration::from_secs(20),
-        phases: vec![Span {
-            name: "all".into(),
-            from: Duration::ZERO,
-            to: Duration::MAX,
-        }],
-        lateness: Duration::from_millis(25),
+        ..Plan::of("test", vec![ClassPlan::get("quote", "/", vec![stretch])])
     }
 }
 
 fn endpoint(address: SocketAddr, tls: Option<Tls>) -> Endpoint {
     let endpoint = Endpoint::named(address, "localhost", "").unwrap();
     endpoint.under(tls)
-}
-
-/// What came of a plan: what is on record, and every request.
-struct Ran {
-    recording: Recording,
-    samples: Vec<Sample>,
-}
-
-impl std::ops::Deref for Ran {
-    type Target = Recording;
-
-    fn deref(&self) -> &Recording {
-        &self.recording
-    }
 }
 
 async fn run(plan: Plan, api: Vec<Endpoint>) -> Ran {
@@ -273,19 +234,13 @@ async fn run(plan: Plan, api: Vec<Endpoint>) -> Ran {
     let (live, mut seen) = mpsc::unbounded_channel();
     let (tell, _told) = mpsc::unbounded_channel();
     let running = lab_load::start(plan, receiver, live, tell, CancellationToken::new()).await;
-    let recording = running.unwrap().finish().await.unwrap();
-    assert!(recording.complete);
-    let samples = std::iter::from_fn(|| seen.try_recv().ok()).collect();
-    Ran { recording, samples }
-}
-
-fn ended(ran: &Ran, end: End) -> usize {
-    let samples = ran.samples.iter();
-    samples.filter(|sample| sample.end == end).count()
+    let ran = Ran::of(running.unwrap(), &mut seen).await;
+    assert!(ran.complete);
+    ran
 }
 
 fn answered(ran: &Ran) -> usize {
-    ended(ran, End::Answered(200))
+    ran.ended(End::Answered(200))
 }
 
 /// A server of rustls sends two tickets after each handshake; none of them is a word that nobody asked for.
@@ -385,7 +340,7 @@ async fn a_handshake_that_fails_during_the_run_is_a_failure_of_tls() {
         plan.connections_per_target = 1;
         let ran = run(plan, vec![endpoint(address, Some(setup.tls()))]).await;
         assert_eq!(answered(&ran), 1);
-        assert_eq!(ended(&ran, End::Broken(Cause::Tls)), 9);
+        assert_eq!(ran.ended(End::Broken(Cause::Tls)), 9);
         let [used] = ran.addresses[..] else {
             panic!("{:?}", ran.addresses);
         };

@@ -274,48 +274,12 @@ impl Outbox {
 
 #[cfg(test)]
 mod tests {
-    use lab_load::{
-        ClassPlan, End, Service, Template,
-        schedule::{Schedule, Spacing},
-        summary::{Expectation, Span},
-    };
+    use lab_load::{ClassPlan, End};
 
     use super::*;
 
     fn plan() -> Plan {
-        Plan {
-            run: "test".into(),
-            classes: vec![ClassPlan {
-                name: "only".into(),
-                service: Service::Api,
-                method: "GET".parse().unwrap(),
-                path: Template::new("/"),
-                headers: Vec::new(),
-                body: None,
-                timeout: Duration::from_secs(2),
-                max_in_flight: 1000,
-                repeat: None,
-                again: None,
-                keeps_answers: false,
-                keeps_keys: false,
-                expectation: Expectation {
-                    ok: vec![200],
-                    ..Expectation::default()
-                },
-                schedule: Schedule {
-                    stretches: Vec::new(),
-                    spacing: Spacing::Even,
-                },
-            }],
-            connections_per_target: 0,
-            drain: Duration::ZERO,
-            phases: vec![Span {
-                name: "all".into(),
-                from: Duration::ZERO,
-                to: Duration::MAX,
-            }],
-            lateness: Duration::from_millis(25),
-        }
+        Plan::of("test", vec![ClassPlan::get("only", "/", Vec::new())])
     }
 
     /// How many bytes tell of two seconds with so many requests each, of 1 to 2 ms, which is a thousand buckets.

@@ -12,9 +12,9 @@ use std::{
 };
 
 use lab_load::{
-    Account, Ask, Cells, ClassPlan, Plan, Repeat, Service, Targets, Template,
-    schedule::{Schedule, Shape, Spacing, Stretch},
-    summary::{self, Expectation, Span},
+    Account, Ask, Cells, ClassPlan, Plan, Repeat, Targets,
+    schedule::{Shape, Spacing, Stretch},
+    summary::{self},
 };
 use lab_remote::{Fleet, Sent, Stream};
 use tokio::{
@@ -111,42 +111,19 @@ fn plan(seconds: u64) -> Plan {
             length: Duration::from_secs(seconds),
             shape: Shape::Constant(rate.try_into().unwrap()),
         };
-        ClassPlan {
-            name: name.into(),
-            service: Service::Api,
-            method: "GET".parse().unwrap(),
-            path: Template::new("/{key}"),
-            headers: Vec::new(),
-            body: None,
-            timeout: Duration::from_secs(20),
-            max_in_flight: 1000,
-            repeat: None,
-            again: None,
-            keeps_answers: true,
-            keeps_keys: false,
-            expectation: Expectation {
-                ok: vec![200],
-                ..Expectation::default()
-            },
-            schedule: Schedule {
-                stretches: vec![stretch],
-                spacing,
-            },
-        }
+        let mut class = ClassPlan::get(name, "/{key}", vec![stretch]);
+        class.timeout = Duration::from_secs(20);
+        class.keeps_answers = true;
+        class.schedule.spacing = spacing;
+        class
     };
     let mut even = class("even", 101.0, Spacing::Even);
     even.repeat = Some(Repeat { every: 10, lag: 3 });
+    let random = class("random", 53.0, Spacing::Poisson { seed: 7 });
     Plan {
-        run: "test".into(),
-        classes: vec![even, class("random", 53.0, Spacing::Poisson { seed: 7 })],
         connections_per_target: 4,
         drain: PATIENCE,
-        phases: vec![Span {
-            name: "all".into(),
-            from: Duration::ZERO,
-            to: Duration::MAX,
-        }],
-        lateness: Duration::from_millis(25),
+        ..Plan::of("test", vec![even, random])
     }
 }
 

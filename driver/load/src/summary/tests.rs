@@ -2,13 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use hyper::Method;
-
 use super::*;
-use crate::{
-    Cause, Ledger, Sample, Service, Template,
-    schedule::{Schedule, Spacing},
-};
+use crate::{Cause, Ledger, Sample};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -30,36 +25,20 @@ fn sample(intended: u64, took: u64, end: End) -> Sample {
 }
 
 pub(super) fn plan() -> Plan {
+    let class = ClassPlan {
+        timeout: TIMEOUT,
+        expectation: Expectation {
+            ok: vec![200],
+            expected: vec![504],
+            slo: ms(500),
+            bystander: false,
+        },
+        ..ClassPlan::get("quote", "/quote?key={key}", Vec::new())
+    };
     Plan {
-        run: "run".into(),
-        classes: vec![ClassPlan {
-            name: "quote".into(),
-            service: Service::Api,
-            method: Method::GET,
-            path: Template::new("/quote?key={key}"),
-            headers: Vec::new(),
-            body: None,
-            timeout: TIMEOUT,
-            max_in_flight: 1,
-            repeat: None,
-            again: None,
-            keeps_answers: false,
-            keeps_keys: false,
-            expectation: Expectation {
-                ok: vec![200],
-                expected: vec![504],
-                slo: ms(500),
-                bystander: false,
-            },
-            schedule: Schedule {
-                stretches: Vec::new(),
-                spacing: Spacing::Even,
-            },
-        }],
-        connections_per_target: 0,
         drain: TIMEOUT,
         phases: phases(),
-        lateness: ms(25),
+        ..Plan::of("run", vec![class])
     }
 }
 
