@@ -192,34 +192,17 @@ impl Check<'_> {
         flaws
     }
 
-    /// Of what the scenarios in `folder` declare the pages leave nothing out: each cheat is told of, and each step has a prompt.
+    /// Of what the scenarios in `folder` declare the pages leave nothing out: each cheat is told of, and each step has a
+    /// prompt, which names what is there.
     fn told(&self, folder: &Path) -> Vec<Flaw> {
-        let mut codes = BTreeSet::new();
-        let mut prompts = Vec::new();
+        let (codes, prompts) = (self.codes(), self.prompts());
         let mut flaws = Vec::new();
-        for chapter in &self.chapters {
-            for event in new_cmark_parser(&chapter.content, &MarkdownOptions::default()) {
-                if let Event::Code(code) = event {
-                    codes.insert(code.into_string());
-                }
-            }
-            for mark in marks::find(&chapter.content).0 {
-                if let Ask::Prompt(text) = mark.ask {
-                    let line = chapter.content[..mark.range.start].matches('\n').count() + 1;
-                    flaws.extend(
-                        paths(&text)
-                            .filter(|path| self.project.text(path).is_empty())
-                            .map(|path| {
-                                let text = format!(
-                                    "the prompt names {}, which is not there",
-                                    path.display()
-                                );
-                                Flaw::at(self.file(chapter), line, text)
-                            }),
-                    );
-                    prompts.push(text);
-                }
-            }
+        for Prompt { file, line, text } in &prompts {
+            let missing = paths(text).filter(|path| self.project.text(path).is_empty());
+            flaws.extend(missing.map(|path| {
+                let text = format!("the prompt names {}, which is not there", path.display());
+                Flaw::at(file, *line, text)
+            }));
         }
         for step in &self.options.steps {
             let file = folder.join(&step.scenario).with_extension("toml");
@@ -227,16 +210,46 @@ impl Check<'_> {
             flaws.extend(
                 untold.map(|name| Flaw::of(&file, format!("no page tells of its cheat `{name}`"))),
             );
-            let is_for_it = |prompt: &String| {
+            let is_for_it = |prompt: &str| {
                 let has = |edit: &PathBuf| paths(prompt).any(|path| path == *edit);
                 prompt.contains(&format!("`{}`", step.scenario)) && step.edit.iter().all(has)
             };
-            if !prompts.iter().any(is_for_it) {
+            if !prompts.iter().any(|prompt| is_for_it(&prompt.text)) {
                 let text = "no `lab-prompt` block is for it: one with the scenario's name and its edit points";
                 flaws.push(Flaw::of(&file, text));
             }
         }
         flaws
+    }
+
+    /// What pages show as code within a line.
+    fn codes(&self) -> BTreeSet<String> {
+        let events = self
+            .chapters
+            .iter()
+            .flat_map(|chapter| new_cmark_parser(&chapter.content, &MarkdownOptions::default()));
+        let codes = events.filter_map(|event| match event {
+            Event::Code(code) => Some(code.into_string()),
+            _ => None,
+        });
+        codes.collect()
+    }
+
+    /// The prompts of all pages.
+    fn prompts(&self) -> Vec<Prompt> {
+        let of = |chapter: &&Chapter| {
+            let prompts = marks::find(&chapter.content).0.into_iter();
+            let prompts = prompts.filter_map(|mark| match mark.ask {
+                Ask::Prompt(text) => Some(Prompt {
+                    file: self.file(chapter),
+                    line: line_of(&chapter.content, mark.range.start),
+                    text,
+                }),
+                _ => None,
+            });
+            prompts.collect::<Vec<_>>()
+        };
+        self.chapters.iter().flat_map(of).collect()
     }
 
     /// What a page names must be there.
@@ -245,8 +258,7 @@ impl Check<'_> {
         let text = &chapter.content;
         let mut flaws = Vec::new();
         let mut say = |at: usize, flaw: String| {
-            let line = text[..at].matches('\n').count() + 1;
-            flaws.push(Flaw::at(&file, line, flaw));
+            flaws.push(Flaw::at(&file, line_of(text, at), flaw));
         };
         let made = made(text);
         let mut in_shell = false;
@@ -413,6 +425,18 @@ fn tags(html: &str, start: usize, open: &mut Vec<usize>) -> Vec<(usize, String)>
         }
     }
     flaws
+}
+
+/// A prompt, and where it is.
+struct Prompt {
+    file: PathBuf,
+    line: usize,
+    text: String,
+}
+
+/// The number of the line in which a place of a page is.
+fn line_of(page: &str, at: usize) -> usize {
+    page[..at].matches('\n').count() + 1
 }
 
 /// The number in the name of a target like `step1`.
