@@ -9,9 +9,9 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use lab_record::file;
 
 use crate::scenario::Scenario;
-use lab_record::file;
 use shelf::Shelf;
 
 /// Which text to put in place. Each edit point has a `starter/` and a `solved/` folder beside it

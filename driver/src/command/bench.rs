@@ -10,7 +10,9 @@ use std::{
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::Args;
+use lab_record::file;
 use lab_record::{Entry, Reports, RunId};
+use lab_report::{Bench, Row};
 use lab_say::{note, say};
 
 mod identical;
@@ -22,8 +24,6 @@ use crate::{
     platform::{ApiSpec, Platform, StackSpec, local::RunLock},
     scenario::steps,
 };
-use lab_record::file;
-use lab_report::{Bench, Row};
 
 /// The text in which a line is changed to see how long a participant waits.
 const EDITED: &str = "lab-services/src/cases/timeouts.rs";

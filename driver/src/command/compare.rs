@@ -5,13 +5,13 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use clap::Args;
 use lab_record::{Check, Entry, Reports, Run};
+use lab_report::compare::Comparison;
 use lab_say::say;
 
 use super::{
     Ended, Place,
     groups::{self, Groups},
 };
-use lab_report::compare::Comparison;
 
 /// Which runs.
 #[derive(Debug, Args)]

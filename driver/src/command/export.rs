@@ -7,11 +7,11 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
+use lab_record::file;
 use lab_say::say;
 
 use super::{Ended, Place, compare::find};
 use crate::export::{Format, export as text_of};
-use lab_record::file;
 
 /// Which run, and how.
 #[derive(Debug, Args)]

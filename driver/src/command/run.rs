@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use anyhow::{Result, bail, ensure};
 use clap::Args;
 use console::style;
-use lab_load::Service;
-use lab_load::TlsOptions;
+use lab_load::{Service, TlsOptions};
 use lab_record::Outcome;
+use lab_report::{Compared, WITH_BEGAN, WITH_PREVIOUS};
 use lab_say::{note, say};
 
 use super::{
@@ -29,7 +29,6 @@ use crate::{
     scenario::{Scenario, step},
     score::watchable,
 };
-use lab_report::{Compared, WITH_BEGAN, WITH_PREVIOUS};
 
 /// What to run.
 #[derive(Debug, Args)]

@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use jiff::Timestamp;
+use lab_exposition::{Labels, Sample};
 use lab_record::{Finite, PhaseStats, Run};
 
 use super::{ends, quantiles, times};
-use lab_exposition::{Labels, Sample};
 
 /// A metric with its samples; those of one set of labels follow each other, in order of time.
 struct Family {

@@ -4,9 +4,9 @@ use std::{
 };
 
 use lab_exposition::Sample;
+use lab_report::sample::failing;
 
 use super::*;
-use lab_report::sample::failing;
 
 fn page(run: &Run) -> Vec<Sample> {
     let text = export(run, Format::Openmetrics);

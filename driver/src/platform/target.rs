@@ -64,7 +64,7 @@ pub enum Error {
 pub struct Base {
     /// As it was given.
     pub(super) url: String,
-    /// The name or address to look up; what is not ASCII as Punycode (RFC 5891).
+    /// The name or address to look up.
     pub(super) host: String,
     /// The port.
     pub(super) port: u16,

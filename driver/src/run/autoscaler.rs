@@ -7,6 +7,10 @@ use std::{
 };
 
 use anyhow::Result;
+use lab_autoscale::hpa::{
+    self, Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage,
+};
+use lab_autoscale::manifest::{ApiDeployment, ManifestFile};
 use tokio::{
     sync::{mpsc, watch},
     task::JoinHandle,
@@ -19,10 +23,6 @@ use crate::{
     platform::{self, ApiManifests, Decision, Replica},
     scenario::{Setting, Settings},
 };
-use lab_autoscale::hpa::{
-    self, Autoscaler, CpuRequest, HpaSpec, Millicores, PodPhase, PodSample, Readiness, Usage,
-};
-use lab_autoscale::manifest::{ApiDeployment, ManifestFile};
 
 /// Time between two decisions. Kubernetes' own default is 15 s
 /// (`--horizontal-pod-autoscaler-sync-period`); a run of half a minute needs it shorter, and the

@@ -7,12 +7,12 @@ use std::{
     path::{Component, Path},
 };
 
+use lab_exposition::{is_label_name, is_metric_name};
 use lab_load::{Service, Template, is_path, refused_field};
 
 use super::{
     Check, Class, Dimension, Limit, METRICS, Measure, Phase, Reference, Scenario, Series, Source,
 };
-use lab_exposition::{is_label_name, is_metric_name};
 
 /// Where in the file something is wrong, and what.
 type Complaint = (Place, String);

@@ -2,6 +2,10 @@
 
 use anyhow::{Result, bail};
 use lab_record::{Reports, Run};
+use lab_report::{
+    Row,
+    compare::{Change, Comparison, groups},
+};
 use lab_say::note;
 
 use super::{Place, Session, Variants};
@@ -13,10 +17,6 @@ use crate::{
         terminal::{Mode, Terminal},
     },
     scenario::step,
-};
-use lab_report::{
-    Row,
-    compare::{Change, Comparison, groups},
 };
 
 const GROUP: &str = "Identical runs called different";

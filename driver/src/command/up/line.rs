@@ -12,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
+use lab_record::file;
 use serde::{Deserialize, Serialize};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
@@ -22,7 +23,6 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use crate::secret;
-use lab_record::file;
 
 /// For either side to say what it says at once.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(2);

@@ -1,7 +1,7 @@
+use lab_exposition::{Format, read};
 use lab_load::Service;
 
 use super::*;
-use lab_exposition::{Format, read};
 
 /// Names of labels with their values.
 type Pairs<'a> = &'a [(&'a str, &'a str)];

@@ -13,8 +13,9 @@ use std::{
     time::Duration,
 };
 
-use super::{Platform, Stack, StackSpec, Starting};
 use lab_autoscale::manifest::ManifestError;
+
+use super::{Platform, Stack, StackSpec, Starting};
 
 mod claim;
 mod kubectl;

@@ -3,11 +3,11 @@
 
 use std::{collections::BTreeMap, path::Path};
 
+use lab_autoscale::manifest::{ManifestError, read_objects};
 use serde_json::{Value, json};
 
 use super::site::Namespace;
 use crate::platform::{ApiSpec, LoadSpec, StackSpec, WorkerSpec};
-use lab_autoscale::manifest::{ManifestError, read_objects};
 
 /// On everything that runs make, so that all of it can be found.
 const ANY_RUN: (&str, &str) = ("app.kubernetes.io/part-of", "lab-run");
