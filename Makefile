@@ -20,7 +20,7 @@ how = --code $(CODE) --open $(if $(LOAD_PODS),--load-pods $(LOAD_PODS))
 on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight prefetch up smoke dev down reset demo \
+.PHONY: help preflight prefetch up smoke dev down restore reset demo \
         always image book test verify attacks bench clean-reports chaos
 
 help: ## print this help
@@ -43,6 +43,12 @@ step%: always ## run the step of that number with your code
 
 solve%: always ## put the reference in place; your text is saved first
 	@$(driver) solve $*
+
+catchup%: always ## put the references of the steps before that one in place, for who comes late
+	@$(driver) catchup $*
+
+restore: ## your saved texts, newest first; N=1 puts one back, N=1 DIFF=1 shows it first
+	@$(driver) restore $(if $(N),"$(N)") $(if $(DIFF),--diff)
 
 reset: ## restore all starters (edits are saved) and wipe what runs; reports stay
 	@sh scripts/reset.sh

@@ -26,6 +26,7 @@ sed -n "s/^\([a-z][a-z0-9 %-]*\):.*## /\1$tab/p" Makefile | while IFS=$tab read 
     case $target in
     step%) steps | while IFS=$tab read -r number told; do line "step$number" "$told"; done ;;
     solve%) line "$(steps | awk '{ printf "%ssolve%s", (NR > 1 ? " " : ""), $1 }')" "$text" ;;
+    catchup%) line "$(steps | awk 'NR > 1 { printf "%scatchup%s", (NR > 2 ? " " : ""), $1 }')" "$text" ;;
     *) line "$target" "$text" ;;
     esac
 done

@@ -1,6 +1,7 @@
 //! Puts the reference or the starter in the place of a participant's file, and never loses what stood there, nor
 //! what an editor saves meanwhile: what stands there is renamed to `.lab/saved/`, and nothing is written over.
 
+mod saved;
 mod shelf;
 
 use std::{
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail};
 use lab_record::file;
 
 use crate::scenario::Scenario;
+pub use saved::{Saved, put_back, saved};
 use shelf::Shelf;
 
 /// Which text to put in place. Each edit point has a `starter/` and a `solved/` folder beside it

@@ -1,4 +1,4 @@
-//! `driver solve` and `driver reset`: the texts of the edit points.
+//! `driver solve`, `driver catchup` and `driver reset`: the texts of the edit points.
 
 use std::path::Path;
 
@@ -23,6 +23,25 @@ pub(super) fn solve(root: &Path, options: &Options) -> Result<Ended> {
     let scenario = step(&options.step)?;
     tell(place(root, &scenario, Variant::Solved), "the reference")?;
     if let Some(number) = scenario.step {
+        say!("Next: make step{number}");
+    }
+    Ok(Ended::Well)
+}
+
+/// The references of all steps before one, so that whoever comes late begins where the others are.
+pub(super) fn catch_up(root: &Path, options: &Options) -> Result<Ended> {
+    let here = step(&options.step)?;
+    let mut placed = Vec::new();
+    for scenario in steps()? {
+        if scenario.step < here.step {
+            placed.extend(place(root, &scenario, Variant::Solved));
+        }
+    }
+    if placed.is_empty() {
+        say!("No step comes before this one.");
+    }
+    tell(placed, "the reference")?;
+    if let Some(number) = here.step {
         say!("Next: make step{number}");
     }
     Ok(Ended::Well)
@@ -54,7 +73,7 @@ fn tell(all: Vec<Result<Placed>>, what: &str) -> Result<()> {
     Ok(())
 }
 
-fn tell_one(placed: &Placed, what: &str) {
+pub(super) fn tell_one(placed: &Placed, what: &str) {
     let file = &placed.file;
     match placed.state {
         State::Unchanged => say!("{file}: {what} was in place already"),

@@ -9,6 +9,7 @@ mod edits;
 mod export;
 mod groups;
 mod rerender;
+mod restore;
 mod run;
 mod up;
 mod verify;
@@ -73,6 +74,10 @@ enum Command {
     Down,
     /// Put the reference of a step in place, after saving what is there
     Solve(edits::Options),
+    /// Put the references of the steps before one in place, after saving what is there, for who comes late
+    Catchup(edits::Options),
+    /// List the saved texts of edit points, or put one back, after saving what is there
+    Restore(restore::Options),
     /// Restore every starter, after saving edits, and wipe what runs
     Reset,
     /// Measure the bars: the load engine beside its peers, the pages, what a participant waits for
@@ -319,6 +324,8 @@ fn dispatch(command: Command) -> Result<Ended> {
             Command::Up(options) => up::up(session, options).await,
             Command::Down => up::down(root).await,
             Command::Solve(options) => edits::solve(root, &options),
+            Command::Catchup(options) => edits::catch_up(root, &options),
+            Command::Restore(options) => restore::restore(root, &options),
             Command::Reset => edits::reset(root).await,
             Command::Bench(options) => bench::bench(session, &options).await,
             Command::PostgresGuard(_) => unreachable!("handled before the runtime starts"),

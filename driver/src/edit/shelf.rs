@@ -12,6 +12,9 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use lab_record::file;
 
+/// How a folder is named by its time, UTC.
+pub(super) const TIME: &str = "%Y%m%dT%H%M%S%.3fZ";
+
 /// Where texts go that are taken away.
 pub(super) struct Shelf {
     /// `.lab/saved`, on the file system of the edit points.
@@ -124,7 +127,7 @@ fn fresh(base: &Path) -> Result<PathBuf> {
     file::make_folder(base).with_context(|| format!("can't create {}", base.display()))?;
     let time = Timestamp::now()
         .to_zoned(TimeZone::UTC)
-        .strftime("%Y%m%dT%H%M%S%.3fZ")
+        .strftime(TIME)
         .to_string();
     for number in 1.. {
         let name = match number {

@@ -213,3 +213,65 @@ fn no_save_in_the_middle_of_a_change_is_lost() {
         fs::remove_dir_all(root.path().join(".lab/saved")).unwrap_or_default();
     }
 }
+
+#[test]
+fn what_was_saved_is_listed_newest_first_and_put_back_after_saving_what_is_there() {
+    let root = project();
+    let steps = [step("timeouts").unwrap()];
+    assert_eq!(saved(root.path(), &steps).unwrap(), []);
+    for mine in ["first", "second"] {
+        fs::write(root.path().join(FILE), mine).unwrap();
+        solve(root.path());
+    }
+    let all = saved(root.path(), &steps).unwrap();
+    let read = |one: &Saved| fs::read_to_string(&one.path).unwrap();
+    assert_eq!(
+        all.iter().map(read).collect::<Vec<_>>(),
+        ["second", "first"]
+    );
+    assert!(all[0].at >= all[1].at && all[0].file == FILE && all[0].scenario == "timeouts");
+
+    fs::write(root.path().join(FILE), "third").unwrap();
+    let placed = put_back(root.path(), &all[1]).unwrap();
+    assert_eq!((placed.state, placed.saved.len()), (State::Changed, 1));
+    assert_eq!(text(root.path()), "first");
+    let all = saved(root.path(), &steps).unwrap();
+    assert_eq!(
+        all.iter().map(read).collect::<Vec<_>>(),
+        ["third", "second", "first"]
+    );
+}
+
+#[test]
+fn what_an_editor_saved_meanwhile_is_listed_and_strange_folders_are_not() {
+    let root = project();
+    let shelf = root.path().join(".lab/saved");
+    for (path, text) in [
+        (format!("20261129T101112.131Z/{FILE}"), "one"),
+        (format!("20261129T101112.131Z/{FILE}.2"), "two"),
+        // The first of that moment was one of the project's own, and is not kept.
+        (format!("20261129T101112.131Z-2/{FILE}.2"), "three"),
+        (format!("20261129T101112.131Z-2/{FILE}.orig"), "not ours"),
+        (format!("replaced/{FILE}"), "starter"),
+        (format!("yesterday/{FILE}"), "not ours"),
+        ("20261129T101112.131Z/README.md".to_owned(), "no edit point"),
+    ] {
+        file::replace(&shelf.join(path), text.as_bytes()).unwrap();
+    }
+    let all = saved(root.path(), &[step("timeouts").unwrap()]).unwrap();
+    let texts: Vec<_> = all
+        .iter()
+        .map(|one| fs::read_to_string(&one.path).unwrap())
+        .collect();
+    assert_eq!(texts.len(), 3, "{all:?}");
+    assert!(
+        ["one", "two", "three"]
+            .iter()
+            .all(|text| texts.contains(&(*text).to_owned()))
+    );
+    assert!(
+        all.iter()
+            .all(|one| one.at.to_string() == "2026-11-29T10:11:12.131Z"),
+        "{all:?}"
+    );
+}
