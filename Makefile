@@ -29,8 +29,8 @@ help: ## print this help
 demo: ## every scenario with the starter and the reference, then reports/index.html
 	@$(driver) demo
 
-preflight: ## check this machine: toolchain, PostgreSQL, ports, disk
-	@$(call on_cluster,preflight,sh scripts/preflight.sh)
+preflight: ## check this machine: toolchain, PostgreSQL, ports, disk, how quiet it is; JSON=1 for programs
+	@$(call on_cluster,preflight,sh scripts/preflight.sh $(if $(JSON),--json))
 
 prefetch: ## fetch and build all that the workshop needs, for working offline
 	@sh scripts/prefetch.sh

@@ -9,4 +9,4 @@ if ! command -v cargo >/dev/null 2>&1; then
     echo "  Install it from https://rustup.rs, open a new terminal, and try again." >&2
     exit 1
 fi
-exec sh scripts/run.sh driver doctor
+exec sh scripts/run.sh driver doctor "$@"

@@ -1,29 +1,176 @@
 //! `driver doctor`: what this machine has and lacks.
 
+mod fitness;
+mod offline;
+
 use std::path::Path;
 
 use anyhow::Result;
+use clap::Args;
 use console::style;
 use lab_say::say;
+use serde::Serialize;
 
 use super::{Ended, Place};
-use crate::platform::local::preflight;
+use crate::{
+    host,
+    platform::local::{self, preflight},
+};
 
-pub(super) fn doctor(root: &Path, place: &Place) -> Result<Ended> {
-    place.check_local("sh scripts/cluster.sh preflight")?;
-    let findings = preflight(root);
-    for finding in &findings {
-        let sign = if finding.ok {
-            style("ok    ").green()
-        } else {
-            style("LACKS ").red()
+/// What to look at, and how to say it.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    #[command(flatten)]
+    place: Place,
+    /// As JSON, for programs
+    #[arg(long)]
+    json: bool,
+    /// Without the five seconds that tell whether the machine is quiet enough for runs
+    #[arg(long)]
+    quick: bool,
+}
+
+/// What is thought of a thing that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    /// As needed.
+    Ok,
+    /// Good to know, before it is needed.
+    Note,
+    /// The workshop needs it.
+    Lacks,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Serialize)]
+struct Finding {
+    /// What, in a word or two.
+    name: &'static str,
+    state: State,
+    /// What was found; where it is not as needed, what to do.
+    text: String,
+}
+
+impl Finding {
+    fn new(name: &'static str, state: State, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { name, state, text }
+    }
+}
+
+impl From<local::Finding> for Finding {
+    fn from(found: local::Finding) -> Self {
+        let state = if found.ok { State::Ok } else { State::Lacks };
+        Self::new(found.name, state, found.text)
+    }
+}
+
+/// Everything, as programs get it.
+#[derive(Debug, Serialize)]
+struct Told<'a> {
+    /// Of this shape.
+    format: u32,
+    ready: bool,
+    /// The line to send to whoever asks how the machine is.
+    summary: &'a str,
+    findings: &'a [Finding],
+}
+
+pub(super) fn doctor(root: &Path, options: &Options) -> Result<Ended> {
+    options
+        .place
+        .check_local("sh scripts/cluster.sh preflight")?;
+    let mut findings: Vec<Finding> = preflight(root).into_iter().map(Finding::from).collect();
+    findings.extend(offline::findings(root));
+    if !options.quick {
+        findings.push(fitness::finding());
+    }
+    let ready = findings.iter().all(|finding| finding.state != State::Lacks);
+    let summary = summary(&findings);
+    if options.json {
+        let told = Told {
+            format: 1,
+            ready,
+            summary: &summary,
+            findings: &findings,
+        };
+        say!("{}", serde_json::to_string_pretty(&told)?);
+    } else {
+        tell(&findings, &summary, ready);
+    }
+    Ok(if ready { Ended::Well } else { Ended::Failed })
+}
+
+fn tell(findings: &[Finding], summary: &str, ready: bool) {
+    for finding in findings {
+        let sign = match finding.state {
+            State::Ok => style("ok    ").green(),
+            State::Note => style("note  ").yellow(),
+            State::Lacks => style("LACKS ").red(),
         };
         say!("{sign} {:14} {}", finding.name, finding.text);
     }
-    if findings.iter().all(|finding| finding.ok) {
+    say!("To send on: {summary}");
+    if ready {
         say!("This machine is ready. Next: make demo");
-        Ok(Ended::Well)
-    } else {
-        Ok(Ended::Failed)
+    }
+}
+
+/// One line to paste to whoever asks: nothing of it names a person, a machine or a folder.
+fn summary(findings: &[Finding]) -> String {
+    let named = |state| {
+        let of_state = findings.iter().filter(|finding| finding.state == state);
+        of_state
+            .map(|finding| finding.name)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    let mut parts = vec![
+        match named(State::Lacks) {
+            lacks if lacks.is_empty() => "ready".to_owned(),
+            lacks => format!("LACKS {lacks}"),
+        },
+        host_in_words(),
+    ];
+    let notes = named(State::Note);
+    if !notes.is_empty() {
+        parts.push(format!("see {notes}"));
+    }
+    format!(
+        "lab {} preflight: {}",
+        env!("CARGO_PKG_VERSION"),
+        parts.join("; ")
+    )
+}
+
+fn host_in_words() -> String {
+    let host = host::host();
+    format!("{} {}, {} cores", host.os, host.arch, host.cores)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_to_send_on_says_what_lacks_and_what_to_see() {
+        let finding = |name, state| Finding::new(name, state, "/home/ada/workshop");
+        let all = [
+            finding("rust", State::Ok),
+            finding("postgresql", State::Lacks),
+            finding("binaries", State::Note),
+        ];
+        let line = summary(&all);
+        assert!(line.contains("preflight: LACKS postgresql; "), "{line}");
+        assert!(
+            line.ends_with("; see binaries") && !line.contains("ada"),
+            "{line}"
+        );
+        let line = summary(&all[..1]);
+        assert!(
+            line.contains("preflight: ready; ") && line.ends_with("cores"),
+            "{line}"
+        );
     }
 }

@@ -63,7 +63,7 @@ enum Command {
     /// Check that starters and cheats fail, references and other fixes pass
     Verify(verify::Options),
     /// Check this machine
-    Doctor(Place),
+    Doctor(doctor::Options),
     /// Make the pages in the reports folder again from their data
     Report(Place),
     /// Remove old runs from the reports folder: all but the newest of each scenario and what they are compared with
@@ -318,7 +318,7 @@ fn dispatch(command: Command) -> Result<Ended> {
             Command::Compare(options) => compare::compare(root, &options),
             Command::Export(options) => export::export(root, &options),
             Command::Verify(options) => verify::verify(session, options).await,
-            Command::Doctor(place) => doctor::doctor(root, &place),
+            Command::Doctor(options) => doctor::doctor(root, &options),
             Command::Report(place) => rerender::rerender(root, &place),
             Command::CleanReports(options) => clean::clean_reports(root, &options),
             Command::Up(options) => up::up(session, options).await,

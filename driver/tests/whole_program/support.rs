@@ -179,7 +179,7 @@ pub(crate) fn signal(name: &str, pid: u32) {
 
 /// Whether runs with a database can be made here.
 pub(crate) fn has_postgres() -> bool {
-    let there = driver(&["doctor"]).output().is_ok_and(|output| {
+    let there = driver(&["doctor", "--quick"]).output().is_ok_and(|output| {
         text(&output)
             .lines()
             .any(|line| line.contains("PostgreSQL") && line.starts_with("ok"))

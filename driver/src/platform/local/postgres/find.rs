@@ -9,15 +9,55 @@ use std::{
 /// The oldest version that the scenarios are known to run on.
 const OLDEST: u32 = 14;
 
-/// How to get PostgreSQL here.
-#[cfg(target_os = "macos")]
-pub(super) const INSTALL: &str =
-    "install PostgreSQL with `brew install postgresql@17` or from https://postgresapp.com";
-/// How to get PostgreSQL here.
-#[cfg(not(target_os = "macos"))]
-pub(super) const INSTALL: &str = "install PostgreSQL's server: `sudo apt install postgresql` \
-     (Debian, Ubuntu), `sudo dnf install postgresql-server` (Fedora), \
-     `sudo pacman -S postgresql` (Arch)";
+/// How to get PostgreSQL here: the way of this system, by its `/etc/os-release`, where that says which one it is.
+pub(super) fn remedy() -> String {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    if cfg!(target_os = "macos") {
+        "install PostgreSQL with `brew install postgresql@17` or from https://postgresapp.com"
+            .to_owned()
+    } else {
+        format!("install PostgreSQL's server: {}", way_of(&release))
+    }
+}
+
+/// How each family of systems installs the server's programs; the name of the system it is by `ID` or `ID_LIKE`, see
+/// os-release(5).
+const WAYS: &[(&str, &str, &str)] = &[
+    ("debian", "Debian, Ubuntu", "sudo apt install postgresql"),
+    ("fedora", "Fedora", "sudo dnf install postgresql-server"),
+    ("rhel", "RHEL", "sudo dnf install postgresql-server"),
+    ("arch", "Arch", "sudo pacman -S postgresql"),
+    ("alpine", "Alpine", "sudo apk add postgresql"),
+    ("suse", "openSUSE", "sudo zypper install postgresql-server"),
+    ("nixos", "NixOS", "nix-shell -p postgresql"),
+];
+
+fn way_of(release: &str) -> String {
+    let value = |key: &str| {
+        let of_key = |line: &str| {
+            Some(
+                line.strip_prefix(key)?
+                    .strip_prefix('=')?
+                    .trim_matches(['"', '\''])
+                    .to_owned(),
+            )
+        };
+        release.lines().find_map(of_key).unwrap_or_default()
+    };
+    let names = format!("{} {}", value("ID"), value("ID_LIKE"));
+    // openSUSE calls itself `opensuse-leap` and like `suse`.
+    let its_own = names
+        .split(' ')
+        .find_map(|name| WAYS.iter().find(|(family, ..)| *family == name));
+    if let Some((_, _, way)) = its_own {
+        return format!("`{way}`");
+    }
+    let ways = WAYS.iter().filter(|(family, ..)| *family != "rhel");
+    let ways: Vec<String> = ways
+        .map(|(_, system, way)| format!("`{way}` ({system})"))
+        .collect();
+    ways.join(", ")
+}
 
 /// Folders of versions: the parent, how a version's name starts, and where its programs are.
 const PLACES: &[(&str, &str, &str)] = &[
@@ -47,12 +87,13 @@ pub(in crate::platform::local) struct Installation {
 pub enum FindError {
     /// There is none.
     #[error(
-        "PostgreSQL is not installed: {INSTALL}; or set DATABASE_URL to a server where you may \
-         create databases. Only `tx` needs it"
+        "PostgreSQL is not installed: {}; or set DATABASE_URL to a server where you may \
+         create databases. Only `tx` needs it",
+        remedy()
     )]
     None,
     /// Only ones that are too old.
-    #[error("{found} is too old, {OLDEST} or newer is needed: {INSTALL}")]
+    #[error("{found} is too old, {OLDEST} or newer is needed: {}", remedy())]
     TooOld {
         /// The newest one.
         found: String,
@@ -192,6 +233,38 @@ mod tests {
         let old = choose(vec![at("/a", "9.6.24")], Vec::new).unwrap_err();
         let old = old.to_string();
         assert!(old.starts_with("PostgreSQL 9.6.24 in /a is too old, 14 or newer"));
+    }
+
+    #[test]
+    fn the_remedy_is_that_of_the_system() {
+        for (release, way) in [
+            (
+                "PRETTY_NAME=\"Debian\"\nID=debian\n",
+                "`sudo apt install postgresql`",
+            ),
+            (
+                "ID=linuxmint\nID_LIKE=\"ubuntu debian\"\n",
+                "`sudo apt install postgresql`",
+            ),
+            (
+                "ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n",
+                "`sudo dnf install postgresql-server`",
+            ),
+            ("ID=manjaro\nID_LIKE=arch\n", "`sudo pacman -S postgresql`"),
+            ("ID=alpine\n", "`sudo apk add postgresql`"),
+            (
+                "ID=\"opensuse-leap\"\nID_LIKE=\"suse opensuse\"\n",
+                "`sudo zypper install postgresql-server`",
+            ),
+            ("ID=nixos\n", "`nix-shell -p postgresql`"),
+        ] {
+            assert_eq!(way_of(release), way, "{release}");
+        }
+        let all = way_of("ID=plan9\n");
+        assert!(
+            all.contains("(Debian, Ubuntu), ") && all.contains("(NixOS)"),
+            "{all}"
+        );
     }
 
     #[test]

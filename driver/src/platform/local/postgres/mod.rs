@@ -95,12 +95,12 @@ pub enum PostgresError {
     #[error(transparent)]
     Process(#[from] ProcessError),
     /// `DATABASE_URL` is of no use.
-    #[error("DATABASE_URL {0}. Correct it, or unset it and {install}", install = find::INSTALL)]
+    #[error("DATABASE_URL {0}. Correct it, or unset it and {install}", install = find::remedy())]
     Url(ConninfoError),
     /// The server of `DATABASE_URL` is not to be used.
     #[error(
         "the server of DATABASE_URL {doing}: {why}; check the URL, or unset it and {}",
-        find::INSTALL
+        find::remedy()
     )]
     Server {
         /// What did not work.
