@@ -20,7 +20,7 @@ how = --code $(CODE) --open $(if $(LOAD_PODS),--load-pods $(LOAD_PODS))
 on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight prefetch up smoke dev down restore reset demo \
+.PHONY: help preflight prefetch up smoke dev down name restore reset demo \
         always image book test verify attacks bench clean-reports chaos
 
 help: ## print this help
@@ -46,6 +46,11 @@ solve%: always ## put the reference in place; your text is saved first
 
 catchup%: always ## put the references of the steps before that one in place, for who comes late
 	@$(driver) catchup $*
+
+# From the command line alone: some shells have a variable of that name, with the machine's name in it.
+name: export LAB_NAME = $(NAME)
+name: ## the name in your share codes: NAME=ada; NAME= for none
+	@$(if $(filter command%,$(origin NAME)),,unset LAB_NAME;) $(driver) name
 
 restore: ## your saved texts, newest first; N=1 puts one back, N=1 DIFF=1 shows it first
 	@$(driver) restore $(if $(N),"$(N)") $(if $(DIFF),--diff)

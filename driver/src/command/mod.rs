@@ -8,6 +8,7 @@ mod doctor;
 mod edits;
 mod export;
 mod groups;
+mod name;
 mod rerender;
 mod restore;
 mod run;
@@ -78,6 +79,8 @@ enum Command {
     Catchup(edits::Options),
     /// List the saved texts of edit points, or put one back, after saving what is there
     Restore(restore::Options),
+    /// Choose the name in your share codes, or see which it is
+    Name(name::Options),
     /// Restore every starter, after saving edits, and wipe what runs
     Reset,
     /// Measure the bars: the load engine beside its peers, the pages, what a participant waits for
@@ -326,6 +329,7 @@ fn dispatch(command: Command) -> Result<Ended> {
             Command::Solve(options) => edits::solve(root, &options),
             Command::Catchup(options) => edits::catch_up(root, &options),
             Command::Restore(options) => restore::restore(root, &options),
+            Command::Name(options) => name::name(root, &options),
             Command::Reset => edits::reset(root).await,
             Command::Bench(options) => bench::bench(session, &options).await,
             Command::PostgresGuard(_) => unreachable!("handled before the runtime starts"),

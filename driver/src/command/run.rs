@@ -13,6 +13,7 @@ use lab_say::{note, say};
 use super::{
     Ended, Place, Session, Variants,
     groups::{self, Groups},
+    name,
 };
 use crate::{
     code::Code,
@@ -277,6 +278,7 @@ impl Course<'_> {
         let ran = run_order(&self.order, &mut terminal).await?;
         if !self.options.json {
             show(&ran);
+            name::tell_code(self.order.root, &ran.run);
         }
         let last = self.options.repeat == 1 && self.against.is_none();
         if let Some(report) = &ran.left.report
