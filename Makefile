@@ -79,7 +79,7 @@ bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LO
 	@$(driver) bench $(if $(LONG),--long)
 
 chaos: ## faults with the real programs, on a copy of the project: tried, survived, lost; LONG=1 SEED=n ONLY=group
-	@cargo build --profile lab && cargo run --quiet --profile lab --package chaos -- $(if $(LONG),--long) \
+	@cargo build --profile lab --workspace && $${CARGO_TARGET_DIR:-target}/lab/chaos $(if $(LONG),--long) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 clean-reports: ## remove old runs: the newest KEEP=20 of each scenario stay, and what they are compared with

@@ -115,14 +115,20 @@ struct Part {
     package_id: String,
     target: serde_json::Value,
     features: Vec<String>,
+    profile: Profile,
     fresh: bool,
+}
+
+#[derive(serde::Deserialize)]
+struct Profile {
+    test: bool,
 }
 
 fn parts(arguments: &[&str]) -> Vec<Part> {
     let build = command(&project(), env!("CARGO"))
-        .args(["build", "--offline", "--profile", "lab"])
-        .arg("--message-format=json")
         .args(arguments)
+        .args(["--offline", "--profile", "lab"])
+        .arg("--message-format=json")
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&build.stderr);
@@ -133,10 +139,13 @@ fn parts(arguments: &[&str]) -> Vec<Part> {
         .collect()
 }
 
+fn name(part: &Part) -> String {
+    format!("{} {} {:?}", part.package_id, part.target, part.features)
+}
+
 #[test]
 fn nothing_is_built_later_that_a_prefetch_did_not_build() {
-    let name = |part: &Part| format!("{} {} {:?}", part.package_id, part.target, part.features);
-    let prefetched: BTreeSet<_> = parts(&["--locked"]).iter().map(name).collect();
+    let prefetched: BTreeSet<_> = parts(&["build", "--locked"]).iter().map(name).collect();
     for program in [
         "driver",
         "lab",
@@ -147,7 +156,7 @@ fn nothing_is_built_later_that_a_prefetch_did_not_build() {
         "pool",
         "throttle",
     ] {
-        let later = parts(&["--bin", program]);
+        let later = parts(&["build", "--bin", program]);
         assert!(later.len() > 5, "{program}");
         for part in later {
             let name = name(&part);
@@ -155,6 +164,24 @@ fn nothing_is_built_later_that_a_prefetch_did_not_build() {
                 part.fresh && prefetched.contains(&name),
                 "{program}: {name}"
             );
+        }
+    }
+}
+
+/// Else they would test other programs, too, than people run. What brings a feature is most often a crate for tests only.
+#[test]
+fn tests_build_no_crate_of_the_workshop_with_other_features() {
+    let built = parts(&["build"]);
+    let workshop: BTreeSet<_> = built.iter().map(name).collect();
+    let packages: BTreeSet<_> = built.iter().map(|part| &part.package_id).collect();
+    let tests = parts(&["test", "--workspace", "--no-run"]);
+    assert!(tests.len() > workshop.len());
+    for part in tests {
+        let of_it = packages.contains(&part.package_id);
+        let is_compiled_for_it =
+            ["lib", "proc-macro"].contains(&part.target["kind"][0].as_str().unwrap());
+        if of_it && is_compiled_for_it && !part.profile.test {
+            assert!(workshop.contains(&name(&part)), "{}", name(&part));
         }
     }
 }

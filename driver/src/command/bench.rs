@@ -83,8 +83,6 @@ async fn engine(session: &Session, long: bool) -> Result<Vec<Row>> {
             "--quiet",
             "--profile",
             "lab",
-            "--package",
-            "driver",
             "--example",
             "engine",
             "--",

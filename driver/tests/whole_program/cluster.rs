@@ -747,12 +747,13 @@ fn what_a_cluster_lacks_is_named_with_the_remedy() {
 /// Whether the cluster admits these objects to a namespace that enforces the Pod Security Standard `restricted`; a run's
 /// own it judges when they are applied.
 fn admitted(cluster: &Cluster, objects: &[Value]) -> String {
-    let list = serde_json::json!({ "items": objects }).to_string();
-    let output = assert_cmd::Command::new(cluster.path("bin/kubectl"))
+    let list = cluster.path("admitted.json");
+    fs::write(&list, serde_json::json!({ "items": objects }).to_string()).unwrap();
+    let output = Command::new(cluster.path("bin/kubectl"))
         .arg("admit")
         .env("FAKE_CLUSTER", cluster.path("state"))
         .env("FAKE_ACCESS", root().join("deploy/k8s/access.yaml"))
-        .write_stdin(list)
+        .stdin(fs::File::open(list).unwrap())
         .output()
         .unwrap();
     text(&output)
