@@ -75,8 +75,8 @@ verify: ## starter fails, reference passes, each cheat fails; ONLY=step, ROUNDS=
 attacks: ## attacks on the guide and the services, tried and counted: see SECURITY.md
 	@sh scripts/attacks.sh
 
-bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LONG=1 adds half an hour
-	@$(driver) bench $(if $(LONG),--long)
+bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; BUILD=1 adds builds from nothing, LONG=1 half an hour
+	@$(driver) bench $(if $(LONG),--long) $(if $(BUILD),--builds)
 
 chaos: ## faults with the real programs, on a copy of the project: tried, survived, lost; LONG=1 SEED=n ONLY=group
 	@cargo build --profile lab --workspace && $${CARGO_TARGET_DIR:-target}/lab/chaos $(if $(LONG),--long) \
