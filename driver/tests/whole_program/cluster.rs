@@ -169,7 +169,7 @@ impl Cluster {
 
 #[test]
 fn a_run_on_a_cluster_is_measured_like_any_other() {
-    let Some(cluster) = Cluster::alone() else {
+    let Some(cluster) = Cluster::new() else {
         return;
     };
     let output = cluster.run("short").output().unwrap();
@@ -285,7 +285,7 @@ fn an_api_server_that_goes_away_ends_the_run() {
 /// An answer that comes 3 s late on its way is nobody's slow service.
 #[test]
 fn an_api_server_that_stalls_is_not_in_the_way_of_the_load() {
-    let Some(cluster) = Cluster::alone() else {
+    let Some(cluster) = Cluster::new() else {
         return;
     };
     let driver = cluster.in_the_middle_of(&mut cluster.run("long"), "long");

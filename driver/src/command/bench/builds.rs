@@ -137,6 +137,65 @@ impl Built {
 mod tests {
     use super::*;
 
+    /// What is built of the project, with nothing in it.
+    const PROJECT: [(&str, &str); 8] = [
+        (
+            "Cargo.toml",
+            "[workspace]\nmembers = [\"driver\", \"lab-services\", \"rest\"]\nresolver = \"3\"\n\
+             [profile.lab]\ninherits = \"dev\"\n",
+        ),
+        ("driver/Cargo.toml", "[package]\nname = \"driver\"\n"),
+        ("driver/src/main.rs", "fn main() {}"),
+        ("rest/Cargo.toml", "[package]\nname = \"rest\"\n"),
+        ("rest/src/lib.rs", ""),
+        (
+            "lab-services/Cargo.toml",
+            "[package]\nname = \"lab\"\n[[bin]]\nname = \"lab\"\npath = \"src/main.rs\"\n",
+        ),
+        (
+            "lab-services/src/main.rs",
+            "#[path = \"cases/timeouts.rs\"]\nmod timeouts;\nfn main() {\n    timeouts::run();\n}\n",
+        ),
+        (
+            "lab-services/src/cases/timeouts.rs",
+            "pub fn run() {\n    println!();\n}\n",
+        ),
+    ];
+
+    #[tokio::test]
+    async fn a_project_is_built_from_nothing_then_again_and_after_edits() {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in PROJECT {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let session = Session {
+            root: root.path().to_owned(),
+            interrupt: tokio_util::sync::CancellationToken::new(),
+        };
+        let compiled = |rows: Vec<Row>| {
+            let figures = rows.into_iter().map(|row| row.figure);
+            let parts = figures.map(|figure| figure.split_once(" s, ").unwrap().1.to_owned());
+            parts.collect::<Vec<_>>()
+        };
+        let parts = |counts: &[&str]| {
+            let counts = counts.iter().map(|count| format!("{count} parts compiled"));
+            counts.collect::<Vec<_>>()
+        };
+        let cold = compiled(cold(&session).await.unwrap());
+        assert_eq!(
+            cold,
+            parts(&["2 of 2", "1 of 3", "0 of 3", "1 of 1", "1 of 1"])
+        );
+        assert_eq!(compiled(warm(&session).await.unwrap()), parts(&["0 of 3"]));
+        let text = std::fs::read_to_string(root.path().join(super::super::EDITED)).unwrap();
+        assert_eq!(text, PROJECT[7].1);
+        let left = std::fs::read_dir(root.path().join("target")).unwrap();
+        let left = left.filter(|entry| entry.as_ref().unwrap().file_name() != "lab");
+        assert!(left.flatten().all(|entry| entry.path().is_file()));
+    }
+
     #[test]
     fn what_cargo_compiled_is_told_from_what_was_fresh() {
         let messages = concat!(
