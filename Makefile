@@ -80,17 +80,17 @@ test: ## format, lints, all tests, and the guide against the project
 	@cargo test --profile lab --workspace --features tls --test tls
 	@$(guide) check
 
-verify: ## starter fails, reference passes, each cheat fails; ONLY=step, ROUNDS=10 BUSY=1 to be sure
-	@$(driver) verify $(ONLY) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy)
+verify: ## starter fails, reference passes, each cheat fails; ONLY=step, QUICK=1 after a demo, ROUNDS=10 BUSY=1 to be sure
+	@$(driver) verify $(ONLY) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy)
 
 attacks: ## attacks on the guide and the services, tried and counted: see SECURITY.md
 	@sh scripts/attacks.sh
 
-bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; LONG=1 adds half an hour
-	@$(driver) bench $(if $(LONG),--long)
+bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; BUILD=1 adds builds from nothing, LONG=1 half an hour
+	@$(driver) bench $(if $(LONG),--long) $(if $(BUILD),--builds)
 
 chaos: ## faults with the real programs, on a copy of the project: tried, survived, lost; LONG=1 SEED=n ONLY=group
-	@cargo build --profile lab && cargo run --quiet --profile lab --package chaos -- $(if $(LONG),--long) \
+	@cargo build --profile lab --workspace && $${CARGO_TARGET_DIR:-target}/lab/chaos $(if $(LONG),--long) \
 	    $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 clean-reports: ## remove old runs: the newest KEEP=20 of each scenario stay, and what they are compared with

@@ -7,5 +7,5 @@ echo "prefetch: crates"
 cargo fetch --locked
 # The very build that the targets ask for: cargo builds a crate anew where its features differ.
 echo "prefetch: building all that the workshop runs (some minutes the first time)"
-cargo build --locked --profile lab
+sh scripts/build.sh --first --locked
 echo "prefetch: done; the workshop now runs offline"

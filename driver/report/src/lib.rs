@@ -5,7 +5,8 @@
 
 pub mod compare;
 mod pages;
-#[cfg(any(test, feature = "sample"))]
+// For tests, those of others too. A feature for it would have them build all that stands on this crate once more.
+#[doc(hidden)]
 pub mod sample;
 pub mod words;
 

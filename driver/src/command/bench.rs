@@ -1,5 +1,5 @@
 //! `driver bench`: the bars, measured here and now: the load engine beside its peers, the pages, and what a
-//! participant waits for. The table goes to `reports/bench/`.
+//! participant waits for, builds among it. The table goes to `reports/bench/`.
 
 use std::{
     fs,
@@ -15,6 +15,7 @@ use lab_record::{Entry, Reports, RunId};
 use lab_report::{Bench, Row};
 use lab_say::{note, say};
 
+mod builds;
 mod identical;
 
 use super::{Ended, Place, Session, Variants};
@@ -38,6 +39,9 @@ pub(super) struct Options {
     /// called different
     #[arg(long)]
     long: bool,
+    /// Also builds from nothing, in a folder of their own; on two cores they take three minutes
+    #[arg(long)]
+    builds: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -61,6 +65,11 @@ pub(super) async fn bench(session: &Session, options: &Options) -> Result<Ended>
             .extend(identical::identical(session, place).await?);
     }
     bench.rows.extend(workshop(session, place).await?);
+    // Last, since they leave the machine warm and its memory full of files.
+    bench.rows.extend(builds::warm(session).await?);
+    if options.builds {
+        bench.rows.extend(builds::cold(session).await?);
+    }
 
     let folder = reports.root().join("bench");
     bench
@@ -83,8 +92,6 @@ async fn engine(session: &Session, long: bool) -> Result<Vec<Row>> {
             "--quiet",
             "--profile",
             "lab",
-            "--package",
-            "driver",
             "--example",
             "engine",
             "--",

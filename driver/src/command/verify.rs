@@ -34,6 +34,10 @@ pub(super) struct Options {
     /// Only these codes, e.g. starter, solved, cheat:no-call or fix:no-queue
     #[arg(long = "code")]
     codes: Vec<String>,
+    /// What is left to see after `demo`, which wants the same of starters and references: the fixes, and each cheat until
+    /// a check can't hold any more
+    #[arg(long, conflicts_with = "codes")]
+    quick: bool,
     /// Keep every core busy beside the runs
     #[arg(long)]
     busy: bool,
@@ -64,7 +68,7 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
     let platform = options.place.build(session, Variants::All).await?;
     let _load = options.busy.then(BusyCores::start).transpose()?;
     let scenarios = scenarios(&options.scenarios)?;
-    let mut rows = rows(&scenarios, &options.codes)?;
+    let mut rows = rows(&scenarios, |code| options.wants(code))?;
     for round in 1..=options.rounds {
         for row in &mut rows {
             let scenario = scenarios
@@ -76,7 +80,7 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
                 code: row.code.clone(),
                 platform: platform.as_ref(),
                 load_pods: 1,
-                fail_fast: false,
+                fail_fast: options.quick && row.wanted == Outcome::Fail,
                 reports: &reports,
                 interrupt: &session.interrupt,
             };
@@ -110,20 +114,27 @@ fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
     names.iter().map(|name| Ok(step(name)?)).collect()
 }
 
-fn rows(scenarios: &[Scenario], only: &[String]) -> Result<Vec<Row>> {
+impl Options {
+    fn wants(&self, code: &Code) -> bool {
+        let named = || self.codes.is_empty() || self.codes.contains(&code.to_string());
+        *code != Code::Mine
+            && if self.quick {
+                code.is_variant()
+            } else {
+                named()
+            }
+    }
+}
+
+fn rows(scenarios: &[Scenario], wanted: impl Fn(&Code) -> bool) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for scenario in scenarios {
-        let codes = Code::all(scenario).into_iter();
-        for code in codes.filter(|code| *code != Code::Mine) {
-            if only.is_empty() || only.contains(&code.to_string()) {
-                rows.push(Row::new(scenario, code));
-            }
-        }
+        let codes = Code::all(scenario).into_iter().filter(&wanted);
+        rows.extend(codes.map(|code| Row::new(scenario, code)));
     }
     anyhow::ensure!(
         !rows.is_empty(),
-        "no such code in these scenarios: {}",
-        only.join(", ")
+        "no such code in these scenarios; `driver run STEP --code list` names those there are"
     );
     Ok(rows)
 }

@@ -6,21 +6,49 @@ use std::{
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, Command},
+    sync::{RwLockReadGuard, RwLockWriteGuard},
 };
 
 use lab_say::note;
 use serde_json::Value;
 
 use crate::support::{
-    alive, data, descendants, driver, has_postgres, journal, project, root, run_of, scenario,
-    signal, start, text, turn, wait_for,
+    alive, beside_others, built, data, descendants, driver, has_postgres, journal, project, root,
+    run_of, scenario, signal, start, text, turn, wait_for,
 };
 
-/// A folder with the `kubectl`, the state of its cluster, and the reports.
-struct Cluster(tempfile::TempDir);
+/// A project whose runs use a cluster of their own.
+struct Cluster {
+    /// The `kubectl`, the state of its cluster, and the reports.
+    folder: tempfile::TempDir,
+    /// With a lock of its own, so that runs of several tests go on at once.
+    project: tempfile::TempDir,
+    _machine: Machine,
+}
+
+/// Who may run at the same time.
+enum Machine {
+    Shared {
+        _guard: RwLockReadGuard<'static, ()>,
+    },
+    Alone {
+        _guard: RwLockWriteGuard<'static, ()>,
+    },
+}
 
 impl Cluster {
     fn new() -> Option<Self> {
+        Self::on(Machine::Shared {
+            _guard: beside_others(),
+        })
+    }
+
+    /// For runs whose verdict counts.
+    fn alone() -> Option<Self> {
+        Self::on(Machine::Alone { _guard: turn() })
+    }
+
+    fn on(machine: Machine) -> Option<Self> {
         let python = Command::new("python3").arg("--version").output();
         if !python.is_ok_and(|output| output.status.success()) {
             assert!(
@@ -30,11 +58,7 @@ impl Cluster {
             note!("SKIPPED: no python3 for the cluster of the tests");
             return None;
         }
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime
-            .block_on(driver::platform::local::build(root(), false))
-            .expect("the services build");
-        build_load_pod();
+        built();
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("bin")).unwrap();
         // An administrator has applied deploy/k8s/access.yaml.
@@ -44,11 +68,15 @@ impl Cluster {
         // A link, so that it finds its parts beside it.
         let fake = root().join("driver/tests/whole_program/fake-kubectl.py");
         std::os::unix::fs::symlink(fake, &kubectl).unwrap();
-        Some(Self(folder))
+        Some(Self {
+            folder,
+            project: project(),
+            _machine: machine,
+        })
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
-        self.0.path().join(name)
+        self.folder.path().join(name)
     }
 
     /// A run of a scenario file on this cluster.
@@ -75,6 +103,7 @@ impl Cluster {
         let lab = Path::new(env!("CARGO_BIN_EXE_driver")).with_file_name("lab");
         command
             .args(["--platform", "k3d"])
+            .current_dir(self.project.path())
             .env("PATH", format!("{}:{path}", bin.display()))
             .env("FAKE_CLUSTER", self.path("state"))
             .env("FAKE_ACCESS", root().join("deploy/k8s/access.yaml"))
@@ -149,18 +178,8 @@ impl Cluster {
     }
 }
 
-/// The load pods' program, which lies beside the services' in the image.
-fn build_load_pod() {
-    let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--profile", "lab", "--bin", "load"])
-        .current_dir(root())
-        .status();
-    assert!(built.unwrap().success(), "the load pod builds");
-}
-
 #[test]
 fn a_run_on_a_cluster_is_measured_like_any_other() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -188,7 +207,6 @@ fn a_run_on_a_cluster_is_measured_like_any_other() {
 
 #[test]
 fn a_pod_that_dies_makes_the_run_invalid_with_its_reason() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -206,8 +224,7 @@ fn a_pod_that_dies_makes_the_run_invalid_with_its_reason() {
 /// Step 2 in short: PostgreSQL, its auditor, what clients were told, and a crash of the api.
 #[test]
 fn payments_are_made_and_audited_on_a_cluster() {
-    let _turn = turn();
-    let Some(cluster) = Cluster::new().filter(|_| has_postgres()) else {
+    let Some(cluster) = Cluster::alone().filter(|_| has_postgres()) else {
         return;
     };
     let step = fs::read_to_string(root().join("driver/scenarios/tx.toml")).unwrap();
@@ -279,7 +296,6 @@ fn rounds_of_starter_and_reference_end_as_they_must() {
 /// With the Job goes all that it owns, which is none of its reasons.
 #[test]
 fn a_load_pod_that_dies_is_named_with_its_reason() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -304,7 +320,6 @@ fn a_load_pod_that_dies_is_named_with_its_reason() {
 
 #[test]
 fn an_api_server_that_goes_away_ends_the_run() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -319,7 +334,6 @@ fn an_api_server_that_goes_away_ends_the_run() {
 /// An answer that comes 3 s late on its way is nobody's slow service.
 #[test]
 fn an_api_server_that_stalls_is_not_in_the_way_of_the_load() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -336,7 +350,6 @@ fn an_api_server_that_stalls_is_not_in_the_way_of_the_load() {
 
 #[test]
 fn an_api_server_that_comes_back_has_the_objects_removed() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -357,7 +370,6 @@ fn an_api_server_that_comes_back_has_the_objects_removed() {
 
 #[test]
 fn an_api_server_that_stays_away_leaves_the_report_and_the_command_that_tidies_up() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -387,7 +399,6 @@ fn an_api_server_that_stays_away_leaves_the_report_and_the_command_that_tidies_u
 
 #[test]
 fn a_pod_that_is_replaced_makes_the_run_invalid_whatever_the_new_ones_name() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -409,7 +420,6 @@ fn a_pod_that_is_replaced_makes_the_run_invalid_whatever_the_new_ones_name() {
 
 #[test]
 fn services_and_their_addresses_stay_from_run_to_run() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -428,7 +438,6 @@ fn services_and_their_addresses_stay_from_run_to_run() {
 
 #[test]
 fn a_service_that_does_not_find_another_is_named_before_the_load() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -449,7 +458,6 @@ fn a_service_that_does_not_find_another_is_named_before_the_load() {
 
 #[test]
 fn a_namespace_of_ones_own_has_all_of_a_run() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -486,7 +494,6 @@ fn a_namespace_of_ones_own_has_all_of_a_run() {
 
 #[test]
 fn a_second_run_in_a_namespace_is_refused_by_the_name_of_the_first() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -497,10 +504,10 @@ fn a_second_run_in_a_namespace_is_refused_by_the_name_of_the_first() {
     let mut command = driver(&["run", "--scenario-file"]);
     command
         .arg(scenario("short"))
-        .current_dir(project.path())
         .arg("--reports")
         .arg(cluster.path("theirs"));
     cluster.equip(&mut command);
+    command.current_dir(project.path());
     let output = command.output().unwrap();
     let said = text(&output);
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -520,7 +527,6 @@ fn a_second_run_in_a_namespace_is_refused_by_the_name_of_the_first() {
 
 #[test]
 fn a_run_that_has_lost_its_namespace_says_to_whom_and_leaves_theirs_alone() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -543,7 +549,6 @@ fn a_run_that_has_lost_its_namespace_says_to_whom_and_leaves_theirs_alone() {
 /// Where nobody has figures a run would wait for them in vain for a minute and a half, and then not begin.
 #[test]
 fn figures_that_cannot_come_are_not_waited_for_and_the_last_reason_is_told() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -573,7 +578,6 @@ fn figures_that_cannot_come_are_not_waited_for_and_the_last_reason_is_told() {
 
 #[test]
 fn ctrl_c_leaves_no_process_and_no_pod() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -592,7 +596,6 @@ fn ctrl_c_leaves_no_process_and_no_pod() {
 
 #[test]
 fn several_load_pods_share_the_load_and_stand_in_the_report() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -620,7 +623,6 @@ fn several_load_pods_share_the_load_and_stand_in_the_report() {
 
 #[test]
 fn a_stream_that_breaks_makes_the_run_invalid_by_name() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -650,7 +652,6 @@ fn a_stream_that_breaks_makes_the_run_invalid_by_name() {
 
 #[test]
 fn a_load_pod_of_another_build_is_refused_with_the_remedy() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -674,7 +675,6 @@ fn a_load_pod_of_another_build_is_refused_with_the_remedy() {
 
 #[test]
 fn load_pods_send_a_scenario_of_one_s_own_to_a_service_by_its_name() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -712,7 +712,6 @@ fn load_pods_send_a_scenario_of_one_s_own_to_a_service_by_its_name() {
 
 #[test]
 fn a_driver_that_is_killed_at_any_moment_leaves_nothing() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -746,7 +745,6 @@ fn a_driver_that_is_killed_at_any_moment_leaves_nothing() {
 
 #[test]
 fn a_killed_driver_leaves_no_process_of_this_machine() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -765,7 +763,6 @@ fn a_killed_driver_leaves_no_process_of_this_machine() {
 
 #[test]
 fn what_a_cluster_lacks_is_named_with_the_remedy() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -796,12 +793,13 @@ fn what_a_cluster_lacks_is_named_with_the_remedy() {
 /// Whether the cluster admits these objects to a namespace that enforces the Pod Security Standard `restricted`; a run's
 /// own it judges when they are applied.
 fn admitted(cluster: &Cluster, objects: &[Value]) -> String {
-    let list = serde_json::json!({ "items": objects }).to_string();
-    let output = assert_cmd::Command::new(cluster.path("bin/kubectl"))
+    let list = cluster.path("admitted.json");
+    fs::write(&list, serde_json::json!({ "items": objects }).to_string()).unwrap();
+    let output = Command::new(cluster.path("bin/kubectl"))
         .arg("admit")
         .env("FAKE_CLUSTER", cluster.path("state"))
         .env("FAKE_ACCESS", root().join("deploy/k8s/access.yaml"))
-        .write_stdin(list)
+        .stdin(fs::File::open(list).unwrap())
         .output()
         .unwrap();
     text(&output)
@@ -893,7 +891,6 @@ fn every_pod_is_admitted_where_pod_security_is_restricted() {
 /// Every other test here is one that the Role is enough.
 #[test]
 fn a_right_that_is_missing_is_named_with_where_it_is_given() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -933,7 +930,6 @@ fn a_right_that_is_missing_is_named_with_where_it_is_given() {
 
 #[test]
 fn an_image_of_other_code_is_refused() {
-    let _turn = turn();
     let Some(cluster) = Cluster::new() else {
         return;
     };
@@ -946,10 +942,10 @@ fn an_image_of_other_code_is_refused() {
     let mut command = driver(&["run", "--scenario-file"]);
     command
         .arg(scenario("short"))
-        .current_dir(project.path())
         .arg("--reports")
         .arg(cluster.path("reports"));
     cluster.equip(&mut command);
+    command.current_dir(project.path());
     let output = command.output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
     let said = text(&output);

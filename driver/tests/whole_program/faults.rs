@@ -1,7 +1,7 @@
 //! What breaks in the middle of a run: it ends INVALID with the reason, what was measured is kept,
 //! and nothing is left running.
 
-use std::{process::Child, sync::MutexGuard};
+use std::{process::Child, sync::RwLockWriteGuard};
 
 use crate::support::{
     alive, data, descendants, has_postgres, journal, run_of, signal, start, text, turn, wait_for,
@@ -12,7 +12,7 @@ struct Running {
     driver: Child,
     reports: tempfile::TempDir,
     children: Vec<(u32, String)>,
-    _turn: MutexGuard<'static, ()>,
+    _turn: RwLockWriteGuard<'static, ()>,
 }
 
 fn in_the_middle_of(scenario: &str) -> Running {

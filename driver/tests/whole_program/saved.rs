@@ -6,7 +6,9 @@ use std::{
     process::{Command, Output},
 };
 
-use crate::support::{data, driver, journal, project, root, scenario, start, text, turn, wait_for};
+use crate::support::{
+    built, data, driver, journal, project, scenario, start, text, turn, wait_for,
+};
 
 const CASE: &str = "lab-services/src/cases/timeouts.rs";
 const DEPLOYMENT: &str = "deploy/k8s/api-deploy.yaml";
@@ -21,10 +23,7 @@ struct Saved {
 impl Saved {
     /// With a scenario of two seconds that has these edit points; its api has a line of its own in the file.
     fn new(edit: &[&str], api: &str) -> Self {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        runtime
-            .block_on(driver::platform::local::build(root(), false))
-            .expect("the services build");
+        built();
         let this = Self {
             project: project(),
             reports: tempfile::tempdir().unwrap(),

@@ -4,7 +4,7 @@ use std::{
     fs,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -13,10 +13,30 @@ use lab_say::note;
 /// Long enough for a build of the services on a slow machine; a wait that is this long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(5);
 
-/// Runs exclude each other by a lock of the project; tests that start one take their turn here.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::new(());
-    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+static MACHINE: RwLock<()> = RwLock::new(());
+
+/// A run that is judged by what it measures has the machine for itself, and of those in one project the second would be
+/// refused: tests of such runs take their turn here.
+pub(crate) fn turn() -> RwLockWriteGuard<'static, ()> {
+    MACHINE.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Tests of other runs, each in a project of its own, go on beside each other: most of their time is spent waiting.
+pub(crate) fn beside_others() -> RwLockReadGuard<'static, ()> {
+    MACHINE.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Builds, once, what runs start: the services and the load pods' program, which lie beside each other in the image.
+pub(crate) fn built() {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--profile", "lab"])
+            .args(["--bin", "lab", "--bin", "load"])
+            .current_dir(root())
+            .status();
+        assert!(built.unwrap().success(), "what runs start builds");
+    });
 }
 
 /// The project.
