@@ -1,8 +1,8 @@
 //! Limits of this machine that a run can meet: which it is, how much it allows, and how to get more.
 
-use std::{error::Error, io, num::NonZero, path::Path, sync::RwLock, thread};
+use std::{error::Error, io, num::NonZero, path::Path, thread};
 
-use anyhow::Context as _;
+use lab_say::TooFewThreads;
 use rustix::{
     fs::statvfs,
     io::Errno,
@@ -42,18 +42,10 @@ pub fn allow_files(needed: u64) -> Result<(), TooFewFiles> {
 /// loop and its clock.
 const THREADS_BESIDE: usize = 6;
 
-/// Has all threads of a command at once, for a moment: the runtime panics where it gets none, in the middle of a run too.
-pub fn allow_threads() -> anyhow::Result<()> {
-    let wanted = thread::available_parallelism().map_or(1, NonZero::get) + THREADS_BESIDE;
-    let gate = RwLock::new(());
-    let started: io::Result<()> = thread::scope(|scope| {
-        let _closed = gate.write();
-        for _ in 0..wanted {
-            thread::Builder::new().spawn_scoped(scope, || drop(gate.read()))?;
-        }
-        Ok(())
-    });
-    started.with_context(|| format!("can't have {wanted} threads at once"))
+/// Has all threads of a command at once, for a moment.
+pub fn allow_threads() -> Result<(), TooFewThreads> {
+    let of_the_runtime = thread::available_parallelism().map_or(1, NonZero::get);
+    lab_say::allow_threads(of_the_runtime + THREADS_BESIDE)
 }
 
 /// An error with its causes, and what to do where one of them is a limit of this machine.
@@ -82,25 +74,17 @@ fn met(error: &(dyn Error + 'static)) -> Option<Errno> {
 }
 
 fn advice(errno: Errno) -> Option<String> {
-    let allowed = |what| {
-        let limit = getrlimit(what).current;
-        limit.map_or_else(|| "no number".to_owned(), |limit| limit.to_string())
-    };
     Some(match errno {
         Errno::MFILE => format!(
             "A process may have {} files open here (`ulimit -n`), and needs more. Raise it: {HOW_TO_RAISE_FILES}",
-            allowed(Resource::Nofile)
+            files().map_or_else(|| "no number of".to_owned(), |files| files.to_string())
         ),
         Errno::NFILE => {
             "All programs together have as many files open as this machine allows (Linux: `sysctl \
              fs.file-max`; macOS: `sysctl kern.maxfiles`). Close some, or raise it"
                 .to_owned()
         }
-        Errno::AGAIN => format!(
-            "This user may have {} processes and threads (`ulimit -u`), a container fewer (`pids.max`), and one more is \
-             needed. Close programs, or raise it",
-            allowed(Resource::Nproc)
-        ),
+        Errno::AGAIN => lab_say::limit_of_threads(),
         Errno::NOMEM => "This machine is out of memory. Close programs".to_owned(),
         Errno::NOSPC | Errno::DQUOT => {
             "The disk is full, or this user's share of it: `df -h` shows which. Make room"
@@ -146,6 +130,8 @@ fn ports() -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use anyhow::Context as _;
+
     use super::*;
 
     fn of(errno: Errno) -> String {

@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
-use lab_load::{HICCUP_CELL, Recording};
+use lab_load::{Connects, HICCUP_CELL, Recording};
 use lab_record::{Finding, SelfCheck, Validity};
 use lab_remote::PodRecord;
 
 use crate::score::Doubts;
 
+mod loops;
 mod pods;
 mod standstills;
 
+pub(crate) use loops::record as loop_record;
 pub(crate) use pods::record as pod_record;
 pub use standstills::Standstills;
 
@@ -89,6 +91,7 @@ pub fn judge(
         connections(recording),
         platform(broken),
     ];
+    findings.extend(loops::finding(recording, pods.len(), limits));
     findings.extend(pods::finding(pods, limits));
     SelfCheck {
         validity: findings
@@ -247,7 +250,9 @@ fn looks(doubts: &Doubts) -> Finding {
 fn cpu(recording: &Recording, pods: &[PodRecord], limits: &Limits) -> Finding {
     let send_loop = of_a_core(recording.loop_cpu, recording.wall);
     let (its, whole) = match pods {
+        [] if recording.loops.len() > 1 => ("The busiest send loop", "the whole driver"),
         [] => ("The send loop", "the whole driver"),
+        [pod] if pod.recording.loops.len() > 1 => ("The busiest send loop", "the whole load pod"),
         [_] => ("The send loop", "the whole load pod"),
         _ => ("The busiest send loop", "all load pods together"),
     };
@@ -306,9 +311,21 @@ fn connections(recording: &Recording) -> Finding {
         },
         format!(
             "{} opened before the start, {} during the run, {} refused. {retried}{syn}{starved}",
-            connects.before, connects.after_start, connects.refused
+            before(connects),
+            connects.after_start,
+            connects.refused
         ),
     )
+}
+
+/// How many connections there were before the load, and how many were wanted where that is more.
+fn before(connects: Connects) -> String {
+    let Connects { wanted, before, .. } = connects;
+    if before < wanted {
+        format!("{before} of {wanted} wanted, as many as the service took,")
+    } else {
+        before.to_string()
+    }
 }
 
 fn platform(broken: Option<&str>) -> Finding {
@@ -368,7 +385,7 @@ fn ms(duration: Duration) -> String {
 
 #[cfg(test)]
 mod tests {
-    use lab_load::{Cells, ClassPlan, Connects, End, Plan, Sample};
+    use lab_load::{Cells, ClassPlan, End, Plan, Sample};
     use lab_record::Pause;
 
     use super::*;
@@ -676,6 +693,24 @@ mod tests {
         assert_eq!(with(Some(0), 0), Validity::Valid);
         assert_eq!(with(Some(2), 0), Validity::Suspect);
         assert_eq!(with(Some(0), 1), Validity::Invalid);
+    }
+
+    #[test]
+    fn connections_that_were_not_taken_are_told() {
+        let text = |wanted, before| {
+            let mut recording = recording(|_| 0);
+            recording.connects.wanted = wanted;
+            recording.connects.before = before;
+            let findings = judged(&recording).findings;
+            let told = findings.into_iter().find(|it| it.name == "connections");
+            told.unwrap().text
+        };
+        assert!(text(48, 48).starts_with("48 opened before the start,"));
+        let fewer = text(48, 6);
+        assert!(
+            fewer.starts_with("6 of 48 wanted, as many as the service took, opened before"),
+            "{fewer}"
+        );
     }
 
     #[test]

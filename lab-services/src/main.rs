@@ -1,7 +1,9 @@
 //! `lab api`, `lab worker`, `lab dep` and `lab auditor`: one binary, one service a subcommand.
 
 use std::io::{self, Write};
+use std::num::NonZero;
 use std::process::ExitCode;
+use std::thread;
 
 use clap::{Parser, Subcommand};
 use lab_services::logs::LogArgs;
@@ -29,17 +31,13 @@ enum Service {
     Auditor(auditor::AuditorArgs),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Besides the threads of the runtime: those that look names up and tell a standstill.
+const THREADS_BESIDE: usize = 4;
+
+fn main() -> ExitCode {
     let cli = Cli::parse();
     logs::init(&cli.logs);
-    let served = match cli.service {
-        Service::Api(args) => api::run(args).await,
-        Service::Worker(args) => worker::run(args).await,
-        Service::Dep(args) => dep::run(args).await,
-        Service::Auditor(args) => auditor::run(args).await,
-    };
-    match served {
+    match serve(cli.service) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Nobody may be reading; the exit code says it, too.
@@ -47,4 +45,17 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve(service: Service) -> anyhow::Result<()> {
+    let of_the_runtime = thread::available_parallelism().map_or(1, NonZero::get);
+    lab_say::allow_threads(of_the_runtime + THREADS_BESIDE)?;
+    tokio::runtime::Runtime::new()?.block_on(async {
+        match service {
+            Service::Api(args) => api::run(args).await,
+            Service::Worker(args) => worker::run(args).await,
+            Service::Dep(args) => dep::run(args).await,
+            Service::Auditor(args) => auditor::run(args).await,
+        }
+    })
 }

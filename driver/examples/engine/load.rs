@@ -1,16 +1,20 @@
 //! The engine itself, in this process or in one of its own.
 
-use std::{net::SocketAddr, num::NonZeroU32, process::Command, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, pin::pin, process::Command, time::Duration};
 
 use anyhow::{Context, ensure};
 use lab_load::{
-    ClassPlan, Plan, Recording, Targets,
+    Cells, ClassPlan, LoadError, Plan, Recording, Running, Sample, Targets,
     schedule::{RatePerSecond, Shape, Spacing, Stretch},
     summary::{self, Span},
 };
 use lab_report::Row;
 use lab_say::{note, say};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, watch},
+    time::interval,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -42,6 +46,8 @@ pub(crate) fn plan(rate: f64, length: Duration, at_once: u32) -> anyhow::Result<
     Ok(Plan {
         connections_per_target: at_once.max(CONNECTIONS) as usize,
         drain: Duration::from_secs(10),
+        // As a rule there is one; where many more requests are planned than can be sent it would be more.
+        loops: NonZeroU32::new(1),
         phases: vec![all],
         ..Plan::of("bench", vec![class])
     })
@@ -49,19 +55,51 @@ pub(crate) fn plan(rate: f64, length: Duration, at_once: u32) -> anyhow::Result<
 
 /// Runs a plan to its end.
 pub(crate) fn run(plan: &Plan, address: &str) -> anyhow::Result<Recording> {
+    let (_targets, targets) = watch::channel(api(address)?);
+    let (live, _) = mpsc::unbounded_channel();
+    runtime()?.block_on(async { Ok(start(plan, targets, live).await?.finish().await?) })
+}
+
+/// The same, and takes in what becomes of the requests meanwhile, as a driver does for whoever looks on.
+fn run_watched(plan: &Plan, address: &str) -> anyhow::Result<Recording> {
+    let (_targets, targets) = watch::channel(api(address)?);
+    let (live, mut samples) = mpsc::unbounded_channel();
+    runtime()?.block_on(async {
+        let mut load = pin!(start(plan, targets, live).await?.finish());
+        let mut ticks = interval(Duration::from_millis(250));
+        let mut seen = Cells::new(plan);
+        loop {
+            tokio::select! {
+                ended = &mut load => return Ok(ended?),
+                _ = ticks.tick() => while let Ok(sample) = samples.try_recv() {
+                    seen.add(&sample);
+                },
+            }
+        }
+    })
+}
+
+async fn start(
+    plan: &Plan,
+    targets: watch::Receiver<Targets>,
+    live: mpsc::UnboundedSender<Sample>,
+) -> Result<Running, LoadError> {
+    let (told, _) = mpsc::unbounded_channel();
+    lab_load::start(plan.clone(), targets, live, told, CancellationToken::new()).await
+}
+
+fn api(address: &str) -> anyhow::Result<Targets> {
     let address: SocketAddr = address.parse()?;
-    let (_targets, targets) = watch::channel(Targets {
+    Ok(Targets {
         api: vec![address.into()],
         ..Targets::default()
-    });
-    let (live, _) = mpsc::unbounded_channel();
-    let (told, _) = mpsc::unbounded_channel();
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-    runtime.block_on(async {
-        let load =
-            lab_load::start(plan.clone(), targets, live, told, CancellationToken::new()).await?;
-        Ok(load.finish().await?)
     })
+}
+
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
 }
 
 /// The `load` process: prints how many requests were answered. One that should send each on time has no figure where it
@@ -79,6 +117,24 @@ pub(crate) fn main(address: &str, rate: &str, seconds: &str, at_once: &str) -> a
     summary::verify_books(&plan, &recording, &classes).map_err(anyhow::Error::msg)?;
     say!("{}", classes[0].total.counts.ok);
     note!("peak {} KiB", peak_kib()?);
+    Ok(())
+}
+
+/// The `loops` process: prints how many requests so many loops have had answered, while somebody looks on.
+pub(crate) fn of_loops(
+    address: &str,
+    rate: &str,
+    seconds: &str,
+    at_once: &str,
+    loops: &str,
+) -> anyhow::Result<()> {
+    let length = Duration::from_secs(seconds.parse()?);
+    let mut plan = plan(rate.parse()?, length, at_once.parse()?)?;
+    plan.loops = Some(loops.parse()?);
+    let recording = run_watched(&plan, address)?;
+    let classes = summary::classes(&plan, &recording.cells);
+    summary::verify_books(&plan, &recording, &classes).map_err(anyhow::Error::msg)?;
+    say!("{}", classes[0].total.counts.ok);
     Ok(())
 }
 

@@ -3,12 +3,13 @@
 //! JSON object a line; progress goes to standard error.
 //!
 //! Peers are `wrk` (Debian and Homebrew have it) and `oha` (`cargo install oha`); one that is not there gets a
-//! row that says so. `--long` adds a run of ten million requests, which takes a quarter of an hour.
+//! row that says so. `loops` measures one send loop beside two and nothing else. `--long` adds a run of ten million requests, which takes a quarter of an hour.
 
 #[cfg(target_os = "linux")]
 mod bare;
 mod lateness;
 mod load;
+mod loops;
 mod peers;
 mod server;
 mod stall;
@@ -28,7 +29,12 @@ fn main() -> ExitCode {
         ["bare", address, rate, seconds] => bare::main(address, rate, seconds),
         #[cfg(not(target_os = "linux"))]
         ["bare", ..] => std::process::exit(peers::NO_FIGURE),
+        ["chunks"] => loops::serve(),
         ["load", address, rate, seconds, at_once] => load::main(address, rate, seconds, at_once),
+        ["loops", address, rate, seconds, at_once, loops] => {
+            load::of_loops(address, rate, seconds, at_once, loops)
+        }
+        ["loops"] => loops::one_and_two().map(|rows| rows.into_iter().for_each(print)),
         _ => bench(words.contains(&"--long")),
     };
     match done {
@@ -42,6 +48,7 @@ fn main() -> ExitCode {
 
 fn bench(long: bool) -> anyhow::Result<()> {
     peers::cpu_per_request()?.into_iter().for_each(print);
+    loops::one_and_two()?.into_iter().for_each(print);
     lateness::against_the_floor()?.into_iter().for_each(print);
     stall::as_each_tells_it()?.into_iter().for_each(print);
     print(load::memory(1)?);

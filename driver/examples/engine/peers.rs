@@ -29,7 +29,7 @@ use crate::{
 const SECONDS: u64 = 2;
 const RATE: f64 = 10_000.0;
 /// More than can be answered.
-const TOO_MANY: f64 = 200_000.0;
+pub(crate) const TOO_MANY: f64 = 200_000.0;
 /// Users of the peers; requests at once of the engine.
 const AT_ONCE: [u32; 2] = [32, 100];
 const ROUNDS: usize = 7;
@@ -263,7 +263,7 @@ fn beside(command: &Command) -> Command {
 }
 
 /// Runs a command; its output and its CPU time in seconds. None where there is no such program.
-fn timed(command: &Command) -> anyhow::Result<Option<(Output, f64)>> {
+pub(crate) fn timed(command: &Command) -> anyhow::Result<Option<(Output, f64)>> {
     // The shell's `times` knows the CPU time of its children, on every system.
     let mut shell = Command::new("sh");
     shell
@@ -302,7 +302,7 @@ fn seconds(text: &str) -> Option<f64> {
 }
 
 /// What the engine and the bare sender print.
-fn said(output: &Output) -> anyhow::Result<f64> {
+pub(crate) fn said(output: &Output) -> anyhow::Result<f64> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().parse()?)
 }
 

@@ -11,7 +11,7 @@ use anyhow::Context;
 use hyper::{Response, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_say::say;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 
 /// The CPU of a server that keeps apart, and that which it leaves to senders.
 const OWN_CPU: &str = "1";
@@ -26,8 +26,13 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start() -> anyhow::Result<Self> {
+        Self::start_as("server")
+    }
+
+    /// One of the processes of this program that serve.
+    pub(crate) fn start_as(process: &str) -> anyhow::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .arg("server")
+            .arg(process)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -71,8 +76,10 @@ impl Drop for Server {
     }
 }
 
-/// Serves until standard input ends.
-pub(crate) fn serve() -> anyhow::Result<()> {
+/// Does this with a listener, on one thread, until standard input ends.
+pub(crate) fn run(
+    serve: impl AsyncFnOnce(TcpListener) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     thread::spawn(|| {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         std::process::exit(0);
@@ -83,7 +90,13 @@ pub(crate) fn serve() -> anyhow::Result<()> {
     runtime.block_on(async {
         let socket = TcpSocket::new_v4()?;
         socket.bind(([127, 0, 0, 1], 0).into())?;
-        let listener = socket.listen(1024)?;
+        serve(socket.listen(1024)?).await
+    })
+}
+
+/// The `server` process: answers every request at once.
+pub(crate) fn serve() -> anyhow::Result<()> {
+    run(async |listener: TcpListener| {
         say!("{}", listener.local_addr()?);
         loop {
             let (stream, _) = listener.accept().await?;

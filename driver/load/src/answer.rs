@@ -341,4 +341,4 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

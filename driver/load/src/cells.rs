@@ -5,7 +5,7 @@
 //! seconds, windows of half a second and pauses of the driver are whole cells. Of a latency as much is kept as
 //! percentiles tell. Keys are kept one by one where that is wanted.
 //!
-//! Cells are handed over in parts as a run goes ([`Part`]), and made of such parts by addition: those of several engines,
+//! Cells are handed over in parts as a run goes ([`CellsPart`]), and made of such parts by addition: those of several engines,
 //! or of one after the other, are the cells of all their requests.
 
 use std::{collections::BTreeMap, mem, ops::Range, time::Duration};
@@ -24,7 +24,7 @@ mod part;
 
 pub(crate) use bag::Bag;
 use grid::Grid;
-pub use part::{Account, Part};
+pub use part::{Account, CellsPart};
 
 /// Little is due, or ends, so long before the latest that is or does.
 const SETTLED: Duration = Duration::from_secs(10);
@@ -147,8 +147,8 @@ impl Cells {
     }
 
     /// Hands over what was taken in, and begins anew.
-    pub fn take(&mut self) -> Part {
-        Part {
+    pub fn take(&mut self) -> CellsPart {
+        CellsPart {
             classes: self.classes.iter_mut().map(OfClass::take).collect(),
             lateness: self.lateness.take(),
             requests: mem::take(&mut self.requests),
@@ -156,7 +156,7 @@ impl Cells {
     }
 
     /// Takes in a part of the cells of the same plan.
-    pub fn merge(&mut self, part: &Part) {
+    pub fn merge(&mut self, part: &CellsPart) {
         self.requests += part.requests;
         self.lateness.merge(&part.lateness);
         for (class, part) in self.classes.iter_mut().zip(&part.classes) {

@@ -221,32 +221,4 @@ impl From<Malformed> for io::Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use rustix::net::{Shutdown, shutdown};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn what_the_kernel_did_not_take_was_not_sent() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut connection = Connection::open(listener.local_addr().unwrap(), None)
-            .await
-            .unwrap();
-        let Stream::Plain(stream) = &connection.stream else {
-            panic!("nobody asked for TLS");
-        };
-        shutdown(stream, Shutdown::Write).unwrap();
-        let request = Outgoing {
-            text: "GET / HTTP/1.1\r\n\r\n".to_owned(),
-            content: None,
-            is_head: false,
-            is_idempotent: true,
-            keeps: 0,
-        };
-        let mut stamps = Stamps::default();
-        let answer = connection.exchange(&request, &mut stamps).await;
-        assert!(matches!(answer, Err(Unanswered::NotSent(Cause::Reset))));
-        assert!(stamps.written.is_none() && !connection.is_reusable());
-    }
-}
+mod tests;

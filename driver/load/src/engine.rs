@@ -7,6 +7,7 @@ use std::{
     net::SocketAddr,
     pin::pin,
     rc::Rc,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -19,9 +20,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    AddressUse, Cause, End, Endpoint, LoadError, Plan, Recording, Sample, Service, Share, Targets,
-    Told,
+    AddressUse, Cause, End, Endpoint, LoadError, LoopRecord, Plan, Recording, Sample, Service,
+    Share, Targets, Told,
     flight::{Arrival, ClassDesk, Desk},
+    loops::{Ended, Start},
     machine,
     meter::Meter,
     pacer::Pacer,
@@ -37,6 +39,8 @@ const HEARTBEAT: Duration = Duration::from_millis(100);
 pub(super) struct Orders {
     pub(super) plan: Plan,
     pub(super) share: Share,
+    /// Whether there is no load where no target takes a connection of it.
+    pub(super) must_connect: bool,
     pub(super) targets: watch::Receiver<Targets>,
     pub(super) live: mpsc::UnboundedSender<Sample>,
     pub(super) told: mpsc::UnboundedSender<Told>,
@@ -48,23 +52,23 @@ pub(super) struct Orders {
 pub(super) fn run(
     orders: Orders,
     ready: oneshot::Sender<()>,
-    begin: oneshot::Receiver<Instant>,
-) -> Result<Recording, LoadError> {
+    begin: oneshot::Receiver<Start>,
+) -> Result<Ended, LoadError> {
     machine::raise_open_files();
     let runtime = Builder::new_current_thread()
         .enable_all()
         .build_local(LocalOptions::default())?;
     let stop = orders.stop.clone();
 
-    let (engine, t0) = runtime.block_on(async {
+    let (engine, meter) = runtime.block_on(async {
         let prepared = Prepared::make(orders).await?;
         // Where the caller has gone away, there is no start.
         let _ = ready.send(());
-        let t0 = begin.await.map_err(|_| LoadError::Lost)?;
-        Ok::<_, LoadError>((prepared.begin(t0), t0))
+        let Start { t0, meter } = begin.await.map_err(|_| LoadError::Lost)?;
+        Ok::<_, LoadError>((prepared.begin(t0), meter))
     })?;
 
-    let meter = Meter::start(t0)?;
+    let cpu = machine::thread_cpu();
     // A task, because tokio wakes the future of `block_on` through a system call, a task without.
     let dispatch = async {
         spawn_local(heartbeat());
@@ -73,7 +77,12 @@ pub(super) fn run(
     let (engine, complete) = runtime.block_on(dispatch).map_err(|_| LoadError::Lost)??;
     // Ends what is still in flight: each puts itself on record as unfinished.
     drop(runtime);
-    Ok(engine.finish(complete, meter))
+    let cpu = machine::thread_cpu().saturating_sub(cpu);
+    Ok(Ended {
+        machine: Arc::into_inner(meter).map(Meter::read),
+        handshakes: engine.pool.handshakes(),
+        recording: engine.finish(complete, cpu),
+    })
 }
 
 /// Keeps a timer near. To set one that is due before all others costs tokio a system call, and in
@@ -97,12 +106,13 @@ impl Prepared {
     /// Opens the connections.
     async fn make(orders: Orders) -> Result<Self, LoadError> {
         let Orders { plan, share, .. } = &orders;
+        let needed = usize::from(orders.must_connect);
         let pool = Rc::new(Pool::default());
         let rotation = Rotation::new(orders.targets.clone(), *share);
         pool.follow(&rotation.targets);
         let connections = share.part(plan.connections_per_target);
         for target in rotation.used_by(plan) {
-            let opened = pool.prewarm(target, connections).await;
+            let opened = pool.prewarm(target, connections, needed).await;
             opened.map_err(|source| LoadError::Connect { target, source })?;
         }
         Ok(Self {
@@ -221,21 +231,22 @@ impl Engine {
         self.pool.send(target.addr(), errand);
     }
 
-    fn finish(self, complete: bool, meter: Meter) -> Recording {
-        let meter = meter.read();
+    fn finish(self, complete: bool, cpu: Duration) -> Recording {
         let used = self.sent.iter().map(|(&address, &requests)| AddressUse {
             address,
             requests,
             refused: self.pool.refused(address),
         });
+        let cells = Box::new(self.desk.take_cells());
         Recording {
             addresses: used.collect(),
-            handshakes: self.pool.handshakes(),
-            cells: Box::new(self.desk.take_cells()),
+            loops: vec![LoopRecord::of(cells.lateness(), cpu)],
+            cells,
             ledger: self.desk.ledger(),
             complete,
+            loop_cpu: cpu,
             connects: self.pool.connects(),
-            ..meter
+            ..Recording::default()
         }
     }
 }

@@ -16,6 +16,7 @@ pub const HICCUP_CELL: Duration = Duration::from_millis(100);
 const STEP: Duration = Duration::from_millis(1);
 
 /// A thread that sleeps from millisecond to millisecond.
+#[derive(Debug)]
 pub(super) struct HiccupProbe {
     /// The thread ends when this is dropped.
     wanted: mpsc::Sender<()>,

@@ -8,12 +8,16 @@
 use std::{
     io,
     net::SocketAddr,
-    thread,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+use engine::Orders;
+use loops::{Start, UnderWay, Waiting};
+use meter::Meter;
 
 mod answer;
 mod ask;
@@ -27,7 +31,9 @@ mod flight;
 mod handshake;
 mod hiccup;
 mod lateness;
+mod loops;
 mod machine;
+mod merge;
 mod meter;
 mod pacer;
 mod plan;
@@ -43,16 +49,18 @@ mod tls;
 mod upcoming;
 
 pub use ask::{Ask, Asker, Reply};
-pub use cells::{Account, Cell, Cells, Ended, Part};
+pub use cells::{Account, Cell, Cells, CellsPart, Ended};
 pub use find::{Found, find};
 pub use handshake::Handshakes;
 pub use hiccup::HICCUP_CELL;
 pub use lab_record::Cause;
 pub use lateness::Lateness;
+pub use loops::loops;
 pub use machine::raise_open_files;
+pub use merge::merge;
 pub use plan::{Again, Body, ClassPlan, Plan, PlanError, Repeat, Share, is_path};
 pub use request::refused_field;
-pub use sample::{AddressUse, Connects, End, Ledger, Recording, Sample, Told};
+pub use sample::{AddressUse, Connects, End, Ledger, LoopRecord, Recording, Sample, Told};
 pub use service::{Endpoint, Service, Targets};
 pub use template::Template;
 pub use tls::{Tls, TlsError, TlsOptions, is_tls};
@@ -83,7 +91,7 @@ pub enum LoadError {
 #[derive(Debug)]
 pub struct Running {
     t0: Instant,
-    outcome: oneshot::Receiver<Result<Recording, LoadError>>,
+    loops: Vec<UnderWay>,
     _stop: DropGuard,
 }
 
@@ -91,7 +99,7 @@ pub struct Running {
 /// progress under way, so that the first arrival isn't late.
 const LEAD_IN: Duration = Duration::from_millis(50);
 
-/// Opens the connections, fixes the start and begins to send on a thread of its own.
+/// Opens the connections, fixes the start and begins to send on a thread of its own, or on as many as [`loops`] says.
 ///
 /// The start, [`Running::t0`], is the zero of every offset; it lies a little ahead when this
 /// returns. Requests go round the `targets` that are ready at their time. Every sample is sent to
@@ -107,7 +115,7 @@ pub async fn start(
     stop: CancellationToken,
 ) -> Result<Running, LoadError> {
     let ready = prepare(plan, Share::WHOLE, targets, live, told, stop).await?;
-    Ok(ready.begin(Instant::now() + LEAD_IN))
+    ready.begin(Instant::now() + LEAD_IN)
 }
 
 /// The first half of [`start`], for engines that share a plan and begin together: opens the connections.
@@ -121,54 +129,47 @@ pub async fn prepare(
 ) -> Result<Ready, LoadError> {
     plan.validate()?;
     let stop = stop.child_token();
-    let orders = engine::Orders {
-        plan,
-        share,
-        targets,
-        live,
-        told,
-        stop: stop.clone(),
+    let count = loops(&plan, share);
+    let mut ready = Ready {
+        loops: Vec::new(),
+        stop: stop.clone().drop_guard(),
     };
-    let stop = stop.drop_guard();
-    let (prepared, ready) = oneshot::channel();
-    let (begin, start) = oneshot::channel();
-    let (ended, outcome) = oneshot::channel();
-    thread::Builder::new().name("load".into()).spawn(move || {
-        // Nobody may be waiting any more.
-        let _ = ended.send(engine::run(orders, prepared, start));
-    })?;
-    match ready.await {
-        Ok(()) => Ok(Ready {
-            begin,
-            outcome,
-            stop,
-        }),
-        // It gave up before the start; the outcome says why.
-        Err(_) => match outcome.await {
-            Ok(Err(error)) => Err(error),
-            Ok(Ok(_)) | Err(_) => Err(LoadError::Lost),
-        },
+    // One after the other: a server that takes few connections would turn any of them down.
+    for share in share.split(count) {
+        let orders = Orders {
+            plan: plan.clone(),
+            share,
+            must_connect: ready.loops.is_empty(),
+            targets: targets.clone(),
+            live: live.clone(),
+            told: told.clone(),
+            stop: stop.clone(),
+        };
+        ready.loops.push(Waiting::prepare(orders).await?);
     }
+    Ok(ready)
 }
 
 /// Load that only waits for its start. Dropping it gives it up.
 #[derive(Debug)]
 pub struct Ready {
-    begin: oneshot::Sender<Instant>,
-    outcome: oneshot::Receiver<Result<Recording, LoadError>>,
+    loops: Vec<Waiting>,
     stop: DropGuard,
 }
 
 impl Ready {
     /// Fixes the start, the zero of every offset. It should lie ahead: what is due before now leaves late.
-    pub fn begin(self, t0: Instant) -> Running {
-        // A thread that is gone says so through the outcome.
-        let _ = self.begin.send(t0);
-        Running {
+    pub fn begin(self, t0: Instant) -> Result<Running, LoadError> {
+        let meter = Arc::new(Meter::start(t0)?);
+        let begun = self.loops.into_iter().map(|waiting| {
+            let meter = Arc::clone(&meter);
+            waiting.begin(Start { t0, meter })
+        });
+        Ok(Running {
             t0,
-            outcome: self.outcome,
+            loops: begun.collect(),
             _stop: self.stop,
-        }
+        })
     }
 }
 
@@ -180,6 +181,6 @@ impl Running {
 
     /// Waits for the last request.
     pub async fn finish(self) -> Result<Recording, LoadError> {
-        self.outcome.await.map_err(|_| LoadError::Lost)?
+        loops::finish(self.loops).await
     }
 }

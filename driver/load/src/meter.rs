@@ -7,10 +7,10 @@ use std::{
 
 use super::{Recording, hiccup::HiccupProbe, machine};
 
-/// Readings at the start; to be taken, and read, on the thread of the send loop.
+/// Readings at the start. All loops of an engine share them: one probe is enough for one machine.
+#[derive(Debug)]
 pub(super) struct Meter {
     t0: Instant,
-    thread_cpu: Duration,
     process_cpu: Duration,
     syn_retransmits: Option<u64>,
     hiccups: HiccupProbe,
@@ -20,7 +20,6 @@ impl Meter {
     pub(super) fn start(t0: Instant) -> io::Result<Self> {
         Ok(Self {
             t0,
-            thread_cpu: machine::thread_cpu(),
             process_cpu: machine::process_cpu(),
             syn_retransmits: machine::syn_retransmits(),
             hiccups: HiccupProbe::start(t0)?,
@@ -31,7 +30,6 @@ impl Meter {
     pub(super) fn read(self) -> Recording {
         let readings = Recording {
             wall: self.t0.elapsed(),
-            loop_cpu: machine::thread_cpu().saturating_sub(self.thread_cpu),
             process_cpu: machine::process_cpu().saturating_sub(self.process_cpu),
             syn_retransmits: machine::syn_retransmits()
                 .zip(self.syn_retransmits)

@@ -1,6 +1,6 @@
 //! What a run will send, fixed before it starts.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use http::{Method, uri::PathAndQuery};
 use serde::{Deserialize, Serialize};
@@ -29,6 +29,8 @@ pub struct Plan {
     pub phases: Vec<Span>,
     /// Sends that leave later than this are counted as late.
     pub lateness: Duration,
+    /// How many send loops an engine has; none for as many as its share wants ([`loops`](super::loops)).
+    pub loops: Option<NonZeroU32>,
 }
 
 /// One class of requests.
@@ -120,6 +122,14 @@ pub struct Share {
 impl Share {
     /// All of the plan.
     pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// The shares of so many loops that share this one. Together they are what it is, whatever their number.
+    pub fn split(self, loops: u32) -> impl Iterator<Item = Self> {
+        (0..loops).map(move |n| Self {
+            index: self.index + n * self.of,
+            of: self.of * loops,
+        })
+    }
 
     /// Whether arrival `n` of a class belongs to it. They take turns, so that each engine has the shape of the whole.
     pub fn has(self, n: u64) -> bool {
@@ -252,6 +262,7 @@ impl Plan {
             drain: Duration::ZERO,
             phases: vec![all],
             lateness: Duration::from_millis(25),
+            loops: None,
         }
     }
 }
@@ -335,6 +346,19 @@ mod tests {
                 let share = Share { index, of: 3 };
                 let has = (0..total).filter(|n| share.has(*n)).count() as u64;
                 assert_eq!(share.count(total), has, "{share:?} of {total}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_share_that_is_split_is_the_same_arrivals() {
+        for (of, loops) in [(1, 1), (1, 3), (3, 2), (2, 4)] {
+            for index in 0..of {
+                let share = Share { index, of };
+                for n in 0..50 {
+                    let has = share.split(loops).filter(|part| part.has(n)).count();
+                    assert_eq!(has, usize::from(share.has(n)), "{share:?} {n}");
+                }
             }
         }
     }

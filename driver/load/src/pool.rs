@@ -22,7 +22,6 @@ use super::{
     cause,
     connection::{Connection, Unanswered},
     flight::Flight,
-    handshake::Handshakes,
     request::Outgoing,
     summary::Distribution,
 };
@@ -66,24 +65,25 @@ const PREWARM_LIMIT: Duration = Duration::from_secs(5);
 const BACKLOG_LIMIT: Duration = Duration::from_millis(1500);
 
 impl Pool {
-    /// Opens `count` connections to a target before the clock starts, or as many as it takes: one at least, where any are
-    /// wanted.
+    /// Opens `count` connections to a target before the clock starts, or as many as it takes, but `needed` at least.
     pub(super) async fn prewarm(
         self: &Rc<Self>,
         target: SocketAddr,
         count: usize,
+        needed: usize,
     ) -> io::Result<()> {
+        self.count(|connects| connects.wanted += count as u64);
         let deadline = Instant::now() + PREWARM_LIMIT;
         for opened in 0..count {
             let left = deadline.saturating_duration_since(Instant::now());
-            let limit = if opened == 0 {
+            let limit = if opened < needed {
                 left
             } else {
                 left.min(BACKLOG_LIMIT)
             };
             let connection = match timeout(limit, self.dial(target)).await {
                 Ok(Ok(connection)) => connection,
-                _ if opened > 0 => break,
+                _ if opened >= needed => break,
                 Ok(Err(error)) => return Err(error),
                 Err(_) => return Err(io::ErrorKind::TimedOut.into()),
             };
@@ -236,9 +236,9 @@ impl Pool {
         self.connects.get()
     }
 
-    /// Handshakes so far; none without TLS.
-    pub(super) fn handshakes(&self) -> Option<Handshakes> {
-        self.handshakes.borrow().as_ref().map(Handshakes::of)
+    /// How long handshakes took so far; none without TLS.
+    pub(super) fn handshakes(&self) -> Option<Distribution> {
+        self.handshakes.borrow().clone()
     }
 
     /// How often an address took no connection during the run.

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use lab_record::Cause;
 use serde::{Deserialize, Serialize};
 
-use super::{Cells, Handshakes};
+use super::{Cells, Handshakes, Lateness};
 
 /// One arrival of the schedule and what became of it. Times are offsets from the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,8 +89,10 @@ pub struct Recording {
     pub complete: bool,
     /// From the start to the last end.
     pub wall: Duration,
-    /// CPU time of the send loop's thread over that time.
+    /// CPU time of the send loop's thread over that time; of several the one that took most.
     pub loop_cpu: Duration,
+    /// The send loops that shared the load, one as a rule.
+    pub loops: Vec<LoopRecord>,
     /// CPU time of the whole driver over that time, other processes excluded.
     pub process_cpu: Duration,
     /// What became of attempts to connect.
@@ -110,6 +112,34 @@ pub struct Recording {
     pub syn_retransmits: Option<u64>,
 }
 
+/// What one send loop did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct LoopRecord {
+    /// Requests that it sent.
+    pub sent: u64,
+    /// Share of these that left later than the plan allows, 0 to 1.
+    pub late_share: f64,
+    /// How late they left: 99th percentile.
+    pub lateness_p99: Duration,
+    /// The latest of them.
+    pub lateness_worst: Duration,
+    /// CPU time of its thread.
+    pub cpu: Duration,
+}
+
+impl LoopRecord {
+    /// Of the sends of one loop.
+    pub(super) fn of(lateness: &Lateness, cpu: Duration) -> Self {
+        Self {
+            sent: lateness.sent(),
+            late_share: lateness.late_share(),
+            lateness_p99: lateness.p99(),
+            lateness_worst: lateness.worst(),
+            cpu,
+        }
+    }
+}
+
 /// The dispatcher's counts of one class.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ledger {
@@ -126,7 +156,9 @@ pub struct Ledger {
 /// Attempts to open a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connects {
-    /// Opened before the clock started.
+    /// Wanted before the clock started.
+    pub wanted: u64,
+    /// Of these, opened: the others were not taken.
     pub before: u64,
     /// Opened during the run, because all others were in use or gone.
     pub after_start: u64,

@@ -125,11 +125,42 @@ impl Schedule {
         }
     }
 
+    /// Its rate as straight lines, each with its start.
+    fn lines(&self) -> impl Iterator<Item = (Duration, Line)> {
+        let lines = self.stretches.iter().flat_map(Stretch::lines);
+        lines.scan(Duration::ZERO, |passed, line| {
+            let start = *passed;
+            *passed += line.length;
+            Some((start, line))
+        })
+    }
+
     /// How many arrivals there are, and the last of them. It takes their time: each is made for it.
     pub fn extent(&self) -> (u64, Option<Duration>) {
         self.arrivals()
             .fold((0, None), |(count, _), at| (count + 1, Some(at)))
     }
+}
+
+/// The highest rate of all these schedules together, requests a second.
+pub fn peak<'a>(schedules: impl IntoIterator<Item = &'a Schedule>) -> f64 {
+    let schedules = schedules.into_iter();
+    let lines: Vec<(Duration, Line)> = schedules.flat_map(Schedule::lines).collect();
+    let mut edges: Vec<Duration> = lines
+        .iter()
+        .flat_map(|(start, line)| [*start, *start + line.length])
+        .collect();
+    edges.sort_unstable();
+    edges.dedup();
+    // A sum of straight lines is highest where one of them begins or ends, before that moment or after it.
+    let sums = edges.iter().flat_map(|at| {
+        let of = |(start, line): &(Duration, Line)| line.rate(at.saturating_sub(*start));
+        let end = |(start, line): &(Duration, Line)| *start + line.length;
+        let before = lines.iter().filter(|of| of.0 < *at && *at <= end(of));
+        let after = lines.iter().filter(|of| of.0 <= *at && *at < end(of));
+        [before.map(of).sum(), after.map(of).sum()]
+    });
+    sums.fold(0.0, f64::max)
 }
 
 /// The arrivals of a [`Schedule`].
@@ -200,6 +231,12 @@ impl Line {
             from: from.get(),
             to: to.get(),
         }
+    }
+
+    /// The rate so long after its start. It lasts for some time.
+    fn rate(&self, after: Duration) -> f64 {
+        let share = after.as_secs_f64() / self.length.as_secs_f64();
+        self.from + (self.to - self.from) * share
     }
 
     /// Requests to expect over the whole line.
@@ -312,7 +349,7 @@ mod tests {
 
     fn between(arrivals: &[Duration], from: u64, to: u64) -> usize {
         let span = seconds(from)..seconds(to);
-        arrivals.iter().filter(|at| span.contains(at)).count()
+        arrivals.iter().filter(|at| span.contains(*at)).count()
     }
 
     #[test]
@@ -378,6 +415,43 @@ mod tests {
         let arrivals = arrivals(&[step], Spacing::Even);
         assert_eq!(between(&arrivals, 0, 1), 10);
         assert_eq!(between(&arrivals, 1, 4), 270);
+    }
+
+    #[test]
+    fn the_peak_is_that_of_a_moment() {
+        let schedule = |stretches: &[Stretch]| Schedule {
+            stretches: stretches.to_vec(),
+            spacing: Spacing::Even,
+        };
+        let shaped = |length: u64, shape| Stretch {
+            length: seconds(length),
+            shape,
+        };
+        let ramp = |length, from, to| {
+            let (from, to) = (rate(from), rate(to));
+            shaped(length, Shape::Ramp { from, to })
+        };
+        let of = |schedules: &[Schedule]| peak(schedules);
+        assert!(of(&[]).abs() < 1e-9);
+        let up = schedule(&[ramp(10, 0.0, 100.0), constant(5, 0.0)]);
+        let down = schedule(&[ramp(10, 100.0, 0.0)]);
+        assert!((of(std::slice::from_ref(&up)) - 100.0).abs() < 1e-9);
+        // They meet half-way, at each moment.
+        assert!((of(&[up.clone(), down.clone()]) - 100.0).abs() < 1e-9);
+        // A stretch that lasts for no time has no rate, and what one ends with doesn't add to what the next begins with.
+        let turns = schedule(&[constant(4, 30.0), constant(0, 999.0), constant(4, 10.0)]);
+        let other = schedule(&[constant(4, 10.0), constant(4, 30.0)]);
+        assert!((of(&[turns.clone(), other]) - 40.0).abs() < 1e-9);
+        assert!((of(&[turns, up.clone()]) - 100.0).abs() < 1e-9);
+        // When it ends, at 8 s of a ramp.
+        assert!((of(&[schedule(&[constant(8, 30.0)]), up]) - 110.0).abs() < 1e-9);
+        let step = Shape::Step {
+            from: rate(5.0),
+            to: rate(50.0),
+            after: seconds(9),
+        };
+        let late = schedule(&[shaped(10, step)]);
+        assert!((of(&[late, down]) - 105.0).abs() < 1e-9);
     }
 
     #[test]

@@ -3,11 +3,12 @@
 mod ran;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     convert::Infallible,
     future::Future,
     io::{Read as _, Write as _},
     net::SocketAddr,
+    num::NonZero,
     thread,
     time::{Duration, Instant},
 };
@@ -16,11 +17,12 @@ use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use lab_load::{
-    Again, Body, Cause, ClassPlan, End, LoadError, Plan, Repeat, Running, Sample, Targets,
-    Template, Told,
-    schedule::{Shape, Stretch},
-    summary::{self, Distribution},
+    Again, Body, Cause, Cell, ClassPlan, End, Ledger, LoadError, Plan, Repeat, Running, Sample,
+    Targets, Template, Told,
+    schedule::{Shape, Spacing, Stretch},
+    summary::{self, Distribution, Span},
 };
+use lab_record::{Ends, Totals};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpSocket, TcpStream},
@@ -423,6 +425,7 @@ async fn a_server_gets_as_many_connections_as_it_takes() {
     assert_eq!(recording.ended(OK), 5);
     let before = recording.connects.before;
     assert!((1..48).contains(&before), "{before}");
+    assert_eq!(recording.connects.wanted, 48);
 }
 
 /// A server that answers when it has read so much of a request, with this `Connection`, reads no more, and closes after a
@@ -591,13 +594,179 @@ async fn what_exceeds_the_bound_is_dropped_and_counted() {
     assert_eq!(recording.cells.requests(), 50);
 }
 
+/// What came of a plan, as far as no machine has a word in it: of the schedule's arrivals each with its moment, of
+/// clients that ask again how often.
+#[derive(Debug, PartialEq)]
+struct Came {
+    requests: Vec<(u16, u64, u8, Option<Duration>, u16)>,
+    told: Vec<(u16, u64, u16, Vec<u8>)>,
+    ledger: Vec<Ledger>,
+    counts: Vec<(Totals, Vec<Totals>, Ends)>,
+    /// By class: keys that were asked for, and that were answered as wished.
+    keys: Vec<[BTreeMap<u64, u64>; 2]>,
+}
+
+impl Came {
+    async fn of(plan: &Plan, address: SocketAddr) -> (Self, Ran) {
+        let (running, mut controls) = start(plan, address).await.unwrap();
+        let ran = finish(plan, running, &mut controls).await;
+        let mut requests: Vec<_> = ran.samples.iter().map(request).collect();
+        requests.sort_unstable();
+        let told = std::iter::from_fn(|| controls.told.try_recv().ok());
+        let mut told: Vec<_> = told
+            .map(|told| (told.class, told.key, told.status, told.body))
+            .collect();
+        told.sort_unstable();
+        let counts = summary::classes(plan, &ran.cells).into_iter().map(|class| {
+            let by_phase = class.by_phase.iter().map(|phase| phase.counts);
+            (class.total.counts, by_phase.collect(), class.total.ends)
+        });
+        let keys = (0..plan.classes.len()).map(|class| {
+            let cells = || ran.cells.of(class).map(|(_, cell)| cell);
+            [
+                sums(cells().flat_map(Cell::asked)),
+                sums(cells().flat_map(Cell::answered)),
+            ]
+        });
+        let came = Self {
+            requests,
+            told,
+            ledger: ran.ledger.clone(),
+            counts: counts.collect(),
+            keys: keys.collect(),
+        };
+        (came, ran)
+    }
+}
+
+fn request(sample: &Sample) -> (u16, u64, u8, Option<Duration>, u16) {
+    let End::Answered(status) = sample.end else {
+        panic!("{sample:?}");
+    };
+    let planned = (sample.attempt == 0).then_some(sample.intended);
+    (sample.class, sample.key, sample.attempt, planned, status)
+}
+
+fn sums(keys: impl Iterator<Item = (u64, u64)>) -> BTreeMap<u64, u64> {
+    let mut sums = BTreeMap::new();
+    for (key, times) in keys {
+        *sums.entry(key).or_default() += times;
+    }
+    sums
+}
+
+/// Turns every fifth key down, and answers with the key.
+fn fickle() -> SocketAddr {
+    with_each(|stream| {
+        let service = service_fn(|request: Request<Incoming>| async move {
+            let query = request.uri().query().unwrap_or_default().to_owned();
+            let key: u64 = query.rsplit('-').next().unwrap().parse().unwrap();
+            let status = if key % 5 == 3 { 503 } else { 200 };
+            let answer = Response::builder().status(status).body(query);
+            Ok::<_, Infallible>(answer.unwrap())
+        });
+        let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+        async { drop(served.await) }
+    })
+}
+
+/// Two classes, one of them with clients that ask for an earlier key over again, or again at once where they are turned
+/// down; which the last arrival, two seconds later, gives them the time for.
+fn of_all_kinds() -> Plan {
+    let stretch = |length, rate: f64| Stretch {
+        length: ms(length),
+        shape: Shape::Constant(rate.try_into().unwrap()),
+    };
+    let mut buy = class("buy", "/?{key}", 400.0, ms(300));
+    buy.schedule.stretches.push(stretch(2_000, 0.0));
+    buy.schedule.stretches.push(stretch(100, 10.0));
+    buy.repeat = Some(Repeat { every: 20, lag: 7 });
+    buy.again = Some(Again {
+        after: ms(1),
+        times: 2,
+        statuses: vec![503],
+    });
+    (buy.keeps_answers, buy.keeps_keys) = (true, true);
+    let mut look = class("look", "/?{key}", 300.0, ms(500));
+    look.schedule.spacing = Spacing::Bursts {
+        of: 7.try_into().unwrap(),
+    };
+    look.keeps_keys = true;
+    let phases = [("first", 0, 1_500), ("second", 1_500, 2_500)];
+    let phases = phases.map(|(name, from, to)| Span {
+        name: name.to_owned(),
+        from: ms(from),
+        to: ms(to),
+    });
+    Plan {
+        connections_per_target: 6,
+        drain: ms(20_000),
+        phases: phases.into(),
+        ..Plan::of("test", vec![buy, look])
+    }
+}
+
+#[tokio::test]
+async fn any_number_of_loops_sends_the_same_and_comes_to_the_same() {
+    let address = fickle();
+    let all = [1, 2, 3, 5].map(|loops| async move {
+        let mut plan = of_all_kinds();
+        plan.loops = NonZero::new(loops);
+        Came::of(&plan, address).await
+    });
+    let [a, b, c, d] = all;
+    let (one, b, c, d) = tokio::join!(a, b, c, d);
+    let (one, ran) = one;
+    assert_eq!(ran.loops.len(), 1);
+    assert_eq!(one.ledger[0].planned, 121);
+    assert!(one.ledger[0].again >= 2 * 24, "{:?}", one.ledger);
+    for ((came, ran), loops) in [b, c, d].iter().zip([2, 3, 5]) {
+        assert_eq!(came, &one, "{loops}");
+        assert_eq!(ran.loops.len(), loops);
+        let sent: Vec<u64> = ran.loops.iter().map(|one| one.sent).collect();
+        assert_eq!(sent.iter().sum::<u64>(), ran.cells.requests());
+        // They take turns, and who is turned down asks again in the same loop.
+        let fair = ran.cells.requests() / loops as u64;
+        assert!(sent.iter().all(|own| *own > fair / 2), "{sent:?}");
+        assert!(!ran.hiccups.is_empty() && ran.wall > ms(2_000));
+    }
+}
+
+#[tokio::test]
+async fn loops_that_find_no_connection_left_fail_no_run() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    // Nobody takes what is in its backlog.
+    let listener = socket.listen(1).unwrap();
+    let mut plan = plan(class("quote", "/", 0.0, ms(10)));
+    plan.connections_per_target = 48;
+    plan.loops = NonZero::new(2);
+    let recording = run(plan, listener.local_addr().unwrap()).await;
+    assert_eq!(recording.loops.len(), 2);
+    assert_eq!(recording.connects.wanted, 48);
+    let before = recording.connects.before;
+    assert!((1..48).contains(&before), "{before}");
+}
+
+#[tokio::test]
+async fn several_loops_end_when_nobody_waits_for_them() {
+    let address = serve(|_| async { "ok".into() });
+    let mut plan = plan(class("quote", "/", 100.0, ms(60_000)));
+    plan.loops = NonZero::new(3);
+    let (running, mut controls) = start(&plan, address).await.unwrap();
+    drop(running);
+    // The channel closes when the last send loop is gone.
+    while controls.seen.recv().await.is_some() {}
+}
+
 #[tokio::test]
 async fn a_run_that_is_stopped_keeps_its_books() {
     let address = serve(|_| async {
         tokio::time::sleep(ms(200)).await;
         "ok".into()
     });
-    let plan = plan(class("quote", "/", 100.0, ms(60_000)));
+    let mut plan = plan(class("quote", "/", 100.0, ms(60_000)));
+    plan.loops = NonZero::new(2);
     let (running, mut controls) = start(&plan, address).await.unwrap();
     for _ in 0..20 {
         assert_eq!(controls.seen.recv().await.unwrap().end, OK);

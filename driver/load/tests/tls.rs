@@ -3,7 +3,10 @@
 
 mod ran;
 
-use std::{convert::Infallible, fs, io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible, fs, io, net::SocketAddr, num::NonZero, path::PathBuf, sync::Arc,
+    time::Duration,
+};
 
 use http_body_util::BodyExt as _;
 use hyper::{Method, Request, Response, body::Incoming, server::conn::http1, service::service_fn};
@@ -78,9 +81,11 @@ impl Authority {
 }
 
 /// For a name, signed by itself; an authority's too, as `openssl req -x509` makes them.
-fn self_signed(name: &str, is_ca: IsCa) -> Identity {
+fn self_signed(name: &str, is_ca: IsCa, until: i32) -> Identity {
     let mut params = CertificateParams::new([name.to_owned()]).unwrap();
     params.is_ca = is_ca;
+    params.not_before = date_time_ymd(2000, 1, 1);
+    params.not_after = date_time_ymd(until, 12, 31);
     let key = KeyPair::generate().unwrap();
     Identity {
         certificate: params.self_signed(&key).unwrap(),
@@ -247,14 +252,19 @@ fn answered(ran: &Ran) -> usize {
 #[tokio::test]
 async fn a_run_under_tls_counts_what_a_plain_one_does() {
     let setup = Setup::new();
+    // Of several loops all handshakes count.
+    let two = || Plan {
+        loops: NonZero::new(2),
+        ..plan()
+    };
     for version in [&TLS12, &TLS13] {
         let own = setup.authority.identity("localhost", UNTIL);
         let server = ServerConfig::builder_with_protocol_versions(&[version])
             .with_no_client_auth()
             .with_single_cert(vec![own.certificate.der().clone()], own.private());
         let secured = endpoint(serve(server.unwrap()).await, Some(setup.tls()));
-        let secured = run(plan(), vec![secured]).await;
-        let plain = run(plan(), vec![endpoint(serve_plain().await, None)]).await;
+        let secured = run(two(), vec![secured]).await;
+        let plain = run(two(), vec![endpoint(serve_plain().await, None)]).await;
 
         assert_eq!(answered(&secured), 10);
         assert_eq!(answered(&plain), 10);
@@ -264,6 +274,7 @@ async fn a_run_under_tls_counts_what_a_plain_one_does() {
             (secured.connects.before, secured.connects.after_start),
             (10, 0)
         );
+        assert_eq!(secured.loops.len(), 2);
 
         assert_eq!(plain.handshakes, None);
         let seen = secured.handshakes.unwrap();
@@ -431,33 +442,46 @@ async fn a_certificate_is_judged_and_each_fault_is_named() {
 #[tokio::test]
 async fn who_signs_for_himself_is_trusted_where_he_is_named() {
     let setup = Setup::new();
-    for (is_ca, wanted) in [
-        (IsCa::ExplicitNoCa, None),
-        (
-            IsCa::Ca(BasicConstraints::Unconstrained),
-            Some("certificate for servers (CA:FALSE)"),
-        ),
+    let authority = IsCa::Ca(BasicConstraints::Unconstrained);
+    for (is_ca, unnamed) in [
+        (IsCa::ExplicitNoCa, "--cacert FILE names"),
+        (authority, "name that very one with --cacert"),
     ] {
-        let own = self_signed("localhost", is_ca);
+        let named = |name: &str, until| {
+            let own = self_signed(name, is_ca, until);
+            let options = TlsOptions {
+                cacert: Some(setup.file("own.pem", &own.certificate.pem())),
+                ..TlsOptions::default()
+            };
+            (own, Tls::new("localhost", &options).unwrap())
+        };
+        let (own, naming) = named("localhost", UNTIL);
         let address = serve(config(&own)).await;
         let said = refusal(address, &setup.tls()).await;
-        assert!(
-            said.contains(wanted.unwrap_or("--cacert FILE names")),
-            "{said}"
-        );
-        let options = TlsOptions {
-            cacert: Some(setup.file("own.pem", &own.certificate.pem())),
-            ..TlsOptions::default()
-        };
-        let naming = Tls::new("localhost", &options).unwrap();
-        match wanted {
-            None => drop(found(address, &naming).await.unwrap()),
-            Some(wanted) => {
-                let said = refusal(address, &naming).await;
-                assert!(said.contains(wanted), "{said}");
-            }
+        assert!(said.contains(unnamed), "{said}");
+        assert_eq!(found(address, &naming).await.unwrap().taking, [address]);
+        // Named or not, it is for a name and a time.
+        for (name, until, wanted) in [
+            ("elsewhere.example", UNTIL, "is not for `localhost`"),
+            ("localhost", 2001, "has expired"),
+        ] {
+            let (own, naming) = named(name, until);
+            let said = refusal(serve(config(&own)).await, &naming).await;
+            assert!(said.contains(wanted), "{said}");
         }
     }
+    // Another one of the same name and kind is another one.
+    let options = TlsOptions {
+        cacert: Some(setup.file(
+            "other.pem",
+            &self_signed("localhost", authority, UNTIL).certificate.pem(),
+        )),
+        ..TlsOptions::default()
+    };
+    let other = Tls::new("localhost", &options).unwrap();
+    let own = self_signed("localhost", authority, UNTIL);
+    let said = refusal(serve(config(&own)).await, &other).await;
+    assert!(said.contains("name that very one"), "{said}");
 }
 
 #[tokio::test]

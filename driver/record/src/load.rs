@@ -49,8 +49,27 @@ pub struct LoadPod {
     pub lateness_max_ms: f64,
     /// How far off its clock may be from the driver's, milliseconds.
     pub clock_error_ms: f64,
-    /// CPU of its send loop, of one core; 0 to 1.
+    /// CPU of its send loop, of one core; 0 to 1. Of several loops that of the busiest.
     pub loop_cpu: f64,
+    /// The send loops that shared its part of the schedule; none in data from before there could be several.
+    #[serde(default)]
+    pub loops: Vec<SendLoop>,
+}
+
+/// A loop that sent its share of the schedule on a thread of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SendLoop {
+    /// Requests that it sent.
+    pub sent: u64,
+    /// Share of them that left later than the scenario allows; 0 to 1.
+    pub late_share: f64,
+    /// How late they left: 99th percentile, milliseconds.
+    pub lateness_p99_ms: f64,
+    /// The latest of them, milliseconds.
+    pub lateness_max_ms: f64,
+    /// CPU of its thread, of one core; 0 to 1.
+    pub cpu: f64,
 }
 
 /// Counts and latency of a class over a stretch of the run.

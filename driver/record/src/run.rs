@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Check, Class, EventKind, Finite, LoadPod, Points, RunId, SelfCheck, Target, Validity, Verdict,
+    Check, Class, EventKind, Finite, LoadPod, Points, RunId, SelfCheck, SendLoop, Target, Validity,
+    Verdict,
 };
 
 /// Everything that is known of a run, enough to make its report again.
@@ -28,6 +29,10 @@ pub struct Run {
     /// The pods that sent the load, from inside the cluster; none where the driver itself did, from its machine.
     #[serde(default)]
     pub load_pods: Vec<LoadPod>,
+    /// The send loops of the driver, which shared the schedule where there are several; none where pods sent, and in data
+    /// from before there could be several.
+    #[serde(default)]
+    pub send_loops: Vec<SendLoop>,
     /// Where the name of somebody's own service led; none for the workshop's services, and where it was not noted yet.
     #[serde(default)]
     pub target: Option<Target>,

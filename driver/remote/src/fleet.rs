@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lab_load::{Account, Cells, Lateness, Ledger, Plan, Recording, Share, Targets, Told};
+use lab_load::{Account, Cells, Lateness, Ledger, Plan, Recording, Share, Targets, Told, merge};
 use tokio::{
     sync::{mpsc, oneshot, watch},
     task::JoinSet,
@@ -15,7 +15,7 @@ use tokio::{
 };
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use crate::{Error, Line, Stream, clock::Offset, link::News, merge::merge, message::ToPod};
+use crate::{Error, Line, Stream, clock::Offset, link::News, message::ToPod};
 
 /// For every pod to open its connections.
 const READY_WITHIN: Duration = Duration::from_secs(30);

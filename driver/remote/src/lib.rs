@@ -11,7 +11,6 @@ mod fleet;
 mod frame;
 mod greeting;
 mod link;
-mod merge;
 mod message;
 mod pod;
 

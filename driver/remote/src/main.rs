@@ -4,7 +4,14 @@ use std::process::ExitCode;
 
 use lab_say::note;
 
+/// Those that read and write the streams and look names up, a send loop and its clock; as a rule there is one.
+const THREADS: usize = 6;
+
 fn main() -> ExitCode {
+    if let Err(error) = lab_say::allow_threads(THREADS) {
+        note!("load: {error}");
+        return ExitCode::FAILURE;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lab_load::{Ask, Found, Part, Plan, Recording, Reply, Share, Targets, Told};
+use lab_load::{Ask, CellsPart, Found, Plan, Recording, Reply, Share, Targets, Told};
 use serde::{Deserialize, Serialize};
 
 /// To the pod. Moments are those of the clock that is named.
@@ -56,7 +56,7 @@ pub(crate) enum ToDriver {
     Counted {
         /// Until when, from the start.
         until: Duration,
-        part: Part,
+        part: CellsPart,
     },
     /// The load has ended; all of the recording but its cells, which have all been told.
     Rest(Recording),

@@ -231,7 +231,7 @@ async fn load(
         told,
         cells,
     };
-    let mut load = std::pin::pin!(ready.begin(t0).finish());
+    let mut load = std::pin::pin!(ready.begin(t0)?.finish());
     let mut tells = interval(TELLS_EVERY);
     tells.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let ended = loop {

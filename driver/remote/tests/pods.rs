@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
+    num::NonZero,
     process::Stdio,
     sync::{
         Arc, Mutex,
@@ -168,7 +169,8 @@ fn balanced(plan: &Plan, sent: &Sent) {
 
 #[tokio::test]
 async fn several_pods_send_one_plan() {
-    let plan = plan(2);
+    let mut plan = plan(2);
+    plan.loops = NonZero::new(2);
     let (address, seen) = server().await;
     let (fleet, mut children) = pods(3).await;
     let lines = fleet.lines();
@@ -223,6 +225,16 @@ async fn several_pods_send_one_plan() {
         "{shares:?}"
     );
     assert!(sent.pods.iter().all(|pod| pod.recording.floor.is_some()));
+    // Each pod has two loops, and each of those half of its share.
+    for (pod, share) in sent.pods.iter().zip(&shares) {
+        let loops = pod.recording.loops.iter().map(|one| one.sent);
+        let loops: Vec<u64> = loops.collect();
+        assert_eq!((loops.len(), loops.iter().sum()), (2, *share));
+        assert!(
+            loops.iter().all(|of| of.abs_diff(share / 2) <= 2),
+            "{loops:?}"
+        );
+    }
 
     for line in lines {
         line.end();
@@ -410,4 +422,38 @@ async fn a_load_that_is_stopped_hands_over_what_it_has() {
     assert_eq!(sent.broken, None);
     assert!(!sent.recording.complete && sent.recording.cells.requests() > 0);
     balanced(&plan, &sent);
+}
+
+/// As somebody who may have no second thread; the system asks nothing of root.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_threads_are_told_by_the_name_of_the_limit() {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    };
+
+    const NOBODY: u32 = 65_534;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_load"), &program).unwrap();
+    let limited = "ulimit -u 1 2>/dev/null || ulimit -p 1; exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", limited, "sh"])
+        .arg(&program)
+        .current_dir(folder.path())
+        .stdin(Stdio::null());
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("may have 1 processes and threads (`ulimit -u`)")
+            && said.contains("raise it"),
+        "{said}"
+    );
 }

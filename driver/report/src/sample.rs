@@ -165,6 +165,7 @@ fn run(name: &str, code: &str, source: &str) -> Run {
         series: Vec::new(),
         pauses: Vec::new(),
         load_pods: Vec::new(),
+        send_loops: Vec::new(),
         target: None,
         events: vec![
             event(-0.8, EventKind::Note, "Stack is ready"),

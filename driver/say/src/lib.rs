@@ -1,5 +1,6 @@
 //! Lines for people. A reader who has gone, a closed terminal, a full disk behind a `>`: none of them ends
-//! a run, as `println!` would by its panic. What can't be said is left unsaid, and [`unsaid`] tells of it.
+//! a run, as `println!` would by its panic. What can't be said is left unsaid, and [`unsaid`] tells of it. Too few threads
+//! end a program, by name and before its runtime would panic ([`allow_threads`]).
 
 use std::{
     error::Error,
@@ -7,6 +8,10 @@ use std::{
     io::{self, Write},
     sync::{Mutex, PoisonError},
 };
+
+mod threads;
+
+pub use threads::{TooFewThreads, allow_threads, limit_of_threads};
 
 /// A line on standard output, for whoever asked; as `println!`, but it never panics.
 #[macro_export]

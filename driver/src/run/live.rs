@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, iter::Peekable, time::Duration};
 
-use lab_load::{Account, Cell, Part, Plan, schedule::Arrivals, summary::Distribution};
+use lab_load::{Account, Cell, CellsPart, Plan, schedule::Arrivals, summary::Distribution};
 use lab_record::Tick;
 
 use crate::scenario::Scenario;
@@ -32,7 +32,7 @@ struct Recent {
     engine: usize,
     took: Duration,
     until: Duration,
-    part: Part,
+    part: CellsPart,
 }
 
 impl Live {
@@ -282,7 +282,7 @@ mod tests {
         live.add(Account {
             engine: 0,
             until: ms(4_000),
-            part: Part::default(),
+            part: CellsPart::default(),
         });
         let silent = live.tick(ms(4_500), 1);
         assert!(silent.ok_per_s < 1.0, "{silent:?}");

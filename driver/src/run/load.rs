@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use lab_load::{Account, Cells, Plan, Sample, Targets, Told};
+use lab_load::{Account, Cells, Plan, Recording, Sample, Targets, Told};
 use lab_remote::Sent;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -52,6 +52,25 @@ pub(super) async fn start(
     ))
 }
 
+/// What is to be said of how a load was sent: by more than one loop, over fewer connections than were wanted.
+pub(super) fn told(recording: &Recording) -> Vec<String> {
+    let connects = recording.connects;
+    let mut told = Vec::new();
+    if recording.loops.len() > 1 {
+        told.push(format!(
+            "sent by {} loops that share the schedule",
+            recording.loops.len()
+        ));
+    }
+    if connects.before < connects.wanted {
+        told.push(format!(
+            "of {} connections that were wanted before the load the service took {}",
+            connects.wanted, connects.before
+        ));
+    }
+    told
+}
+
 impl Accounts {
     /// What is new at `now`. Asked for on a tick: waiting for each request would cost the machine a wake-up a request.
     pub(super) fn take(&mut self, now: Duration) -> Vec<Account> {
@@ -95,5 +114,36 @@ impl Running {
             },
             Self::Pods(running) => running.finish().await,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_load::{Connects, LoopRecord};
+
+    use super::*;
+
+    #[test]
+    fn how_a_load_was_sent_is_told_where_it_is_not_the_rule() {
+        let of = |loops, wanted, before| {
+            told(&Recording {
+                loops: vec![LoopRecord::default(); loops],
+                connects: Connects {
+                    wanted,
+                    before,
+                    ..Connects::default()
+                },
+                ..Recording::default()
+            })
+        };
+        assert!(of(1, 48, 48).is_empty());
+        let [loops, connections] = &of(2, 48, 6)[..] else {
+            panic!("two sentences");
+        };
+        assert!(loops.contains("by 2 loops"), "{loops}");
+        assert!(
+            connections.contains("of 48 connections") && connections.ends_with("took 6"),
+            "{connections}"
+        );
     }
 }

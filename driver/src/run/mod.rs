@@ -18,7 +18,7 @@ use std::{path::Path, time::Instant};
 
 use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
-use lab_load::Plan;
+use lab_load::{Plan, Recording};
 use lab_record::file;
 use lab_record::{EventKind, Line, Reports, Run, RunId};
 use lab_remote::{Line as PodLine, Sent};
@@ -243,6 +243,20 @@ fn tell_choice(
     Ok(found)
 }
 
+/// What is to be said of how the load was sent, where it was not as it is as a rule.
+fn tell_sent(
+    recording: &Recording,
+    t0: Instant,
+    journal: &mut Journal,
+    terminal: &Terminal,
+) -> Result<()> {
+    for text in load::told(recording) {
+        terminal.note(&text);
+        journal.event(t0.elapsed().as_secs_f64(), EventKind::Note, text)?;
+    }
+    Ok(())
+}
+
 async fn play(
     order: &Order<'_>,
     run_id: &RunId,
@@ -330,6 +344,7 @@ async fn play(
         stop_load.cancel();
         load.await
     };
+    tell_sent(&sent.recording, t0, &mut journal, terminal)?;
     let books = bookkeeping.await.context("the bookkeeper ended early")?;
     stop_observing.ask(broken.is_some() || interrupted || early.is_some());
     let observation = observer.await.context("the collector ended early")?;

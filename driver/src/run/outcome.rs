@@ -8,8 +8,9 @@ use lab_load::{
 };
 use lab_record::{
     Address, Finite, Handshakes, Line, Outcome, Phase, PlannedClass, Run, RunId, SCHEMA, SelfCheck,
-    Series, Target, Validity, Verdict,
+    SendLoop, Series, Target, Validity, Verdict,
 };
+use lab_remote::Sent;
 
 use super::{Order, Played, course::Early};
 use crate::{
@@ -93,6 +94,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         code: order.code.to_string(),
         platform: order.platform.name().to_owned(),
         load_pods: played.sent.pods.iter().map(selfcheck::pod_record).collect(),
+        send_loops: send_loops(&played.sent),
         target: played.found.map(|found| target(&found, recording)),
         started_at: played.started_at,
         duration_s: recording.wall.as_secs_f64(),
@@ -111,6 +113,14 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         checks,
         self_check,
     }
+}
+
+/// Those of the driver; a pod's are the pod's.
+fn send_loops(sent: &Sent) -> Vec<SendLoop> {
+    let recording = &sent.recording;
+    let loops = recording.loops.iter().filter(|_| sent.pods.is_empty());
+    let record = |one| selfcheck::loop_record(one, recording.wall);
+    loops.map(record).collect()
 }
 
 fn without_score(outcome: Outcome) -> Verdict {

@@ -1,10 +1,10 @@
 //! From a scenario to what the platform starts and what the load engine sends.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{collections::BTreeSet, num::NonZeroU32, path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 use lab_load::{
-    Again, ClassPlan, Plan, Repeat, Template,
+    Again, ClassPlan, Plan, Repeat, Share, Template,
     schedule::{Schedule, Shape, Spacing, Stretch},
     summary::Span,
 };
@@ -32,6 +32,9 @@ const OWN_FILES: usize = 40;
 
 /// A child's three pipes, its log, and what tells of its end.
 const FILES_OF_CHILD: usize = 5;
+
+/// The poll, waker, timer and clock of a send loop's event loop. Of one of them the driver's own files know.
+const FILES_OF_LOOP: usize = 4;
 
 /// Children of the driver besides the replicas of the api.
 const OTHER_CHILDREN: usize = 4;
@@ -88,7 +91,10 @@ pub(super) fn open_files(spec: &StackSpec, plan: &Plan, replicas: u32) -> u64 {
     });
     let at_the_start = services.len() + replicas_first.saturating_sub(1) as usize;
     let children = OTHER_CHILDREN + replicas as usize;
-    let driver = children * FILES_OF_CHILD + at_the_start * plan.connections_per_target + in_flight;
+    let loops = lab_load::loops(plan, Share::WHOLE) as usize;
+    // Each opens as many as the others, which may be one more than its share.
+    let opened = at_the_start * (plan.connections_per_target + loops - 1);
+    let driver = children * FILES_OF_CHILD + loops * FILES_OF_LOOP + opened + in_flight;
     // All may go to one replica, which has so many at work, each with a connection to the dependency.
     let at_work = (slots + pool) as usize;
     let service = plan.connections_per_target + in_flight + at_work;
@@ -127,6 +133,7 @@ pub(crate) fn load(scenario: &Scenario, run_id: &RunId) -> Result<Plan> {
         drain: patience.unwrap_or_default() + Duration::from_secs(1),
         phases: scenario.spans().map(span).collect(),
         lateness: scenario.lateness_limit,
+        loops: scenario.loops.and_then(NonZeroU32::new),
     })
 }
 
@@ -303,6 +310,18 @@ mod tests {
         // The workshop's are measured alike.
         for scenario in steps().unwrap() {
             assert_eq!(connections(&scenario.text), 48, "{}", scenario.name);
+        }
+    }
+
+    #[test]
+    fn a_scenario_says_how_many_loops_share_its_schedule_if_it_says_so() {
+        assert_eq!(planned(OWN).loops, None);
+        let two = planned(&format!("loops = 2\n{OWN}"));
+        assert_eq!(two.loops, NonZeroU32::new(2));
+        // One is enough for the workshop's, on any machine.
+        for scenario in steps().unwrap() {
+            let plan = planned(&scenario.text);
+            assert_eq!(lab_load::loops(&plan, Share::WHOLE), 1);
         }
     }
 

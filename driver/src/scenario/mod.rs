@@ -60,6 +60,8 @@ pub struct Scenario {
     pub metrics: String,
     /// Connections to open to each service before the load starts, or as many of them as it takes.
     pub connections: Option<u32>,
+    /// How many send loops share the schedule, in the driver or in each load pod; none for as many as its rates want.
+    pub loops: Option<u32>,
     /// Sizes of the services.
     #[serde(default)]
     pub services: Services,

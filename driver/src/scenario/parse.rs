@@ -217,6 +217,17 @@ mod tests {
                 &format!("metrics = \"m\"\n{top}"),
                 "`metrics` is the path of a page",
             ),
+            (top, &format!("loops = 0\n{top}"), "`loops` is from 1 to 64"),
+            (
+                top,
+                &format!("loops = 65\n{top}"),
+                "`loops` is from 1 to 64",
+            ),
+            (
+                top,
+                &format!("connections = 10001\n{top}"),
+                "`connections` is at most",
+            ),
         ] {
             let error = error(from, to);
             assert!(

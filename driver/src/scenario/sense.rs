@@ -79,6 +79,9 @@ const MOST_REQUESTS: f64 = 1e8;
 /// The driver asks the system for few more open files than this (`lab_load::raise_open_files`).
 const MOST_CONNECTIONS: u32 = 10_000;
 
+/// More than the cores of any machine that this is run on, so that a typo can't ask for thousands of threads.
+const MOST_LOOPS: u32 = 64;
+
 /// Some gigabytes of answers, each with what client, provider and ledger have on record of it.
 const MOST_RECEIPTS: f64 = 2e7;
 
@@ -133,6 +136,14 @@ fn check_top(scenario: &Scenario) -> Result<(), Complaint> {
         .is_some_and(|count| count > MOST_CONNECTIONS)
     {
         format!("`connections` is at most {MOST_CONNECTIONS}: each is an open file of the driver")
+    } else if scenario
+        .loops
+        .is_some_and(|count| !(1..=MOST_LOOPS).contains(&count))
+    {
+        format!(
+            "`loops` is from 1 to {MOST_LOOPS}: each is a thread that sends its share of the schedule; without it there \
+             are as many as the rates want"
+        )
     } else if most_requests(scenario, |_| true) > MOST_REQUESTS {
         "its rates and durations make more than 100 million requests; give it lower rates or shorter phases".to_owned()
     } else if most_requests(scenario, |class| class.receipts) > MOST_RECEIPTS {

@@ -7,7 +7,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use lab_load::{Cell, Part, Plan, schedule::Schedule};
+use lab_load::{Cell, CellsPart, Plan, schedule::Schedule};
 
 use super::{
     keys::Keys,
@@ -62,7 +62,7 @@ impl<'a> Watch<'a> {
     }
 
     /// Takes in what became of requests that have ended since. Whatever is judged ends where a cell ends.
-    pub fn add(&mut self, part: &Part) {
+    pub fn add(&mut self, part: &CellsPart) {
         for (_, tally) in &mut self.checks {
             tally.add(part);
         }
@@ -329,14 +329,14 @@ impl Of {
     }
 
     /// The cells of these requests, by their starts.
-    fn cells<'a>(&'a self, part: &'a Part) -> impl Iterator<Item = (Duration, &'a Cell)> {
+    fn cells<'a>(&'a self, part: &'a CellsPart) -> impl Iterator<Item = (Duration, &'a Cell)> {
         let cells = part.of(self.class);
         cells.filter(|(start, _)| self.contains(*start))
     }
 }
 
 impl Tally {
-    fn add(&mut self, part: &Part) {
+    fn add(&mut self, part: &CellsPart) {
         match self {
             Self::Share(counted) | Self::Count(counted) => counted.add(part),
             Self::Distinct(counted, keys) => {
@@ -407,7 +407,7 @@ impl Counted {
         self.planned.is_some().then_some(self)
     }
 
-    fn add(&mut self, part: &Part) {
+    fn add(&mut self, part: &CellsPart) {
         for (_, cell) in self.of.cells(part) {
             let counting = match self.count {
                 Count::Good => cell.good,
@@ -430,7 +430,7 @@ impl Counted {
 }
 
 impl Slowest {
-    fn add(&mut self, part: &Part) {
+    fn add(&mut self, part: &CellsPart) {
         for (start, cell) in self.of.cells(part) {
             if let Some(top) = self.groups.get_mut(&second(start, self.by_second)) {
                 cell.latencies()
@@ -473,7 +473,7 @@ impl Top {
 }
 
 impl Windows {
-    fn add(&mut self, part: &Part) {
+    fn add(&mut self, part: &CellsPart) {
         for (start, cell) in self.of.cells(part) {
             let seen = self.seen.entry(window(start, self.from));
             seen.or_default().1 += cell.due.offered - cell.good;
@@ -575,7 +575,7 @@ limit = { at_least = "90%" }
     }
 
     /// What became of a request.
-    fn part(scenario: &Scenario, sample: Sample) -> Part {
+    fn part(scenario: &Scenario, sample: Sample) -> CellsPart {
         cells(scenario, &[sample]).take()
     }
 

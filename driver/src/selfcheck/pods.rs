@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use lab_record::{Finding, LoadPod, Validity};
+use lab_record::{Finding, LoadPod, SendLoop, Validity};
 use lab_remote::PodRecord;
 
-use super::{Limits, allowed, at_best, grade, ms, of_a_core, percent};
+use super::{Limits, allowed, at_best, grade, loops, ms, of_a_core, percent};
 
 /// A clock that is further off than a send may be late moves a pod's load against the faults and the other pods; four
 /// times that is what the scenarios tell apart.
@@ -30,6 +30,7 @@ pub(super) fn finding(pods: &[PodRecord], limits: &Limits) -> Option<Finding> {
 fn validity(pod: &PodRecord, limits: &Limits) -> Validity {
     let sends = grade(pod.lateness.late_share(), limits.late_sends).min(Validity::Suspect);
     let off = clock_error(pod).as_secs_f64() / limits.lateness.as_secs_f64();
+    let sends = sends.max(loops::doubt(&pod.recording.loops, limits));
     sends.max(grade(off, (1.0, f64::from(CLOCK_INVALID))))
 }
 
@@ -38,8 +39,14 @@ fn clock_error(pod: &PodRecord) -> Duration {
 }
 
 fn described(pod: &PodRecord) -> String {
+    let loops = match &pod.recording.loops[..] {
+        several @ [_, _, ..] => {
+            format!(" Its {}", loops::described(several, pod.recording.wall))
+        }
+        _ => String::new(),
+    };
     format!(
-        "Pod {}: {} sends, p99 of lateness {}{}, clock known to {}, send loop {} of a core.",
+        "Pod {}: {} sends, p99 of lateness {}{}, clock known to {}, send loop {} of a core.{loops}",
         pod.index,
         pod.lateness.sent(),
         ms(pod.lateness.p99()),
@@ -53,6 +60,12 @@ fn loop_cpu(pod: &PodRecord) -> f64 {
     of_a_core(pod.recording.loop_cpu, pod.recording.wall)
 }
 
+fn of_loops(pod: &PodRecord) -> Vec<SendLoop> {
+    let loops = pod.recording.loops.iter();
+    let record = |one| loops::record(one, pod.recording.wall);
+    loops.map(record).collect()
+}
+
 /// The same as data.
 pub(crate) fn record(pod: &PodRecord) -> LoadPod {
     let ms = |time: Duration| time.as_secs_f64() * 1e3;
@@ -64,12 +77,13 @@ pub(crate) fn record(pod: &PodRecord) -> LoadPod {
         lateness_max_ms: ms(pod.lateness.worst()),
         clock_error_ms: ms(clock_error(pod)),
         loop_cpu: loop_cpu(pod),
+        loops: of_loops(pod),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use lab_load::Lateness;
+    use lab_load::{Lateness, LoopRecord};
 
     use super::*;
 
@@ -104,6 +118,24 @@ mod tests {
     }
 
     #[test]
+    fn the_loops_of_a_pod_are_told_and_judged_with_it() {
+        let one = |late_share| LoopRecord {
+            late_share,
+            ..LoopRecord::default()
+        };
+        let mut late = pod(&[0], 1);
+        late.recording.loops = vec![one(0.0), one(0.04)];
+        let finding = finding(std::slice::from_ref(&late), &Limits::default()).unwrap();
+        assert_eq!(finding.validity, Validity::Suspect);
+        assert!(
+            finding.text.contains("Its 2 loops shared the schedule"),
+            "{}",
+            finding.text
+        );
+        assert_eq!(record(&late).loops.len(), 2);
+    }
+
+    #[test]
     fn the_way_and_the_figures_of_each_pod_are_told() {
         let mut second = PodRecord {
             index: 1,
@@ -117,6 +149,7 @@ mod tests {
             text.contains("Pod 1: 2 sends, p99 of lateness 5.0 ms (4.0 ms for a thread beside"),
             "{text}"
         );
+        assert!(!text.contains("loops"), "{text}");
         assert!((record(&pods[0]).lateness_max_ms - 3.0).abs() < 1e-9);
     }
 }

@@ -154,3 +154,38 @@ async fn a_process_that_stood_still_says_so() {
     until(noted, "the standstill").await;
     assert!(dep.seconds("lab_standstill_ago_seconds").await < PATIENCE.as_secs_f64());
 }
+
+/// As somebody who may have no second thread; the system asks nothing of root.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_threads_are_told_by_the_name_of_the_limit() {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    };
+
+    const NOBODY: u32 = 65_534;
+    let folder = tempfile::tempdir().unwrap();
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
+    let program = folder.path().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_lab"), &program).unwrap();
+    let limited = "ulimit -u 1 2>/dev/null || ulimit -p 1; exec \"$@\"";
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", limited, "sh"])
+        .arg(&program)
+        .args(["dep", "--listen", "127.0.0.1:0"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null());
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(
+        said.contains("may have 1 processes and threads (`ulimit -u`)")
+            && said.contains("raise it"),
+        "{said}"
+    );
+}

@@ -91,16 +91,26 @@ pub enum ServeError {
     /// The operating system gives no random numbers.
     #[error("the operating system gives no random numbers")]
     Random(#[from] getrandom::Error),
+    /// Too few threads.
+    #[error(transparent)]
+    Threads(#[from] lab_say::TooFewThreads),
     /// Anything else that the system refuses.
     #[error("can't start the server")]
     System(#[from] io::Error),
 }
 
+/// Threads of the runtime.
+const WORKERS: usize = 2;
+
+/// Those that read files, follow changes of files and wait for what runs.
+const THREADS_BESIDE: usize = 6;
+
 /// Serves the guide of the project at `root` until Ctrl-C; what runs then is interrupted and
 /// waited for.
 pub fn serve(guide: Guide, root: &Path, options: Options) -> Result<(), ServeError> {
+    lab_say::allow_threads(WORKERS + THREADS_BESIDE)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(WORKERS)
         .enable_all()
         .build()?;
     let served = runtime.block_on(until_interrupted(guide, root, options));

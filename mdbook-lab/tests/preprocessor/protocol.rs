@@ -107,3 +107,38 @@ fn what_is_no_book_is_refused() {
         );
     }
 }
+
+/// As somebody who may have no second thread; the system asks nothing of root.
+#[cfg(target_os = "linux")]
+#[test]
+fn too_few_threads_are_told_by_the_name_of_the_limit() {
+    use std::{
+        fs::{self, Permissions},
+        os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    };
+
+    const NOBODY: u32 = 65_534;
+    let project = Project::new();
+    fs::set_permissions(project.root(), Permissions::from_mode(0o755)).unwrap();
+    let program = project.root().join("program");
+    fs::copy(env!("CARGO_BIN_EXE_mdbook-lab"), &program).unwrap();
+    let limited = "ulimit -u 1 2>/dev/null || ulimit -p 1; exec \"$@\"";
+    let mut command = std::process::Command::new("sh");
+    command
+        .args(["-c", limited, "sh"])
+        .arg(&program)
+        .args(["serve", "--no-open", "--port", "0"])
+        .current_dir(project.root())
+        .stdin(std::process::Stdio::null());
+    if rustix::process::geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("may have 1 processes and threads (`ulimit -u`)")
+            && said.contains("raise it"),
+        "{said}"
+    );
+}

@@ -13,7 +13,7 @@ use super::*;
 
 /// How it ended, and how many bytes were its own.
 #[derive(Debug, PartialEq, Eq)]
-enum Seen {
+pub(crate) enum Seen {
     Whole {
         status: u16,
         keeps_open: bool,
@@ -24,7 +24,7 @@ enum Seen {
 }
 
 /// What is seen of a stream that comes in these pieces and then ends.
-fn seen<'a>(to_head: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
+pub(crate) fn seen<'a>(to_head: bool, pieces: impl IntoIterator<Item = &'a [u8]>) -> Seen {
     let mut answer = Answer::awaited(to_head, 0);
     let mut kept = Vec::new();
     for piece in pieces {
@@ -269,7 +269,7 @@ fn strictly(to_head: bool, stream: &[u8]) -> Vec<u8> {
 }
 
 /// Streams that are answers, nearly.
-fn streams() -> impl Strategy<Value = Vec<u8>> {
+pub(crate) fn streams() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         "HTTP/1\\.[01] (200|204|304|404|100|103|503) [A-Za-z ]{0,8}\r\n",
         "(content-length|Content-Length): [0-9]{1,2}\r\n",

@@ -11,7 +11,7 @@ use crate::{Lateness, lateness::Lately, summary::add_ends};
 /// A part of the cells of a plan. What it takes grows with the cells and buckets that something fell into, and not with
 /// the number of requests, their keys apart.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Part {
+pub struct CellsPart {
     pub(super) classes: Vec<PartOfClass>,
     pub(super) lateness: Lately,
     pub(super) requests: u64,
@@ -25,7 +25,7 @@ pub struct Account {
     /// When that while ended, from the start of the run. It began when the engine's last one ended.
     pub until: Duration,
     /// What ended.
-    pub part: Part,
+    pub part: CellsPart,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -42,7 +42,7 @@ pub(super) struct PartOfPhase {
     service_time: Times,
 }
 
-impl Part {
+impl CellsPart {
     /// How many requests it is of.
     pub fn requests(&self) -> u64 {
         self.requests

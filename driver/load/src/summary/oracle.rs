@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{tests::plan, *};
-use crate::{Cause, Part, Sample};
+use crate::{Cause, CellsPart, Sample};
 
 /// The figures of one phase of a class.
 fn phase_stats<'a>(
@@ -115,7 +115,7 @@ fn any_sample() -> impl Strategy<Value = Sample> {
     )
 }
 
-fn sent(part: &Part) -> Part {
+fn sent(part: &CellsPart) -> CellsPart {
     serde_json::from_str(&serde_json::to_string(part).unwrap()).unwrap()
 }
 

@@ -12,12 +12,14 @@ use tokio_rustls::rustls::{
     client::{
         WebPkiServerVerifier,
         danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+        verify_server_name,
     },
     crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature},
     pki_types::{
         CertificateDer, PrivateKeyDer, ServerName, UnixTime,
         pem::{self, PemObject as _},
     },
+    server::ParsedCertificate,
 };
 
 use super::{TlsError, TlsOptions};
@@ -40,12 +42,72 @@ pub(super) fn server(
     };
     let problem = |problem: String| file_error("--cacert", file, problem);
     let mut roots = RootCertStore::empty();
-    for certificate in certificates("--cacert", file)? {
-        let added = roots.add(certificate);
+    let certificates = certificates("--cacert", file)?;
+    for certificate in &certificates {
+        let added = roots.add(certificate.clone());
         added.map_err(|error| problem(format!("a certificate in it is of no use: {error}")))?;
     }
     let verifier = WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build();
-    Ok(verifier.map_err(|error| problem(error.to_string()))?)
+    let authorities = verifier.map_err(|error| problem(error.to_string()))?;
+    Ok(Arc::new(Named {
+        authorities,
+        certificates,
+    }))
+}
+
+/// Trusts the authorities of a file and, as curl does, a server that shows one of the very certificates in it, though it
+/// be an authority's own (CA:TRUE), as `openssl req -x509` makes one.
+#[derive(Debug)]
+struct Named {
+    authorities: Arc<WebPkiServerVerifier>,
+    certificates: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Named {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        between: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let judge = &self.authorities;
+        match judge.verify_server_cert(certificate, between, name, ocsp, now) {
+            // The time has been looked at before that, the name has not.
+            Err(Error::InvalidCertificate(error))
+                if is_an_authority_s(&error) && self.certificates.contains(certificate) =>
+            {
+                verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                Ok(ServerCertVerified::assertion())
+            }
+            judged => judged,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let judge = &self.authorities;
+        judge.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        let judge = &self.authorities;
+        judge.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.authorities.supported_verify_schemes()
+    }
 }
 
 /// What becomes of a server's certificate, for people.
@@ -191,8 +253,8 @@ pub(super) fn certificate_problem(error: &CertificateError, name: &str) -> Strin
             format!("its certificate is not for `{name}` but for another name")
         }
         other if is_an_authority_s(other) => {
-            "it shows the certificate of an authority (CA:TRUE), as `openssl req -x509` makes one; give it a certificate \
-             for servers (CA:FALSE), or take any with --insecure"
+            "it shows the certificate of an authority (CA:TRUE), as `openssl req -x509` makes one; name that very one with \
+             --cacert FILE, give it a certificate for servers (CA:FALSE), or take any with --insecure"
                 .to_owned()
         }
         other => format!("its certificate is not taken: {other}"),

@@ -1,6 +1,6 @@
 //! What a report rests on: the code, the scenario, the machine, the events, the self-check.
 
-use lab_record::{Address, Event, LoadPod, Run, SelfCheck, SourceFile, Validity};
+use lab_record::{Address, Event, Run, SelfCheck, SourceFile, Validity};
 use maud::{Markup, html};
 
 use super::{
@@ -98,7 +98,7 @@ pub(crate) fn machine(run: &Run) -> Markup {
             }
             dt { "Code" } dd { (run.code) }
             dt { "Platform" } dd { (run.platform) }
-            dt { "Load from" } dd { (load(&run.load_pods)) }
+            dt { "Load from" } dd { (load(run)) }
             @if let Some(target) = &run.target {
                 dt { "Addresses" } dd {
                     @for address in &target.addresses { (use_of(address)) br; }
@@ -139,12 +139,19 @@ fn use_of(of: &Address) -> String {
 }
 
 /// Which way the load took.
-fn load(pods: &[LoadPod]) -> String {
+fn load(run: &Run) -> String {
+    let pods = &run.load_pods;
+    let in_pods: usize = pods.iter().map(|pod| pod.loops.len()).sum();
+    let loops = match run.send_loops.len() + in_pods {
+        // As a rule each sends in one loop; older data doesn't say.
+        loops if loops <= pods.len().max(1) => String::new(),
+        loops => format!(", sent by {loops} loops that share the schedule"),
+    };
     if pods.is_empty() {
-        "this machine".to_owned()
+        format!("this machine{loops}")
     } else {
         let pods = counted(pods.len(), "load pod", "load pods");
-        format!("{pods} in the cluster, straight to the services' addresses")
+        format!("{pods} in the cluster, straight to the services' addresses{loops}")
     }
 }
 

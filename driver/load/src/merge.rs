@@ -1,17 +1,19 @@
-//! One recording from those of several pods: counts summed, nothing averaged. Their cells are not here: the driver adds
-//! up those that all pods tell as the run goes.
+//! One recording from those of several engines, or loops of one: counts and cells summed, nothing averaged.
 
 use std::time::Duration;
 
-use lab_load::{AddressUse, Connects, Ledger, Recording};
+use super::{AddressUse, Connects, Ledger, Recording};
 
-/// All that the engines of one plan have recorded; nothing of none.
-pub(crate) fn merge(parts: impl IntoIterator<Item = Recording>) -> Recording {
-    let merged = parts.into_iter().reduce(|mut all, part| {
+/// All that the engines of one plan have recorded; nothing of none. Handshakes are those of the first: engines in pods
+/// speak no TLS.
+pub fn merge(parts: impl IntoIterator<Item = Recording>) -> Recording {
+    let merged = parts.into_iter().reduce(|mut all, mut part| {
         all.complete &= part.complete;
         all.wall = all.wall.max(part.wall);
         // Of one core each: the busiest is what limits the load.
         all.loop_cpu = all.loop_cpu.max(part.loop_cpu);
+        all.loops.extend(part.loops);
+        all.cells.merge(&part.cells.take());
         all.process_cpu += part.process_cpu;
         let retransmits = all.syn_retransmits.zip(part.syn_retransmits);
         all.syn_retransmits = retransmits.map(|(one, other)| one + other);
@@ -36,6 +38,7 @@ fn add_ledgers(all: &mut Vec<Ledger>, part: &[Ledger]) {
 }
 
 fn add_connects(all: &mut Connects, part: Connects) {
+    all.wanted += part.wanted;
     all.before += part.before;
     all.after_start += part.after_start;
     all.refused += part.refused;
@@ -65,6 +68,7 @@ fn keep_worst(all: &mut Vec<Duration>, part: &[Duration]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::LoopRecord;
 
     fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -82,7 +86,12 @@ mod tests {
             wall: ms(count),
             loop_cpu: ms(count),
             process_cpu: ms(count),
+            loops: vec![LoopRecord {
+                sent: count,
+                ..LoopRecord::default()
+            }],
             connects: Connects {
+                wanted: 7,
                 before: 1,
                 after_start: 2,
                 refused: 3,
@@ -116,6 +125,9 @@ mod tests {
             (ms(3), ms(3), ms(5))
         );
         assert_eq!((merged.connects.starved, merged.connects.retried), (8, 10));
+        assert_eq!((merged.connects.wanted, merged.connects.before), (14, 2));
+        let sent: Vec<u64> = merged.loops.iter().map(|one| one.sent).collect();
+        assert_eq!(sent, [2, 3]);
         let [address] = merged.addresses[..] else {
             panic!("{:?}", merged.addresses);
         };
