@@ -20,6 +20,7 @@ mod seats;
 mod secret;
 mod site;
 mod temporary;
+mod wall;
 mod watch;
 
 use std::{
@@ -52,7 +53,7 @@ use self::{
 use crate::Guide;
 
 /// Between two looks at the runs: what happens is on the page within twice this.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
+const LOOK_EVERY: Duration = Duration::from_millis(80);
 /// The same while no page follows.
 const LOOK_SELDOM: Duration = Duration::from_secs(1);
 

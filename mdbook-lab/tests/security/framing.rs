@@ -11,6 +11,9 @@ fn every_answer_forbids_framing_and_guessing() {
         "/",
         "/print.html",
         "/none",
+        "/live",
+        "/lab/wall/lab.js",
+        "/lab/wall/none",
         "/lab/events",
         "/reports/none",
         "/lab/enter",
@@ -55,7 +58,7 @@ fn only_the_contents_may_be_framed_and_only_by_our_own_pages() {
 #[test]
 fn scripts_of_a_page_run_by_hash_alone() {
     let guide = Guide::open();
-    for path in ["/", "/print.html", "/toc.html"] {
+    for path in ["/", "/print.html", "/toc.html", "/live"] {
         let answer = guide.get(path, &[]);
         let policy = answer.header("content-security-policy").unwrap_or_default();
         let scripts = policy
