@@ -18,6 +18,7 @@ mod reports;
 mod run;
 #[cfg(test)]
 mod schema;
+mod stage;
 mod target;
 
 pub use baseline::Others;
@@ -31,6 +32,7 @@ pub use lesson::{Lesson, Part};
 pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
+pub use stage::{Frame, Gauge, Ink, Level, Part as StagePart, Scaled, Stage};
 pub use target::{Address, Handshakes, Target};
 
 /// The version of the format that [`Run`] describes. Older ones are read too, newer ones refused.

@@ -163,6 +163,7 @@ fn run(name: &str, code: &str, source: &str) -> Run {
         phases: phases(),
         classes: Vec::new(),
         series: Vec::new(),
+        stage: None,
         pauses: Vec::new(),
         load_pods: Vec::new(),
         target: None,
@@ -434,7 +435,7 @@ fn series(suffers: bool) -> Vec<Series> {
             id: id.to_owned(),
             label: label.to_owned(),
             unit: unit.to_owned(),
-            chart: chart.to_owned(),
+            chart: Some(chart.to_owned()),
             limit: limit.and_then(|(name, value)| Some((name.to_owned(), Finite::new(value)?))),
             points: points(suffers, levels, &mut noise),
         })

@@ -31,6 +31,9 @@ const RATE_WINDOW: Duration = Duration::from_secs(1);
 /// Replicas that the autoscaler asks for; the platform knows those that are ready.
 pub type Desired = watch::Receiver<u32>;
 
+/// What the latest look showed of each series, by id; what it did not show is not there.
+pub type Latest = BTreeMap<String, f64>;
+
 /// After the end it is looked until every place has answered, or for this long: the totals of a run are those of its
 /// last look.
 const LAST_LOOK: Duration = Duration::from_secs(5);
@@ -71,7 +74,7 @@ pub struct Observation {
 }
 
 /// Looks at the services until told to stop, then until all was seen once more. Times count from `t0`. A look
-/// that failed leaves a gap.
+/// that failed leaves a gap. What each showed goes to `latest` at once.
 pub async fn observe(
     scenario: Scenario,
     settings: Settings,
@@ -79,6 +82,7 @@ pub async fn observe(
     desired: Desired,
     t0: Instant,
     stop: Stop,
+    latest: watch::Sender<Latest>,
 ) -> Observation {
     let scraper = Scraper::new(&scenario);
     let mut seen = Seen::of(&scenario);
@@ -102,6 +106,7 @@ pub async fn observe(
         };
         let all = look.pages.values().all(Result::is_ok) || stop.at_once.is_cancelled();
         seen.take(at, t0.elapsed().as_secs_f64(), look);
+        latest.send_replace(seen.latest(at));
         if deadline.is_some_and(|deadline| all || Instant::now() > deadline) {
             return seen.observation(&settings);
         }
@@ -148,6 +153,19 @@ impl<'a> Seen<'a> {
                 Err(blank) => self.complaints.blank(&place, &blank),
             }
         }
+    }
+
+    /// What the look that began `at` showed.
+    fn latest(&self, at: f64) -> Latest {
+        let seen = self.scenario.series.iter().zip(&self.points);
+        seen.filter_map(|(series, points)| {
+            let last = match series.source {
+                Source::Rate(_) => *rates(newest(points)).last()?,
+                _ => *points.last()?,
+            };
+            (last.0 >= at).then_some((series.id.clone(), last.1))
+        })
+        .collect()
     }
 
     fn observation(self, settings: &Settings) -> Observation {
@@ -247,6 +265,13 @@ fn record(series: &Series, settings: &Settings, points: &[(f64, f64)]) -> lab_re
         }),
         points,
     }
+}
+
+/// The points that the last rate is made of, and some before.
+fn newest(totals: &[(f64, f64)]) -> &[(f64, f64)] {
+    let end = totals.last().map_or(0.0, |(at, _)| *at);
+    let from = end - 2.0 * RATE_WINDOW.as_secs_f64();
+    &totals[totals.partition_point(|(at, _)| *at < from)..]
 }
 
 /// Growth per second of a counter's totals over the window before each point. A total that fell is

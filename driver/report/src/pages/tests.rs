@@ -325,7 +325,7 @@ fn hostile_text_stays_text() {
         series.id = hostile.to_owned();
         series.label = hostile.to_owned();
         series.unit = hostile.to_owned();
-        series.chart = hostile.to_owned();
+        series.chart = Some(hostile.to_owned());
         series.limit = Some((hostile.to_owned(), 1.into()));
     }
     let folder = tempfile::tempdir().unwrap();
