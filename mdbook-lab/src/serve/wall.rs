@@ -22,10 +22,12 @@ use super::{
 const PAGE: &str = include_str!("../../assets/wall.html");
 
 /// What the page is made of, by name.
-const MADE_OF: [(&str, &str); 3] = [
+const MADE_OF: [(&str, &str); 5] = [
     ("lab.js", include_str!("../../assets/lab.js")),
     ("wall.js", include_str!("../../assets/wall.js")),
     ("wall.css", include_str!("../../assets/wall.css")),
+    ("stage.js", lab_stage::SCRIPT),
+    ("stage.css", lab_stage::STYLE),
 ];
 
 /// The page and what it is made of.

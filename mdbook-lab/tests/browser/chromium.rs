@@ -275,7 +275,8 @@ impl Tab {
             }
             if start.elapsed() > Duration::from_secs(90) {
                 let page = self.eval("document.body.innerText");
-                panic!("never: {what} ({expression}); the page says {page}");
+                let browser = self.complaints().join("\n");
+                panic!("never: {what} ({expression}); the page says {page}\nand the browser: {browser}");
             }
             std::thread::sleep(Duration::from_millis(30));
         }

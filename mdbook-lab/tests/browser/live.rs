@@ -70,6 +70,19 @@ fn a_run_moves_no_text_and_fills_the_window_when_it_is_asked_to() {
     assert_eq!(tab.eval("scrollY"), at);
 
     tab.wait("the link", "document.querySelector('.lab-panel-links a')");
+    // The picture is that of the last moment: 4 places, all of them taken, and a line.
+    let picture = ".lab-panel-stage svg";
+    assert_eq!(
+        tab.eval(&text(&format!("{picture} .headline"))),
+        "4 of 4 slots taken"
+    );
+    let stuck = format!("document.querySelectorAll('{picture} [data-kind=cells] .stuck').length");
+    assert_eq!(tab.eval(&stuck), 4);
+    assert_eq!(
+        tab.eval(&text(&format!("{picture} .waiting"))),
+        "19 wait outside"
+    );
+
     // One from elsewhere, while the panel is there and when it is closed.
     for _ in 0..2 {
         let mut run = in_a_terminal(&guide);
@@ -128,6 +141,9 @@ fn the_wall_follows_a_run_in_a_terminal_to_its_verdict_and_comes_back_with_the_s
     assert_eq!(wall.eval(&text("#latency .value")), "1.5 ms");
     assert_eq!(wall.eval(&text("#latency .word")), "within 500 ms");
     assert_eq!(wall.eval(&text("#ends .parts")), "43 ok38 refused19 failed");
+    assert_eq!(wall.eval(&text("#places .value")), "4 of 4");
+    assert_eq!(wall.eval(&text("#places .word")), "19 wait outside");
+    assert_eq!(wall.eval(&text("#picture .waiting")), "19 wait outside");
     assert_eq!(wall.eval(&text("#phase")), "at its worst:");
     wall.wait("all of it on the screen", fits);
 

@@ -69,7 +69,7 @@ fn a_run_is_pressed_watched_and_read() {
     tab.wait("the fault", &format!("{said} === 'Phase: fault.'"));
     tab.wait(
         "a line",
-        "document.querySelector('.lab-line-p95').getAttribute('d').length > 40",
+        "document.querySelector('.lab-plot .lab-line-p95').getAttribute('d').length > 40",
     );
     tab.wait("the verdict", &format!("{said} === 'tx: FAIL, 41 of 100.'"));
     tab.wait("the link", "document.querySelector('.lab-panel-links a')");
