@@ -36,4 +36,4 @@ pub use stage::{Frame, Gauge, Ink, Level, Part as StagePart, Scaled, Stage};
 pub use target::{Address, Handshakes, Target};
 
 /// The version of the format that [`Run`] describes. Older ones are read too, newer ones refused.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;

@@ -28,8 +28,16 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A counter's growth is taken over this long, so that single 100 ms periods don't make it jump.
 const RATE_WINDOW: Duration = Duration::from_secs(1);
 
-/// Replicas that the autoscaler asks for; the platform knows those that are ready.
-pub type Desired = watch::Receiver<u32>;
+/// Replicas of the api, as the platform has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pods {
+    /// Created, and not ready yet.
+    pub starting: usize,
+    /// Told to stop, and not gone yet.
+    pub leaving: usize,
+    /// That the autoscaler asks for.
+    pub desired: u32,
+}
 
 /// What the latest look showed of each series, by id; what it did not show is not there.
 pub type Latest = BTreeMap<String, f64>;
@@ -79,7 +87,7 @@ pub async fn observe(
     scenario: Scenario,
     settings: Settings,
     targets: watch::Receiver<Targets>,
-    desired: Desired,
+    pods: impl Fn() -> Pods,
     t0: Instant,
     stop: Stop,
     latest: watch::Sender<Latest>,
@@ -102,7 +110,7 @@ pub async fn observe(
         let look = Look {
             pages: scraper.look(&now).await,
             ready: now.api.len(),
-            desired: *desired.borrow(),
+            others: pods(),
         };
         let all = look.pages.values().all(Result::is_ok) || stop.at_once.is_cancelled();
         seen.take(at, t0.elapsed().as_secs_f64(), look);
@@ -229,14 +237,16 @@ impl Standstills {
 struct Look {
     pages: Pages,
     ready: usize,
-    desired: u32,
+    others: Pods,
 }
 
 impl Look {
     fn value(&self, scenario: &Scenario, source: &Source) -> Result<f64, Unseen> {
         match source {
             Source::Replicas(Replicas::Ready) => Ok(self.ready as f64),
-            Source::Replicas(Replicas::Desired) => Ok(f64::from(self.desired)),
+            Source::Replicas(Replicas::Starting) => Ok(self.others.starting as f64),
+            Source::Replicas(Replicas::Leaving) => Ok(self.others.leaving as f64),
+            Source::Replicas(Replicas::Desired) => Ok(f64::from(self.others.desired)),
             Source::Metric(_) | Source::Rate(_) | Source::Dbstats(_) => {
                 let place = Place::of(scenario, source);
                 match place.and_then(|place| self.pages.get(&place)) {
@@ -316,7 +326,7 @@ mod tests {
                     Ok(page),
                 )]),
                 ready: 1,
-                desired: 1,
+                others: Pods::default(),
             };
             standstills.note(&look, now);
         };
@@ -426,7 +436,7 @@ full = "1000000"
                 let page = page.map(|samples| Page::Metrics(vec![samples]));
                 let page = page.map_err(|error| Blank::Unreadable(error.to_string()));
                 let (pages, at) = (BTreeMap::from([(place.clone(), page)]), n as f64 * 0.2);
-                seen.take(at, at, Look { pages, ready: 1, desired: 1 });
+                seen.take(at, at, Look { pages, ready: 1, others: Pods::default() });
             }
             let observation = seen.observation(&Settings::new());
             let mut run = lab_report::sample::failing();
@@ -470,7 +480,7 @@ full = "1000000"
                 let look = Look {
                     pages,
                     ready: 1,
-                    desired: 1,
+                    others: Pods::default(),
                 };
                 seen.take(n.into(), n.into(), look);
             }

@@ -33,7 +33,7 @@ use crate::{
     code::Code,
     interrupt::Interrupted,
     limits,
-    observe::{self, Desired, Latest, Observation, Stop},
+    observe::{self, Latest, Observation, Pods, Stop},
     platform::{Found, Load, Platform, Stack, target},
     scenario::{Scenario, Settings},
     score::Watch,
@@ -253,16 +253,26 @@ fn look(
     order: &Order<'_>,
     settings: &Settings,
     stack: &Stack,
-    desired: Desired,
+    desired: watch::Receiver<u32>,
     t0: Instant,
     stop: &Stop,
 ) -> (JoinHandle<Observation>, watch::Receiver<Latest>) {
     let (latest, seen) = watch::channel(Latest::new());
+    let (replicas, leaving) = (stack.replicas.clone(), stack.leaving.clone());
+    let pods = move || {
+        let replicas = replicas.borrow();
+        let starting = replicas.iter().filter(|it| it.ready_since.is_none());
+        Pods {
+            starting: starting.count(),
+            leaving: *leaving.borrow(),
+            desired: *desired.borrow(),
+        }
+    };
     let looking = observe::observe(
         order.scenario.clone(),
         settings.clone(),
         stack.targets.clone(),
-        desired,
+        pods,
         t0,
         stop.clone(),
         latest,

@@ -383,8 +383,12 @@ fn one() -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Replicas {
+    /// Those that were created and don't serve yet.
+    Starting,
     /// Those that serve.
     Ready,
+    /// Those that were told to stop and have not ended yet.
+    Leaving,
     /// Those that the autoscaler asks for.
     Desired,
 }

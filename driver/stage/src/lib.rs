@@ -19,6 +19,9 @@ pub const STYLE: &str = include_str!("stage.css");
 /// Defines `labStage.show(svg, values)`, which brings a picture to the values of another [`Frame`].
 pub const SCRIPT: &str = include_str!("stage.js");
 
+/// Lets a reader move pictures through their runs, on a page that has the frames as well: after [`SCRIPT`].
+pub const SCRUB: &str = include_str!("scrub.js");
+
 /// The stage at a moment, as an `svg` element of the class `lab-stage`. It has a text alternative, the [`words`].
 pub fn picture(stage: &Stage, frame: &Frame) -> Markup {
     picture::picture(stage, frame)
