@@ -9,6 +9,8 @@
   const PAGE_STATE = "lab-page";
   // Which of the blocks with one command was pressed.
   const HOME = "lab-home";
+  // Where the panel stood in the page: it stands there again before anything is read.
+  const PLACE = "lab-place";
   const local = ["127.0.0.1", "localhost"].includes(location.hostname);
   // The print page holds every chapter at once, frozen.
   const frozen = location.pathname.endsWith("/print.html");
@@ -32,6 +34,20 @@
   const remember = (key, value) => {
     try { sessionStorage.setItem(key, JSON.stringify(value)); } catch { /* private window */ }
   };
+
+  // What changes several times a second is drawn once a frame, all of it together: nothing is measured in between.
+  const drawings = new Map();
+  function draw(what, how) {
+    if (drawings.size === 0) {
+      requestAnimationFrame(() => {
+        const all = [...drawings.values()];
+        drawings.clear();
+        all.forEach((one) => one());
+      });
+    }
+    drawings.set(what, how);
+  }
+  const tell = (name, detail) => document.dispatchEvent(new CustomEvent(`lab-${name}`, { detail }));
 
   // ---- The session ----
   // Who may run things shows the server a token. It comes with the link that `make book` prints, in
@@ -178,11 +194,14 @@
     // Of two blocks with one command it is the one that was pressed.
     const same = runs.filter((one) => one.block.dataset.labAction === action);
     remember(HOME, { path: location.pathname, action, index: same.findIndex((one) => one.block === block) });
+    // Who presses looks at what comes.
+    panel.opens(block);
     post("/lab/run", { action }).catch((error) => panel.note(`Not started: ${error.message}`));
   }
 
   // ---- The live panel ----
   const whole = (number) => Math.round(number).toString();
+  const plain = (number) => String(Number(number.toFixed(1)));
   const time = (ms) => {
     if (ms === null || ms === undefined) return "–";
     if (ms >= 1000) return `${(ms / 1000).toFixed(1)} s`;
@@ -224,7 +243,7 @@
       this.cancel.hidden = true;
       this.close = button("lab-panel-close", "×", () => {
         remember(PANEL_STATE, { closed: [this.showing, this.run?.id], folded: null });
-        this.root.hidden = true;
+        this.hide();
       });
       this.close.setAttribute("aria-label", "Close the live panel");
       bar.append(this.fold, this.cancel, this.close);
@@ -242,13 +261,17 @@
       this.figures = make("dl", "lab-figures");
       this.charts = make("div", "lab-charts");
       this.live = make("div", "lab-live");
-      this.live.append(this.figures, this.charts);
+      this.stage = make("div", "lab-panel-stage");
+      this.live.append(this.figures, this.stage, this.charts);
       this.links = make("p", "lab-panel-links");
       this.log = make("pre", "lab-log");
       this.log.tabIndex = 0;
       this.log.setAttribute("aria-label", "Output of the command");
       this.body.append(this.live, this.links, this.log);
       this.root.append(bar, this.said, this.builds, this.body);
+      // Back from being large: what has begun meanwhile may belong elsewhere.
+      this.root.addEventListener("toggle", () => this.place(true));
+      document.addEventListener("lab-editor", () => this.linked());
       document.body.append(this.root);
       this.showing = null;
       this.command = null;
@@ -266,6 +289,7 @@
       this.links.replaceChildren();
       this.log.hidden = true;
       this.log.replaceChildren();
+      this.unwritten = [];
       this.told = "";
       this.said.replaceChildren();
     }
@@ -294,16 +318,66 @@
       return blocks[known ? pressed.index : 0] ?? null;
     }
 
-    // Below the button that it belongs to it is a part of the page. Elsewhere it is a bar at the foot of the window, and only
-    // while there is something to wait for.
+    // Below the button that it belongs to it is a part of the page, as high as it will ever be: what comes moves nothing.
+    // It comes there where somebody has pressed that button, or out of sight, further down, and where it is in sight it
+    // stays. Elsewhere it is a bar at the foot of the window, and only while there is something to wait for.
     place(waits) {
       const home = this.home();
-      const docked = home === null;
-      if (docked && this.root.parentElement !== document.body) document.body.append(this.root);
-      if (!docked && home.nextElementSibling !== this.root) home.after(this.root);
-      this.root.classList.toggle("lab-panel-docked", docked);
+      if (!this.keepsItsPlace(home)) {
+        if (home !== null && home.getBoundingClientRect().bottom >= innerHeight) this.stand(home);
+        else this.dock();
+      }
+      const docked = this.root.classList.contains("lab-panel-docked");
       this.folded(recall(PANEL_STATE)?.folded ?? docked, false);
       return waits || !docked;
+    }
+
+    keepsItsPlace(home) {
+      if (this.isLarge() || home?.nextElementSibling === this.root) return true;
+      const stands = !this.root.hidden && this.root.parentElement !== document.body;
+      return stands && this.root.getBoundingClientRect().top < innerHeight;
+    }
+
+    dock() {
+      if (this.root.parentElement !== document.body) document.body.append(this.root);
+      this.root.classList.add("lab-panel-docked");
+    }
+
+    stand(home) {
+      if (home.nextElementSibling !== this.root) home.after(this.root);
+      this.root.classList.remove("lab-panel-docked");
+      // A step has pictures, others have no more than their output.
+      this.root.classList.toggle("lab-panel-tall", /^(step\d+|demo)$/.test(home.dataset.labAction));
+    }
+
+    // At the block that was pressed, or, on a page that is opened again, where it stood before.
+    opens(block) {
+      if (this.isLarge()) return;
+      this.stand(block);
+      this.folded(recall(PANEL_STATE)?.folded ?? false, false);
+      this.root.hidden = false;
+      this.keepPlace();
+    }
+
+    stoodBefore() {
+      const place = recall(PLACE);
+      const home = place?.path === location.pathname ? runs[place.index]?.block : null;
+      if (home) this.opens(home);
+    }
+
+    keepPlace() {
+      const index = runs.findIndex(({ block }) => block.nextElementSibling === this.root);
+      remember(PLACE, this.root.hidden || index < 0 ? null : { path: location.pathname, index });
+    }
+
+    hide() {
+      this.root.hidden = true;
+      this.keepPlace();
+    }
+
+    // Whether it fills the window, as a button of its own has it do.
+    isLarge() {
+      return this.root.classList.contains("lab-panel-large");
     }
 
     // Shows the panel for `what`, unless the reader has closed it for that, or is elsewhere and it is over.
@@ -311,6 +385,7 @@
       this.showing = what;
       const wanted = this.place(waits);
       this.root.hidden = !wanted || Boolean(recall(PANEL_STATE)?.closed?.includes(what));
+      this.keepPlace();
     }
 
     // What stands in backticks is code.
@@ -332,10 +407,7 @@
       const command = running ?? last;
       this.reset();
       this.command = command?.action ?? null;
-      if (command === null) {
-        this.root.hidden = true;
-        return;
-      }
+      if (command === null) return this.hide();
       this.title.textContent = words(command.action);
       this.show(`${command.id} ${command.action}`, running !== null);
       if (running) this.say("Started.");
@@ -353,7 +425,7 @@
     finished(ended) {
       this.ended = ended;
       this.builds.hidden = true;
-      if (this.failed()) this.firstError();
+      if (this.failed()) draw(this.log, () => this.write());
       // The run's own end says more, and is on its way.
       if (this.run === null || (this.run.over && !this.run.outcome)) this.tellEnd();
     }
@@ -371,19 +443,39 @@
     }
 
     output(text) {
-      const stays = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight > 24;
-      this.log.hidden = false;
-      this.log.append(make("span", "", `${text}\n`));
+      this.unwritten.push(text);
+      draw(this.log, () => this.write());
+    }
+
+    write() {
+      const isRead = this.log.scrollHeight - this.log.scrollTop - this.log.clientHeight > 24;
+      this.log.hidden &&= this.unwritten.length === 0;
+      this.log.append(...this.unwritten.splice(0).map((text) => this.written(text)));
       while (this.log.childElementCount > 1000) this.log.firstElementChild.remove();
       if (this.failed()) this.firstError();
-      else if (!stays) this.log.scrollTop = this.log.scrollHeight;
+      else if (!isRead) this.log.scrollTop = this.log.scrollHeight;
+    }
+
+    // A line of output. The place where a compiler sees something wrong can be opened, if an editor is known.
+    written(text) {
+      const line = make("span", "", text);
+      const [, file, row, column] = /^ *--> ([^:]+):(\d+):(\d+)$/.exec(text) ?? [];
+      const link = file ? globalThis.labEditor?.link(file, Number(row), Number(column)) : null;
+      line.append(...(link ? [" ", link, "\n"] : ["\n"]));
+      return line;
+    }
+
+    // Which editor there is, is known now.
+    linked() {
+      for (const line of [...this.log.children].filter((line) => line.childElementCount === 0)) {
+        line.replaceWith(this.written(line.textContent.slice(0, -1)));
+      }
     }
 
     // The first mistake that a compiler found: those below are often of its making.
     firstError() {
       const error = [...this.log.children].find((line) => /^error(\[|:)/.test(line.textContent));
-      if (error) this.log.scrollTop = error.offsetTop;
-      else this.log.scrollTop = this.log.scrollHeight;
+      this.log.scrollTop = error ? error.offsetTop : this.log.scrollHeight;
     }
 
     line({ run_id, scenario, line }) {
@@ -409,6 +501,7 @@
       if (running === null) this.show(this.command === null ? id : this.showing, true);
       this.links.hidden = true;
       this.live.hidden = false;
+      this.stage.replaceChildren();
       this.plan({ phases: [], classes: [], scales: false });
       this.say(`${scenario} runs${seconds ? ` for ${whole(seconds)} seconds` : ""}.`);
       showRuns();
@@ -418,13 +511,20 @@
     plan({ phases, classes, scales }) {
       this.named = new Map(classes.map(({ name, bystander }) => [name, bystander ? `${name} (bystander)` : name]));
       this.shown = new Map();
+      drawings.delete(this.figures);
       this.figures.replaceChildren();
       const figures = [["phase", "phase"], ["offered", "offered/s"], ...ENDS.map(([end]) => [end, `${end}/s`]), ["flight", "in flight"]];
       if (scales) figures.push(["replicas", "replicas"]);
+      figures.push(...[...this.named.values()].map((label) => ["p95", `p95 ${label}`]));
       for (const [key, label] of figures) this.figure(key, label);
       this.latency = new Chart("p95", time, this.run.seconds, phases, objectives(classes));
-      this.traffic = new Chart("requests/s", whole, this.run.seconds, phases, []);
+      this.traffic = new Chart("requests/s", plain, this.run.seconds, phases, []);
       this.charts.replaceChildren(this.latency.root, this.traffic.root);
+    }
+
+    // The bounded resource, drawn by the server from our own renderer, which escapes; each tick brings it to its moment.
+    picture({ run_id, html }) {
+      if (this.run?.id === run_id) this.stage.innerHTML = html;
     }
 
     figure(key, label) {
@@ -441,20 +541,30 @@
     }
 
     tick(tick) {
+      draw(this.figures, () => this.count(tick));
+      this.traffic.add(tick.t_s, ENDS.map(([end, of]) => [end, of(tick), `lab-line-${end}`]));
+      this.latency.add(tick.t_s, this.latencies(tick).map(([label, ms], index) => [label, ms, `lab-line-p95 lab-line-${index % 4}`]));
+      if (this.run.phase === tick.phase) return;
+      this.run.phase = tick.phase;
+      this.say(`Phase: ${tick.phase}.`);
+    }
+
+    // The p95 of each class, by what it is called.
+    latencies(tick) {
+      const known = new Map(p95s(tick));
+      const classes = this.named.size > 0 ? [...this.named] : [...known.keys()].map((name) => [name, name]);
+      return classes.map(([name, label]) => [label || "all", known.get(name) ?? null]);
+    }
+
+    count(tick) {
       this.set("phase", "phase", tick.phase);
       this.set("offered", "offered/s", whole(tick.offered_per_s));
       this.set("flight", "in flight", whole(tick.in_flight));
       if (this.shown.has("replicas")) this.set("replicas", "replicas", whole(tick.replicas));
       for (const [end, of] of ENDS) this.set(end, `${end}/s`, whole(of(tick)));
-      this.traffic.add(tick.t_s, ENDS.map(([end, of]) => [end, of(tick), `lab-line-${end}`]));
-      const known = new Map(p95s(tick));
-      const classes = this.named.size > 0 ? [...this.named] : [...known.keys()].map((name) => [name, name]);
-      const lines = classes.map(([name, label], index) => [label || "all", known.get(name) ?? null, `lab-line-p95 lab-line-${index % 4}`]);
-      for (const [label, ms] of lines) this.set("p95", label === "all" ? "p95" : `p95 ${label}`, time(ms));
-      this.latency.add(tick.t_s, lines);
-      if (this.run.phase === tick.phase) return;
-      this.run.phase = tick.phase;
-      this.say(`Phase: ${tick.phase}.`);
+      const picture = this.stage.firstElementChild;
+      if (picture && tick.stage) globalThis.labStage?.show(picture, tick.stage);
+      for (const [label, ms] of this.latencies(tick)) this.set("p95", label === "all" ? "p95" : `p95 ${label}`, time(ms));
     }
 
     verdict({ outcome, score, validity }) {
@@ -499,16 +609,16 @@
       this.lines = new Map();
       this.last = 0;
       this.root = make("figure", "lab-chart");
-      const plot = make("div", "lab-plot");
-      this.top = make("span", "lab-axis-top");
+      this.caption = make("figcaption");
+      this.plot = make("div", "lab-plot");
+      this.values = make("div", "lab-axis-values");
       this.svg = this.shape("svg", "");
       this.svg.setAttribute("viewBox", `0 0 ${Chart.WIDTH} ${Chart.HEIGHT}`);
       this.svg.setAttribute("preserveAspectRatio", "none");
       this.svg.setAttribute("role", "img");
-      plot.append(this.top, this.svg);
       this.times = make("div", "lab-axis-times");
-      this.caption = make("figcaption");
-      this.root.append(plot, this.times, this.caption);
+      this.plot.append(this.values, this.svg, this.times);
+      this.root.append(this.caption, this.plot);
       this.marks = this.shape("g", "");
       this.svg.append(this.marks);
       this.draw();
@@ -531,12 +641,7 @@
         this.lines.get(label).points.push([seconds, value]);
       }
       this.last = seconds;
-      if (this.drawing) return;
-      this.drawing = true;
-      setTimeout(() => {
-        this.drawing = false;
-        this.draw();
-      }, 100);
+      draw(this, () => this.draw());
     }
 
     draw() {
@@ -545,12 +650,15 @@
       const top = round(Math.max(most, ...this.limits.map(([, limit]) => limit * 1.1)));
       const width = Math.max(this.seconds, this.last, ...this.phases.map(({ end_s }) => end_s), 1);
       const x = (at) => (Chart.WIDTH * at / width).toFixed(1);
-      const y = (value) => (Chart.HEIGHT - 2 - (Chart.HEIGHT - 5) * value / top).toFixed(1);
-      this.marks.replaceChildren(
-        ...this.phases.filter(({ fault }) => fault !== null).map(({ start_s, end_s }) => this.shape("rect", "lab-fault",
-          { x: x(start_s), y: 0, width: x(end_s - start_s), height: Chart.HEIGHT })),
-        ...this.limits.map(([, limit]) => this.shape("path", "lab-limit", { d: `M0 ${y(limit)}L${Chart.WIDTH} ${y(limit)}` })),
-      );
+      const y = (value) => (Chart.HEIGHT * (1 - value / top)).toFixed(1);
+      // What stands around the lines changes seldom.
+      const frame = `${width} ${top} ${this.lines.size}`;
+      if (this.frame !== frame) {
+        this.frame = frame;
+        this.mark(x, y, top);
+        this.label(width, top);
+      }
+      this.svg.setAttribute("aria-label", `${this.name} up to ${this.format(most)}, over ${whole(width)} seconds`);
       for (const { path, points } of this.lines.values()) {
         let pen = "M";
         path.setAttribute("d", points.map(([at, value]) => {
@@ -564,11 +672,20 @@
           return point;
         }).join(""));
       }
-      this.label(width, top, most);
     }
 
-    label(width, top, most) {
-      this.top.textContent = this.format(top);
+    // Bands of the phases, those with a fault in a colour of their own, lines to read values by, and the limits.
+    mark(x, y, top) {
+      const band = ({ start_s, end_s, fault }, index) => this.shape("rect",
+        fault !== null ? "lab-fault" : index % 2 === 1 ? "lab-band" : "lab-band-none",
+        { x: x(start_s), y: 0, width: x(end_s - start_s), height: Chart.HEIGHT });
+      const level = (className) => (value) => this.shape("path", className, { d: `M0 ${y(value)}L${Chart.WIDTH} ${y(value)}` });
+      this.marks.replaceChildren(...this.phases.map(band), ...[top, top / 2].map(level("lab-level")),
+        ...this.limits.map(([, limit]) => limit).map(level("lab-limit")));
+    }
+
+    label(width, top) {
+      this.values.replaceChildren(...[top, top / 2, 0].map((value) => make("span", "", this.format(value))));
       const marks = [["0", 0, ""], ...this.phases.map(({ name, start_s }) => [name, start_s, "lab-phase"])];
       this.times.replaceChildren(
         ...(this.phases.length > 0 ? marks.slice(1) : marks).map(([text, at, className]) => {
@@ -578,16 +695,21 @@
         }),
         make("span", "lab-axis-end", `${whole(width)} s`),
       );
-      const legend = [...this.lines].map(([label, { className }]) => [label, `lab-line ${className}`]);
-      const limits = this.limits.map(([label, limit]) => [`${label} ${this.format(limit)}`, "lab-limit"]);
-      this.caption.replaceChildren(make("b", "", this.name), ...[...legend, ...limits].map(([label, className]) => {
+      const line = { d: "M0 4L24 4" };
+      const keys = [
+        ...[...this.lines].map(([label, { className }]) => [label, "path", `lab-line ${className}`, line]),
+        ...this.limits.map(([label, limit]) => [`${label} ${this.format(limit)}`, "path", "lab-limit", line]),
+      ];
+      if (this.phases.some(({ fault }) => fault !== null)) {
+        keys.push(["fault", "rect", "lab-fault", { x: 0, y: 0, width: 24, height: 8 }]);
+      }
+      this.caption.replaceChildren(make("b", "", this.name), ...keys.map(([label, shape, className, attributes]) => {
         const key = make("span", "lab-key");
         const sample = this.shape("svg", "", { viewBox: "0 0 24 8", "aria-hidden": "true" });
-        sample.append(this.shape("path", className, { d: "M0 4L24 4" }));
+        sample.append(this.shape(shape, className, attributes));
         key.append(sample, label);
         return key;
       }));
-      this.svg.setAttribute("aria-label", `${this.name} up to ${this.format(most)}, over ${whole(width)} seconds`);
     }
   }
 
@@ -607,6 +729,7 @@
     },
     progress: ({ html }) => fill(".lab-progress", html),
     line: (data) => panel.line(data),
+    picture: (data) => panel.picture(data),
     over: (data) => panel.over(data),
     output: ({ text }) => panel.output(text),
     build: (data) => panel.build(data),
@@ -636,10 +759,21 @@
     for (const element of document.querySelectorAll(selector)) {
       if (filled.get(element) === html) continue;
       const focus = [...element.querySelectorAll("a, button, summary")].indexOf(document.activeElement);
-      element.innerHTML = html;
+      steadily(element, () => { element.innerHTML = html; });
       filled.set(element, html);
       if (focus >= 0) element.querySelectorAll("a, button, summary")[focus]?.focus();
     }
+  }
+
+  // What is read below an element stays where it is on the screen, however high the element becomes.
+  function steadily(element, change) {
+    const top = (one) => one.getBoundingClientRect().top;
+    const follows = (part) => element.compareDocumentPosition(part) & Node.DOCUMENT_POSITION_FOLLOWING;
+    const isRead = (part) => follows(part) && top(part) > 0 && top(part) < innerHeight;
+    const read = top(element) < innerHeight ? [...main.children].find(isRead) : undefined;
+    const before = read && top(read);
+    change();
+    if (read) scroller.scrollBy({ top: top(read) - before, behavior: "instant" });
   }
 
   // What others measured is folded where it would answer a question that the page asks before; who has a run has the answer.
@@ -757,7 +891,9 @@
       if (line.startsWith("event: ")) name = line.slice(7);
       else if (line.startsWith("data: ")) data.push(line.slice(6));
     }
-    if (Object.hasOwn(handlers, name)) handlers[name](JSON.parse(data.join("\n")));
+    const detail = JSON.parse(data.join("\n") || "null");
+    if (Object.hasOwn(handlers, name)) handlers[name](detail);
+    if (name) tell(name, detail);
   }
 
   function lost(text, again) {
@@ -767,6 +903,7 @@
     // Said once: who has closed it has read it.
     if (runs.length > 0 && told !== text) panel.note(text);
     told = text;
+    tell("lost", { text });
     retry = setTimeout(follow, again);
   }
 
@@ -808,6 +945,7 @@
   if (main) new ResizeObserver(reachBoxes).observe(main);
   reachChapters();
   const panel = new Panel();
+  panel.stoodBefore();
   restore();
 
   // What the reader may never come to see, as a browser that fetches ahead knows, uses no link up.

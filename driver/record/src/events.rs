@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Event, Outcome, Phase, RunId, Validity};
+use crate::{Event, Outcome, Phase, RunId, Stage, Validity};
 
 /// One line of `events.jsonl`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,9 @@ pub enum Line {
         classes: Vec<PlannedClass>,
         /// True where the number of replicas may change.
         scales: bool,
+        /// What stands on the stage, where the scenario has one.
+        #[serde(default)]
+        stage: Option<Box<Stage>>,
     },
     /// How it stands, a few times a second.
     Tick(Tick),
@@ -87,6 +90,9 @@ pub struct Tick {
     pub in_flight: u64,
     /// Replicas of the api that are ready.
     pub replicas: u32,
+    /// What the stage shows, as in a [`Frame`](crate::Frame); nothing where there is none.
+    #[serde(default)]
+    pub stage: BTreeMap<String, f64>,
 }
 
 /// What sort of thing happened.

@@ -19,6 +19,7 @@ mod run;
 #[cfg(test)]
 mod schema;
 mod share;
+mod stage;
 mod target;
 
 pub use baseline::Others;
@@ -33,7 +34,8 @@ pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, SendLoop, To
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
 pub use share::{NameError, ShareCode, ShareError, ShareName};
+pub use stage::{Frame, Gauge, Ink, Level, Part as StagePart, Scaled, Stage};
 pub use target::{Address, Handshakes, Target};
 
 /// The version of the format that [`Run`] describes. Older ones are read too, newer ones refused.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Check, Class, EventKind, Finite, LoadPod, Points, RunId, SelfCheck, SendLoop, Target, Validity,
-    Verdict,
+    Check, Class, EventKind, Finite, LoadPod, Points, RunId, SelfCheck, SendLoop, Stage, Target,
+    Validity, Verdict,
 };
 
 /// Everything that is known of a run, enough to make its report again.
@@ -63,6 +63,9 @@ pub struct Run {
     pub classes: Vec<Class>,
     /// Everything drawn over time.
     pub series: Vec<Series>,
+    /// What of that stands on the stage; none where the scenario has none, and in data from before there was one.
+    #[serde(default)]
+    pub stage: Option<Stage>,
     /// What happened when.
     pub events: Vec<Event>,
     /// When the machine or a part of the stack stood still; none in format 1.
@@ -216,8 +219,9 @@ pub struct Series {
     pub label: String,
     /// Unit of the values: `req/s`, `ms`, `requests`, `millicores`, `replicas`, …
     pub unit: String,
-    /// Title of the chart it is drawn in; series of one title share a chart.
-    pub chart: String,
+    /// Title of the chart it is drawn in; series of one title share a chart. None for one that only the stage shows.
+    #[serde(default)]
+    pub chart: Option<String>,
     /// A bound to draw as a line, in the same unit, with its name.
     pub limit: Option<(String, Finite)>,
     /// Time in seconds and value, in order of time. A gap in the times is a gap in the data.

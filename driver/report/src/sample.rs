@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lab_record::{
-    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Finding, Finite, Host,
-    Latency, Outcome, Phase, PhaseStats, Points, Quantile, Run, RunId, SCHEMA, Scenario, SelfCheck,
-    Series, SourceFile, Totals, Validity, Verdict,
+    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Finding, Finite, Host, Ink,
+    Latency, Level, Outcome, Phase, PhaseStats, Points, Quantile, Run, RunId, SCHEMA, Scenario,
+    SelfCheck, Series, SourceFile, Stage, StagePart, Totals, Validity, Verdict,
 };
 
 const LENGTH: f64 = 62.0;
@@ -42,6 +42,7 @@ pub fn failing() -> Run {
         score: Some(23),
     };
     run.series = series(true);
+    run.stage = Some(stage());
     run
 }
 
@@ -70,6 +71,7 @@ pub fn passing() -> Run {
         score: Some(97),
     };
     run.series = series(false);
+    run.stage = Some(stage());
     run
 }
 
@@ -163,6 +165,7 @@ fn run(name: &str, code: &str, source: &str) -> Run {
         phases: phases(),
         classes: Vec::new(),
         series: Vec::new(),
+        stage: None,
         pauses: Vec::new(),
         load_pods: Vec::new(),
         send_loops: Vec::new(),
@@ -185,6 +188,26 @@ fn run(name: &str, code: &str, source: &str) -> Run {
                 finding("hiccups", "longest 3.1 ms, limit 100 ms"),
             ],
         },
+    }
+}
+
+fn stage() -> Stage {
+    let part = |id: &str, label: &str, ink, series: &str| StagePart {
+        id: id.to_owned(),
+        label: label.to_owned(),
+        ink,
+        series: series.to_owned(),
+    };
+    Stage {
+        title: "The api's admission slots".to_owned(),
+        place: "slots taken".to_owned(),
+        free: "free".to_owned(),
+        places: Level::Value(16.into()),
+        taken: vec![part("calls", "calling", Ink::Stuck, "dep")],
+        waiting: "wait outside".to_owned(),
+        line: vec![part("requests", "requests", Ink::Wait, "waiting")],
+        refused: Vec::new(),
+        gauges: Vec::new(),
     }
 }
 
@@ -435,7 +458,7 @@ fn series(suffers: bool) -> Vec<Series> {
             id: id.to_owned(),
             label: label.to_owned(),
             unit: unit.to_owned(),
-            chart: chart.to_owned(),
+            chart: Some(chart.to_owned()),
             limit: limit.and_then(|(name, value)| Some((name.to_owned(), Finite::new(value)?))),
             points: points(suffers, levels, &mut noise),
         })

@@ -28,8 +28,19 @@ const INTERVAL: Duration = Duration::from_millis(100);
 /// A counter's growth is taken over this long, so that single 100 ms periods don't make it jump.
 const RATE_WINDOW: Duration = Duration::from_secs(1);
 
-/// Replicas that the autoscaler asks for; the platform knows those that are ready.
-pub type Desired = watch::Receiver<u32>;
+/// Replicas of the api, as the platform has them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Pods {
+    /// Created, and not ready yet.
+    pub starting: usize,
+    /// Told to stop, and not gone yet.
+    pub leaving: usize,
+    /// That the autoscaler asks for.
+    pub desired: u32,
+}
+
+/// What the latest look showed of each series, by id; what it did not show is not there.
+pub type Latest = BTreeMap<String, f64>;
 
 /// After the end it is looked until every place has answered, or for this long: the totals of a run are those of its
 /// last look.
@@ -71,14 +82,15 @@ pub struct Observation {
 }
 
 /// Looks at the services until told to stop, then until all was seen once more. Times count from `t0`. A look
-/// that failed leaves a gap.
+/// that failed leaves a gap. What each showed goes to `latest` at once.
 pub async fn observe(
     scenario: Scenario,
     settings: Settings,
     targets: watch::Receiver<Targets>,
-    desired: Desired,
+    pods: impl Fn() -> Pods,
     t0: Instant,
     stop: Stop,
+    latest: watch::Sender<Latest>,
 ) -> Observation {
     let scraper = Scraper::new(&scenario);
     let mut seen = Seen::of(&scenario);
@@ -98,10 +110,11 @@ pub async fn observe(
         let look = Look {
             pages: scraper.look(&now).await,
             ready: now.api.len(),
-            desired: *desired.borrow(),
+            others: pods(),
         };
         let all = look.pages.values().all(Result::is_ok) || stop.at_once.is_cancelled();
         seen.take(at, t0.elapsed().as_secs_f64(), look);
+        latest.send_replace(seen.latest(at));
         if deadline.is_some_and(|deadline| all || Instant::now() > deadline) {
             return seen.observation(&settings);
         }
@@ -148,6 +161,19 @@ impl<'a> Seen<'a> {
                 Err(blank) => self.complaints.blank(&place, &blank),
             }
         }
+    }
+
+    /// What the look that began `at` showed.
+    fn latest(&self, at: f64) -> Latest {
+        let seen = self.scenario.series.iter().zip(&self.points);
+        seen.filter_map(|(series, points)| {
+            let last = match series.source {
+                Source::Rate(_) => *rates(newest(points)).last()?,
+                _ => *points.last()?,
+            };
+            (last.0 >= at).then_some((series.id.clone(), last.1))
+        })
+        .collect()
     }
 
     fn observation(self, settings: &Settings) -> Observation {
@@ -211,14 +237,16 @@ impl Standstills {
 struct Look {
     pages: Pages,
     ready: usize,
-    desired: u32,
+    others: Pods,
 }
 
 impl Look {
     fn value(&self, scenario: &Scenario, source: &Source) -> Result<f64, Unseen> {
         match source {
             Source::Replicas(Replicas::Ready) => Ok(self.ready as f64),
-            Source::Replicas(Replicas::Desired) => Ok(f64::from(self.desired)),
+            Source::Replicas(Replicas::Starting) => Ok(self.others.starting as f64),
+            Source::Replicas(Replicas::Leaving) => Ok(self.others.leaving as f64),
+            Source::Replicas(Replicas::Desired) => Ok(f64::from(self.others.desired)),
             Source::Metric(_) | Source::Rate(_) | Source::Dbstats(_) => {
                 let place = Place::of(scenario, source);
                 match place.and_then(|place| self.pages.get(&place)) {
@@ -247,6 +275,13 @@ fn record(series: &Series, settings: &Settings, points: &[(f64, f64)]) -> lab_re
         }),
         points,
     }
+}
+
+/// The points that the last rate is made of, and some before.
+fn newest(totals: &[(f64, f64)]) -> &[(f64, f64)] {
+    let end = totals.last().map_or(0.0, |(at, _)| *at);
+    let from = end - 2.0 * RATE_WINDOW.as_secs_f64();
+    &totals[totals.partition_point(|(at, _)| *at < from)..]
 }
 
 /// Growth per second of a counter's totals over the window before each point. A total that fell is
@@ -291,7 +326,7 @@ mod tests {
                     Ok(page),
                 )]),
                 ready: 1,
-                desired: 1,
+                others: Pods::default(),
             };
             standstills.note(&look, now);
         };
@@ -401,7 +436,7 @@ full = "1000000"
                 let page = page.map(|samples| Page::Metrics(vec![samples]));
                 let page = page.map_err(|error| Blank::Unreadable(error.to_string()));
                 let (pages, at) = (BTreeMap::from([(place.clone(), page)]), n as f64 * 0.2);
-                seen.take(at, at, Look { pages, ready: 1, desired: 1 });
+                seen.take(at, at, Look { pages, ready: 1, others: Pods::default() });
             }
             let observation = seen.observation(&Settings::new());
             let mut run = lab_report::sample::failing();
@@ -445,7 +480,7 @@ full = "1000000"
                 let look = Look {
                     pages,
                     ready: 1,
-                    desired: 1,
+                    others: Pods::default(),
                 };
                 seen.take(n.into(), n.into(), look);
             }

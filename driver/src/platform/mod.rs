@@ -318,6 +318,8 @@ pub struct Stack {
     pub targets: watch::Receiver<Targets>,
     /// The api's replicas, oldest first, ready or not.
     pub replicas: watch::Receiver<Vec<Replica>>,
+    /// How many more there are that were told to stop and have not ended yet.
+    pub leaving: watch::Receiver<usize>,
     /// Where the name of the service led; none where it was started, and not looked up.
     pub found: Option<Found>,
     /// Services that broke, as it happens.

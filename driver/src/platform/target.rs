@@ -366,6 +366,7 @@ pub(super) fn stack(
         load,
         targets,
         replicas,
+        leaving: watch::channel(0).1,
         found: Some(found),
         failures,
         events,

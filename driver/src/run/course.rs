@@ -6,19 +6,24 @@ use std::{
 };
 
 use anyhow::Result;
-use lab_record::{EndedEarly, EventKind, Line};
+use lab_record::{EndedEarly, EventKind, Line, Stage, Tick};
 use lab_remote::Sent;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Interval,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{faults::DepFaults, journal::Journal, live::Live, load::Accounts, terminal::Terminal};
 use crate::{
+    observe::Latest,
     platform::{Decision, Failure, Stack},
     scenario::{Check, Phase, Scenario},
     score::{Lost, Watch},
 };
 
-/// Time between two lines of `events.jsonl` and two moves of the progress bar.
+/// The longest between two lines of `events.jsonl` and two moves of the progress bar. As a rule there is one with each
+/// look at the services, at once after it, so that who follows the run sees on the stage what is so now.
 const TICK: Duration = Duration::from_millis(250);
 
 /// How the load ended.
@@ -74,6 +79,9 @@ pub(super) struct Course<'a> {
     pub(super) t0: Instant,
     pub(super) live: Live,
     pub(super) accounts: Accounts,
+    /// What stands on the stage, and what was seen of it.
+    pub(super) stage: Option<&'a Stage>,
+    pub(super) seen: watch::Receiver<Latest>,
     pub(super) decided: mpsc::UnboundedReceiver<Decision>,
     pub(super) asked_for: watch::Sender<u32>,
     pub(super) journal: Journal,
@@ -124,7 +132,7 @@ impl Course<'_> {
                     let text = format!("{} {}", event.replica, event.change);
                     self.journal.event(at, EventKind::Scaling, text)?;
                 }
-                _ = ticks.tick() => {
+                () = next_tick(&mut ticks, &mut self.seen) => {
                     self.tick()?;
                     let lost = self.watch.as_ref().map(Watch::lost).unwrap_or_default();
                     if !lost.is_empty() {
@@ -201,7 +209,11 @@ impl Course<'_> {
             self.live.add(account);
         }
         let replicas = self.stack.targets.borrow().api.len();
-        let tick = self.live.tick(now, replicas);
+        let mut tick = self.live.tick(now, replicas);
+        if let Some(stage) = self.stage {
+            let seen = self.seen.borrow();
+            tick.stage = stage.values(|id| seen.get(id).copied().or_else(|| of_load(&tick, id)));
+        }
         self.terminal.tick(&tick);
         self.journal.write(&Line::Tick(tick))
     }
@@ -209,6 +221,24 @@ impl Course<'_> {
     fn event(&mut self, kind: EventKind, text: &str) -> Result<()> {
         self.journal
             .event(self.t0.elapsed().as_secs_f64(), kind, text)
+    }
+}
+
+/// Waits for a look at the services, or for as long as there may be none.
+async fn next_tick(ticks: &mut Interval, seen: &mut watch::Receiver<Latest>) {
+    tokio::select! {
+        _ = ticks.tick() => {}
+        Ok(()) = seen.changed() => ticks.reset(),
+    }
+}
+
+/// What a tick says of the load, by the ids of the series that will be made of it.
+fn of_load(tick: &Tick, series: &str) -> Option<f64> {
+    match series {
+        "offered" => Some(tick.offered_per_s),
+        "ok" => Some(tick.ok_per_s),
+        "failed" => Some(tick.failed_per_s),
+        _ => None,
     }
 }
 

@@ -115,6 +115,7 @@ impl Live {
             p95_ms_by_class: self.p95_ms_by_class(),
             in_flight: due.saturating_sub(self.finished),
             replicas: replicas as u32,
+            stage: BTreeMap::new(),
         }
     }
 

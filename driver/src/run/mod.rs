@@ -20,9 +20,12 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use lab_load::{Plan, Recording};
 use lab_record::file;
-use lab_record::{EventKind, Line, Reports, Run, RunId};
+use lab_record::{EventKind, Line, Reports, Run, RunId, Stage};
 use lab_remote::{Line as PodLine, Sent};
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinHandle,
+};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -30,7 +33,7 @@ use crate::{
     code::Code,
     interrupt::Interrupted,
     limits,
-    observe::{self, Observation, Stop},
+    observe::{self, Latest, Observation, Pods, Stop},
     platform::{Found, Load, Platform, Stack, target},
     scenario::{Scenario, Settings},
     score::Watch,
@@ -152,6 +155,7 @@ struct Played {
     books: Books,
     settings: Settings,
     observation: Observation,
+    stage: Option<Stage>,
     events: Vec<lab_record::Event>,
     /// What broke, where something did.
     broken: Option<String>,
@@ -172,6 +176,7 @@ impl Played {
 
 fn begin_journal(
     order: &Order<'_>,
+    stage: Option<&Stage>,
     run_id: &RunId,
     folder: &Path,
     terminal: &Terminal,
@@ -183,7 +188,7 @@ fn begin_journal(
         code: order.code.to_string(),
         planned_s: order.scenario.duration().as_secs_f64(),
     })?;
-    journal.write(&outcome::planned(order.scenario))?;
+    journal.write(&outcome::planned(order.scenario, stage))?;
     Ok(journal)
 }
 
@@ -257,6 +262,38 @@ fn tell_sent(
     Ok(())
 }
 
+/// Begins to look at the services; what each look shows is there at once.
+fn look(
+    order: &Order<'_>,
+    settings: &Settings,
+    stack: &Stack,
+    desired: watch::Receiver<u32>,
+    t0: Instant,
+    stop: &Stop,
+) -> (JoinHandle<Observation>, watch::Receiver<Latest>) {
+    let (latest, seen) = watch::channel(Latest::new());
+    let (replicas, leaving) = (stack.replicas.clone(), stack.leaving.clone());
+    let pods = move || {
+        let replicas = replicas.borrow();
+        let starting = replicas.iter().filter(|it| it.ready_since.is_none());
+        Pods {
+            starting: starting.count(),
+            leaving: *leaving.borrow(),
+            desired: *desired.borrow(),
+        }
+    };
+    let looking = observe::observe(
+        order.scenario.clone(),
+        settings.clone(),
+        stack.targets.clone(),
+        pods,
+        t0,
+        stop.clone(),
+        latest,
+    );
+    (tokio::spawn(looking), seen)
+}
+
 async fn play(
     order: &Order<'_>,
     run_id: &RunId,
@@ -290,7 +327,9 @@ async fn play(
     .await?;
     let t0 = load.t0();
     let started_at = Timestamp::now();
-    let mut journal = begin_journal(order, run_id, folder, terminal)?;
+    let stage = scenario.stage.as_ref();
+    let stage = stage.and_then(|stage| stage.record(&settings));
+    let mut journal = begin_journal(order, stage.as_ref(), run_id, folder, terminal)?;
     let decided = stack.decisions.take();
     let own = decided.is_some();
     tell_scaling(order, manifests.as_ref(), own, &mut journal, terminal)?;
@@ -301,14 +340,7 @@ async fn play(
     let stop_observing = Stop::default();
     let (decisions, emulated) = mpsc::unbounded_channel();
     let (asked_for, desired) = watch::channel(stack.replicas.borrow().len() as u32);
-    let observer = tokio::spawn(observe::observe(
-        scenario.clone(),
-        settings.clone(),
-        stack.targets.clone(),
-        desired,
-        t0,
-        stop_observing.clone(),
-    ));
+    let (observer, seen) = look(order, &settings, stack, desired, t0, &stop_observing);
     let scaling = autoscaler::spawn(
         // Not where the platform has one.
         manifests.filter(|_| decided.is_none()),
@@ -325,6 +357,8 @@ async fn play(
         t0,
         live: Live::new(scenario, &plan, lines.len().max(1)),
         accounts,
+        stage: stage.as_ref(),
+        seen,
         decided: decided.unwrap_or(emulated),
         asked_for,
         journal,
@@ -364,6 +398,7 @@ async fn play(
         books,
         settings,
         observation,
+        stage,
         events: journal.take_events(),
         broken,
         interrupted,

@@ -8,7 +8,7 @@ use lab_load::{
 };
 use lab_record::{
     Address, Finite, Handshakes, Line, Outcome, Phase, PlannedClass, Run, RunId, SCHEMA, SelfCheck,
-    SendLoop, Series, Target, Validity, Verdict,
+    SendLoop, Series, Stage, Target, Validity, Verdict,
 };
 use lab_remote::Sent;
 
@@ -107,6 +107,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         phases: phases(scenario),
         classes,
         series,
+        stage: played.stage,
         events: played.events,
         pauses: all_pauses,
         verdict,
@@ -180,7 +181,7 @@ fn patience(scenario: &Scenario) -> Duration {
 }
 
 /// What will happen, for who follows the run.
-pub(super) fn planned(scenario: &Scenario) -> Line {
+pub(super) fn planned(scenario: &Scenario, stage: Option<&Stage>) -> Line {
     let classes = scenario.classes.iter().map(|class| PlannedClass {
         name: class.name.clone(),
         bystander: class.bystander,
@@ -191,6 +192,7 @@ pub(super) fn planned(scenario: &Scenario) -> Line {
         phases: phases(scenario),
         classes: classes.collect(),
         scales: api.is_some_and(|api| api.autoscaled),
+        stage: stage.cloned().map(Box::new),
     }
 }
 
@@ -219,7 +221,7 @@ fn load_series(scenario: &Scenario, cells: &Cells, wall: Duration) -> Vec<Series
         id: id.to_owned(),
         label: label.to_owned(),
         unit: "req/s".to_owned(),
-        chart: "Traffic".to_owned(),
+        chart: Some("Traffic".to_owned()),
         limit: None,
         points: (0..shown)
             .map(|n| {
@@ -244,7 +246,7 @@ fn load_series(scenario: &Scenario, cells: &Cells, wall: Duration) -> Vec<Series
                 class.name.clone()
             },
             unit: "ms".to_owned(),
-            chart: "Latency, p95 from the intended send".to_owned(),
+            chart: Some("Latency, p95 from the intended send".to_owned()),
             limit: Finite::new(class.slo.as_secs_f64() * 1e3)
                 .map(|slo| (format!("SLO of {}", class.name), slo)),
             points: windows

@@ -23,6 +23,8 @@ pub(super) fn of(text: &str) -> Result<String, toml::de::Error> {
     let mut value: BTreeMap<String, Value> = toml::from_str(text)?;
     // The guide may say it better without making it another experiment.
     value.remove("lesson");
+    // What is shown of it, too.
+    value.remove("stage");
     let plain = serde_json::to_string(&value).expect("no key but texts");
     Ok(format!("{:016x}", fnv(plain.as_bytes())))
 }

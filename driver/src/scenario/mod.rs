@@ -8,6 +8,7 @@ mod digest;
 mod measure;
 mod parse;
 mod sense;
+mod stage;
 mod units;
 
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
@@ -22,6 +23,7 @@ pub use measure::{
     Comparison, Disagreement, Latency, Limit, Measure, Observed, Recovery, Requests, Stat,
 };
 pub use parse::ScenarioError;
+pub use stage::Stage;
 pub use units::{Dimension, Quantity, Rate};
 
 /// A name that points at another part of the file, with its place for messages.
@@ -72,6 +74,8 @@ pub struct Scenario {
     /// What is observed besides the traffic.
     #[serde(default)]
     pub series: Vec<Series>,
+    /// What stands on the stage.
+    pub stage: Option<Stage>,
     /// What must hold.
     pub checks: Vec<Check>,
     /// The file's own text and, as comments, the digests of the files that it names.
@@ -322,8 +326,8 @@ pub struct Series {
     pub label: String,
     /// Unit, e.g. `requests`.
     pub unit: String,
-    /// Title of its chart.
-    pub chart: String,
+    /// Title of its chart; none for one that only the stage shows.
+    pub chart: Option<String>,
     /// Where its values come from.
     pub source: Source,
     /// A bound to draw.
@@ -381,8 +385,12 @@ fn one() -> f64 {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Replicas {
+    /// Those that were created and don't serve yet.
+    Starting,
     /// Those that serve.
     Ready,
+    /// Those that were told to stop and have not ended yet.
+    Leaving,
     /// Those that the autoscaler asks for.
     Desired,
 }

@@ -141,6 +141,53 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_names_what_is_measured_and_each_thing_once() {
+        let places = "places = { series = \"slots\" }";
+        let (header, last) = (
+            "[[stage.taken]]\nid = \"working\"",
+            "id = \"given_up\"\nlabel = \"given up\"",
+        );
+        let gauge = |bound: &str| {
+            let series = "label = \"CPU\"\nunit = \"m\"\nseries = \"slots\"";
+            format!("[[stage.gauges]]\nid = \"cpu\"\n{series}\nbound = {bound}\n\n{header}")
+        };
+        let cases = [
+            error("series = \"quotes_waiting\"", "series = \"quote_waiting\""),
+            error(places, "places = { series = \"slot\" }"),
+            error(last, "id = \"hanging\"\nlabel = \"given up\""),
+            error(last, "id = \"places\"\nlabel = \"given up\""),
+            error(places, "places = {}"),
+            error(places, "places = { value = 0 }"),
+            error(&format!("{places}\n"), ""),
+            error(places, "places = { value = \"most\" }"),
+            error("ink = \"stuck\"", "ink = \"red\""),
+            error(header, &gauge("{ label = \"limit\" }")),
+            error(header, &gauge("{ label = \"limit\", series = \"limit\" }")),
+            error("place = \"slots taken\"", "places_are = \"slots\""),
+        ];
+        insta::assert_snapshot!(cases.join("\n---\n"));
+        let (start, end) = (
+            GOOD.find("[[stage.taken]]").unwrap(),
+            GOOD.find("[[stage.line]]").unwrap(),
+        );
+        let nothing = error(&GOOD[start..end], "");
+        assert!(nothing.contains("no `[[stage.taken]]`"), "{nothing}");
+        // A stage is optional.
+        let (start, end) = (
+            GOOD.find("[stage]").unwrap(),
+            GOOD.find("[[checks]]").unwrap(),
+        );
+        let without = GOOD.replace(&GOOD[start..end], "");
+        let without = Scenario::parse("my.toml", &without).unwrap();
+        assert!(without.stage.is_none());
+        // And no part of the experiment.
+        assert_eq!(
+            without.digest,
+            Scenario::parse("my.toml", GOOD).unwrap().digest
+        );
+    }
+
+    #[test]
     fn an_edit_point_outside_of_the_project_is_refused() {
         let own = "\"lab-services/src/cases/timeouts.rs\"";
         for path in ["/etc/passwd", "../../etc/passwd", "a/../../b", "./x", ""] {

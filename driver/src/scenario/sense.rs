@@ -11,7 +11,9 @@ use lab_exposition::{is_label_name, is_metric_name};
 use lab_load::{Service, Template, is_path, refused_field};
 
 use super::{
-    Check, Class, Dimension, Limit, METRICS, Measure, Phase, Reference, Scenario, Series, Source,
+    BoundValue, Check, Class, Dimension, Limit, METRICS, Measure, Phase, Reference, Scenario,
+    Series, Source,
+    stage::{LevelOf, OF_THE_LOAD, Stage},
 };
 
 /// Where in the file something is wrong, and what.
@@ -24,6 +26,8 @@ pub(super) enum Place {
     Top,
     /// Bytes of the text.
     At(Range<usize>),
+    /// A table like `[stage]`.
+    Table(&'static str),
     /// The nth table of an array like `[[classes]]`.
     Entry(&'static str, usize),
 }
@@ -34,6 +38,10 @@ impl Place {
         let start = match self {
             Self::Top => 0,
             Self::At(span) => span.start,
+            Self::Table(name) => {
+                let header = format!("\n[{name}]");
+                text.find(&header).map_or(0, |at| at + 1)
+            }
             Self::Entry(array, index) => {
                 let header = format!("\n[[{array}]]");
                 let mut tables = text.match_indices(&header);
@@ -69,7 +77,47 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
         names.measure(check.measure.get_ref(), &check.measure.span())?;
         check_limit(check).or_else(|message| complain(Place::Entry("checks", index), message))?;
     }
+    if let Some(stage) = &scenario.stage {
+        check_stage(stage, &names)?;
+    }
     find("check", &scenario.headline, &names.checks)
+}
+
+/// A stage shows what is measured, each under a name of its own.
+fn check_stage(stage: &Stage, names: &Names<'_>) -> Result<(), Complaint> {
+    let shown: Vec<&str> = names.series.iter().copied().chain(OF_THE_LOAD).collect();
+    let series = |name: &Reference| find("series", name, &shown);
+    let mut seen = HashSet::from([lab_record::Stage::PLACES]);
+    for (array, index, id) in stage.ids() {
+        if !seen.insert(id) {
+            let message = format!("two parts of the stage have the id `{id}`; ids must differ");
+            return complain(Place::Entry(array, index), message);
+        }
+    }
+    if stage.taken.is_empty() {
+        let message = "the stage has no `[[stage.taken]]`: what occupies its places?".to_owned();
+        return complain(Place::Table("stage"), message);
+    }
+    stage.series().try_for_each(series)?;
+    for (index, gauge) in stage.gauges.iter().enumerate() {
+        check_level(&gauge.bound.level(), "bound")
+            .or_else(|message| complain(Place::Entry("stage.gauges", index), message))?;
+    }
+    check_level(&stage.places.level(), "places")
+        .or_else(|message| complain(Place::Table("stage"), message))
+}
+
+/// A bound or a number of places is measured or known, and above 0 where it is known.
+fn check_level(level: &LevelOf<'_>, key: &str) -> Result<(), String> {
+    match level {
+        (None, Some(BoundValue::Number(value))) if *value <= 0.0 => Err(format!(
+            "`{key}` has the value {value}; a stage needs one above 0"
+        )),
+        (Some(_), None) | (None, Some(_)) => Ok(()),
+        _ => Err(format!(
+            "`{key}` is `{{ series = \"…\" }}` or `{{ value = … }}`, one of the two"
+        )),
+    }
 }
 
 /// Nearly three hours at 10,000 req/s. More than that is a slip, and would have the driver work through it before it

@@ -159,7 +159,7 @@ fn judge_by(
         id: "queue".to_owned(),
         label: "queue".to_owned(),
         unit: "jobs".to_owned(),
-        chart: "Queue".to_owned(),
+        chart: Some("Queue".to_owned()),
         limit: None,
         points: points.into(),
     }];

@@ -3,12 +3,17 @@
 //! Each layer is added to the router on its own, never through a `ServiceBuilder`: a route is always ready, so the
 //! wait for a slot happens inside of the outer count and not before it.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
@@ -16,14 +21,31 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 
 use crate::metrics::Registry;
 
+/// Who holds a slot for longer than this hangs: three times what the slowest healthy answer of step 1 takes.
+const HANGS: Duration = Duration::from_millis(100);
+
+/// Answers of a case that could not do its work. Their counts are there from the start, so that the first one is growth.
+const GIVEN_UP: [&str; 2] = ["503", "504"];
+
 /// The limit and its counts.
 #[derive(Clone, Debug)]
 pub(super) struct Admission {
     slots: u32,
     in_flight: Gauge,
-    in_use: Gauge,
+    lines: Arc<BTreeMap<&'static str, Line>>,
+    held: Held,
     requests: Family<Answered, Counter>,
 }
+
+/// The requests of one route.
+#[derive(Debug, Default)]
+struct Line {
+    accepted: Gauge,
+    admitted: Gauge,
+}
+
+/// Where those of a route are counted that no step has named.
+const OTHER: &str = "other";
 
 /// An answer, or `cancelled` where the client went away before there was one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -33,12 +55,25 @@ struct Answered {
 }
 
 impl Admission {
-    pub(super) fn new(slots: u32) -> Self {
+    /// A limit of so many slots for the routes with these paths.
+    pub(super) fn new(slots: u32, paths: impl Iterator<Item = &'static str>) -> Self {
+        let requests = Family::<Answered, Counter>::default();
+        let mut lines = BTreeMap::from([(OTHER, Line::default())]);
+        for path in paths {
+            lines.insert(path, Line::default());
+            for status in GIVEN_UP {
+                drop(requests.get_or_create(&Answered {
+                    route: path.to_owned(),
+                    status: status.to_owned(),
+                }));
+            }
+        }
         Self {
             slots,
             in_flight: Gauge::default(),
-            in_use: Gauge::default(),
-            requests: Family::default(),
+            lines: Arc::new(lines),
+            held: Held::default(),
+            requests,
         }
     }
 
@@ -59,6 +94,11 @@ impl Admission {
         );
         registry.register_collector(Box::new(self.clone()));
     }
+
+    fn line(&self, request: &Request) -> &Line {
+        let line = self.lines.get(request.uri().path());
+        line.unwrap_or_else(|| &self.lines[OTHER])
+    }
 }
 
 impl Collector for Admission {
@@ -67,27 +107,39 @@ impl Collector for Admission {
             let gauge = ConstGauge::new(value);
             gauge.encode(to.encode_descriptor(name, help, None, gauge.metric_type())?)
         };
-        let (in_flight, in_use) = (self.in_flight.get(), self.in_use.get());
         put(
             "lab_http_requests_in_flight",
             "Requests to /cases, waiting or at work",
-            in_flight,
+            self.in_flight.get(),
         )?;
         put(
             "lab_admission_slots",
             "Requests to /cases that may be at work at once",
             i64::from(self.slots),
         )?;
-        put(
+        let [briefly, long] = self.held.counts(Instant::now());
+        let mut in_use = to.encode_descriptor(
             "lab_admission_slots_in_use",
-            "Requests to /cases at work",
-            in_use,
+            "Requests to /cases at work, by how long they have been",
+            None,
+            MetricType::Gauge,
         )?;
-        put(
+        for (held, count) in [("up_to_100ms", briefly), ("over_100ms", long)] {
+            ConstGauge::new(count).encode(in_use.encode_family(&[("held", held)])?)?;
+        }
+        let mut waiting = to.encode_descriptor(
             "lab_admission_waiting",
-            "Requests to /cases that wait for a slot",
-            (in_flight - in_use).max(0),
-        )
+            "Requests to /cases that wait for a slot, by route",
+            None,
+            MetricType::Gauge,
+        )?;
+        for (route, line) in &*self.lines {
+            let count = (line.accepted.get() - line.admitted.get()).max(0);
+            if count > 0 || *route != OTHER {
+                ConstGauge::new(count).encode(waiting.encode_family(&[("route", *route)])?)?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -97,6 +149,7 @@ async fn count_accepted(
     next: Next,
 ) -> Response {
     let mut accepted = Accepted {
+        _in_line: Counted::start(admission.line(&request).accepted.clone()),
         _in_flight: Counted::start(admission.in_flight),
         requests: admission.requests,
         answered: Answered {
@@ -117,8 +170,49 @@ async fn count_admitted(
     request: Request,
     next: Next,
 ) -> Response {
-    let _in_use = Counted::start(admission.in_use);
+    let _admitted = Counted::start(admission.line(&request).admitted.clone());
+    let _slot = admission.held.hold(Instant::now());
     next.run(request).await
+}
+
+/// The slots in use, each since when.
+#[derive(Clone, Debug, Default)]
+struct Held(Arc<Mutex<BTreeMap<Instant, i64>>>);
+
+impl Held {
+    /// One more, for as long as what it returns lives.
+    fn hold(&self, now: Instant) -> Slot {
+        *self.since().entry(now).or_default() += 1;
+        Slot(self.clone(), now)
+    }
+
+    /// Those held up to [`HANGS`], and those held longer.
+    fn counts(&self, now: Instant) -> [i64; 2] {
+        let since = self.since();
+        let long: i64 = now.checked_sub(HANGS).map_or(0, |limit| {
+            since.range(..limit).map(|(_, count)| count).sum()
+        });
+        [since.values().sum::<i64>() - long, long]
+    }
+
+    fn since(&self) -> MutexGuard<'_, BTreeMap<Instant, i64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A slot that is held since a moment.
+struct Slot(Held, Instant);
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut since = self.0.since();
+        if let Some(count) = since.get_mut(&self.1) {
+            *count -= 1;
+            if *count == 0 {
+                since.remove(&self.1);
+            }
+        }
+    }
 }
 
 /// One more in a gauge, for as long as it lives.
@@ -139,6 +233,7 @@ impl Drop for Counted {
 
 /// A request, from when it is accepted until it has an answer or its client is gone.
 struct Accepted {
+    _in_line: Counted,
     _in_flight: Counted,
     requests: Family<Answered, Counter>,
     answered: Answered,
@@ -147,5 +242,26 @@ struct Accepted {
 impl Drop for Accepted {
     fn drop(&mut self) {
         self.requests.get_or_create(&self.answered).inc();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slot_hangs_once_it_was_held_for_longer_than_a_healthy_answer_takes() {
+        let (held, start) = (Held::default(), Instant::now());
+        let counts = |after| held.counts(start + Duration::from_millis(after));
+        let first = held.hold(start);
+        let second = held.hold(start);
+        let third = held.hold(start + Duration::from_millis(80));
+        assert_eq!(counts(100), [3, 0]);
+        assert_eq!(counts(101), [1, 2]);
+        drop(first);
+        assert_eq!(counts(101), [1, 1]);
+        assert_eq!(counts(181), [0, 2]);
+        drop((second, third));
+        assert_eq!(counts(181), [0, 0]);
     }
 }

@@ -12,7 +12,7 @@ use crate::peers::{self, Peers};
 use crate::steps::{self, ApiMeans};
 
 pub(super) fn routes(means: ApiMeans, peers: Peers, slots: u32, crashable: bool) -> Router {
-    let admission = Admission::new(slots);
+    let admission = Admission::new(slots, steps::paths_in_api());
     let mut registry = Registry::default();
     admission.register(&mut registry);
     let cases = steps::in_api(&means, &mut registry);

@@ -19,9 +19,12 @@ use crate::request::Params;
 
 pub(super) const STEP: Step = Step {
     routes: Routes::Api(routes),
+    paths: &[BURNS],
     case: None,
     sizes: |_, sizes| sizes,
 };
+
+const BURNS: &str = "/cases/autoscale";
 
 /// The most CPU time that one request may ask for.
 const MAX_CPU_MS: u64 = 1000;
@@ -29,7 +32,7 @@ const MAX_CPU_MS: u64 = 1000;
 fn routes(means: &ApiMeans, registry: &mut Registry) -> Router {
     registry.register_collector(Box::new(CpuMetrics(Arc::clone(&means.cpu))));
     Router::new()
-        .route("/cases/autoscale", get(autoscale))
+        .route(BURNS, get(autoscale))
         .with_state(means.clone())
 }
 

@@ -26,6 +26,7 @@ use crate::request::{InPath, JsonBody, Params};
 
 pub(super) const STEP: Step = Step {
     routes: Routes::Worker(routes),
+    paths: &[],
     case: Some(case!(bulkheads)),
     sizes: |_, sizes| sizes,
 };

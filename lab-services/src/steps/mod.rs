@@ -29,6 +29,11 @@ pub(crate) fn in_api(means: &ApiMeans, registry: &mut Registry) -> Router {
         })
 }
 
+/// The paths of those routes.
+pub(crate) fn paths_in_api() -> impl Iterator<Item = &'static str> {
+    STEPS.iter().flat_map(|step| step.paths.iter().copied())
+}
+
 /// The routes of the steps that are in `worker`.
 pub(crate) fn in_worker(means: &WorkerMeans, registry: &mut Registry) -> Router {
     STEPS

@@ -19,6 +19,8 @@ use crate::quota::Cpu;
 pub(crate) struct Step {
     /// What it answers to, and in which service.
     pub(super) routes: Routes,
+    /// The paths of its routes in `api`, each of which has a line of its own in front of the admission limit.
+    pub(super) paths: &'static [&'static str],
     /// Its case; none where participants edit no code.
     pub(super) case: Option<Case>,
     /// The sizes with which `api` runs; only cheats change them.

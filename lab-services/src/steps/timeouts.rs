@@ -22,17 +22,21 @@ use crate::request::{self, Params};
 
 pub(super) const STEP: Step = Step {
     routes: Routes::Api(routes),
+    paths: &[QUOTES, LOCAL],
     case: Some(case!(timeouts)),
     sizes,
 };
+
+const QUOTES: &str = "/cases/timeouts";
+const LOCAL: &str = "/cases/local";
 
 /// How long a caller is taken to wait where it doesn't say.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn routes(means: &ApiMeans, _: &mut Registry) -> Router {
     Router::new()
-        .route("/cases/timeouts", get(timeouts))
-        .route("/cases/local", get(local))
+        .route(QUOTES, get(timeouts))
+        .route(LOCAL, get(local))
         .with_state(means.clone())
 }
 

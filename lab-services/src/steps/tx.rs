@@ -19,16 +19,19 @@ use crate::request::JsonBody;
 
 pub(super) const STEP: Step = Step {
     routes: Routes::Api(routes),
+    paths: &[PAYMENTS],
     case: Some(case!(tx)),
     sizes,
 };
+
+const PAYMENTS: &str = "/cases/tx";
 
 fn routes(means: &ApiMeans, registry: &mut Registry) -> Router {
     if let Some(database) = &means.database {
         registry.register_collector(Box::new(PoolMetrics(database.clone())));
     }
     Router::new()
-        .route("/cases/tx", post(tx))
+        .route(PAYMENTS, post(tx))
         .with_state(means.clone())
 }
 

@@ -26,12 +26,16 @@ async fn one_admission_limit_holds_for_all_routes_and_for_none_of_the_upkeep() {
     let quotes: Vec<_> = (0..2)
         .map(|_| tokio::spawn(reqwest::get(api.url("/cases/timeouts?key=a"))))
         .collect();
-    api.until_count("lab_admission_slots_in_use", 2).await;
+    let hanging = r#"lab_admission_slots_in_use{held="over_100ms"}"#;
+    api.until_count(hanging, 2).await;
 
     let local = tokio::spawn(reqwest::get(api.url("/cases/local")));
-    api.until_count("lab_admission_waiting", 1).await;
+    let bystanders = r#"lab_admission_waiting{route="/cases/local"}"#;
+    api.until_count(bystanders, 1).await;
+    let quotes_waiting = r#"lab_admission_waiting{route="/cases/timeouts"}"#;
+    assert_eq!(api.count(quotes_waiting).await, 0);
     assert_eq!(api.count("lab_http_requests_in_flight").await, 3);
-    assert_eq!(api.count("lab_admission_slots_in_use").await, 2);
+    assert_eq!(api.count(hanging).await, 2);
     assert_eq!(api.get("/healthz").await.0, 200);
     assert_eq!(api.get("/readyz").await.0, 200);
 

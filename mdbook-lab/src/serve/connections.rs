@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    pin::Pin,
+    pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
@@ -24,7 +24,7 @@ use super::seats::{Seat, Seats, Taken};
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// Who takes nothing of an answer for so long gets no more of it.
 const TAKES_WITHIN: Duration = Duration::from_secs(10);
-/// For who never shows the session, however busy.
+/// For who never shows the session, however busy. What was asked for until then is still answered.
 const STRANGERS_FOR: Duration = Duration::from_mins(5);
 /// The head of a request. A page on another port can have the browser send all the cookies of this
 /// machine along, some 180 of 4 KiB: they must not keep the owner out.
@@ -40,11 +40,12 @@ pub(crate) async fn serve(listener: TcpListener, app: Router) {
             sleep(Duration::from_millis(100)).await;
             continue;
         };
-        tokio::spawn(attend(stream, seats.take().await, app.clone()));
+        let place = seats.take().await;
+        tokio::spawn(attend(stream, place, app.clone(), STRANGERS_FOR));
     }
 }
 
-async fn attend(stream: TcpStream, place: Taken, app: Router) {
+async fn attend(stream: TcpStream, place: Taken, app: Router, strangers_for: Duration) {
     let _ = stream.set_nodelay(true);
     let seat = &place.seat;
     let service = service_fn(async |mut request: Request<Incoming>| {
@@ -54,22 +55,32 @@ async fn attend(stream: TcpStream, place: Taken, app: Router) {
         seat.waits(false);
         answer
     });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_WITHIN)
-        .max_buf_size(LARGEST_HEAD)
-        .serve_connection(TokioIo::new(Line::new(stream, Arc::clone(seat))), service);
+    let mut served = pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(LARGEST_HEAD)
+            .serve_connection(TokioIo::new(Line::new(stream, Arc::clone(seat))), service)
+    );
     tokio::select! {
         // A connection that breaks is its client's affair.
+        _ = served.as_mut() => return,
+        () = seat.ousted() => return,
+        () = overstays(seat, strangers_for) => {}
+    }
+    // A page that is just being read is a stranger's, too, as far as its files go: one that was cut off in the middle would
+    // stay without its script.
+    served.as_mut().graceful_shutdown();
+    tokio::select! {
         _ = served => {}
         () = seat.ousted() => {}
-        () = overstays(seat) => seat.oust(),
+        () = sleep(TAKES_WITHIN) => seat.oust(),
     }
 }
 
 /// Ends when a stranger has been here for too long.
-async fn overstays(seat: &Seat) {
-    sleep(STRANGERS_FOR).await;
+async fn overstays(seat: &Seat, strangers_for: Duration) {
+    sleep(strangers_for).await;
     if seat.is_known() {
         std::future::pending::<()>().await;
     }
@@ -162,5 +173,46 @@ impl AsyncWrite for Line {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::{body::Body, routing::get};
+    use futures_util::stream;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    const PIECE: &[u8] = &[b'#'; 1000];
+
+    #[tokio::test]
+    async fn a_stranger_whose_time_is_up_gets_what_it_has_asked_for_and_no_more() {
+        let strangers_for = Duration::from_millis(100);
+        // Sent in two pieces, the second when the stay is over.
+        let slow = move || async move {
+            let pieces = stream::iter([Duration::ZERO, 5 * strangers_for]);
+            Body::from_stream(futures_util::StreamExt::then(pieces, async |wait| {
+                sleep(wait).await;
+                Ok::<_, io::Error>(PIECE)
+            }))
+        };
+        let app = Router::new().route("/", get(slow));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut client = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        let (stream, _) = listener.accept().await.unwrap();
+        let place = Seats::open().take().await;
+        tokio::spawn(attend(stream, place, app, strangers_for));
+
+        let request = b"GET / HTTP/1.1\r\nhost: test\r\n\r\n";
+        client.write_all(request).await.unwrap();
+        let mut answer = Vec::new();
+        // It ends: the connection is not kept for another request.
+        client.read_to_end(&mut answer).await.unwrap();
+        assert!(answer.ends_with(b"\r\n0\r\n\r\n"), "cut off");
+        let received = String::from_utf8_lossy(&answer).matches('#').count();
+        assert_eq!(received, 2 * PIECE.len());
     }
 }

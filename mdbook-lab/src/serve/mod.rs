@@ -20,6 +20,7 @@ mod seats;
 mod secret;
 mod site;
 mod temporary;
+mod wall;
 mod watch;
 
 use std::{
@@ -31,6 +32,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use lab_record::{Frame, Line, RunId};
 use lab_say::note;
 use tokio::{
     net::{TcpListener, TcpSocket},
@@ -52,7 +54,7 @@ use self::{
 use crate::Guide;
 
 /// Between two looks at the runs: what happens is on the page within twice this.
-const LOOK_EVERY: Duration = Duration::from_millis(150);
+const LOOK_EVERY: Duration = Duration::from_millis(80);
 /// The same while no page follows.
 const LOOK_SELDOM: Duration = Duration::from_secs(1);
 
@@ -246,27 +248,7 @@ fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
             let looked = watch.look(SystemTime::now());
             let mut is_stale = false;
             for item in looked {
-                match item {
-                    News::Line {
-                        run_id,
-                        scenario,
-                        line,
-                    } => room.tell(Message::Line {
-                        run_id,
-                        scenario,
-                        line,
-                    }),
-                    News::Over { run_id, scenario } => {
-                        let html = of_runs.links_html(&scenario, &run_id);
-                        room.tell(Message::Over {
-                            run_id,
-                            scenario,
-                            html,
-                        });
-                        is_stale = true;
-                    }
-                    News::Changed => is_stale = true,
-                }
+                is_stale |= tell_of(item, &room, &of_runs);
             }
             if is_stale {
                 render = stale.send(());
@@ -278,6 +260,52 @@ fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
             });
         }
     });
+}
+
+/// Tells of a run. True where what runs say has changed by it.
+fn tell_of(item: News, room: &Newsroom, guide: &Guide) -> bool {
+    match item {
+        News::Line {
+            run_id,
+            scenario,
+            line,
+        } => {
+            let picture = picture_of(&run_id, &line);
+            room.tell(Message::Line {
+                run_id,
+                scenario,
+                line,
+            });
+            if let Some(picture) = picture {
+                room.tell(picture);
+            }
+            false
+        }
+        News::Over { run_id, scenario } => {
+            let html = guide.links_html(&scenario, &run_id);
+            room.tell(Message::Over {
+                run_id,
+                scenario,
+                html,
+            });
+            true
+        }
+        News::Changed => true,
+    }
+}
+
+/// The picture of what a run's plan says of its stage.
+fn picture_of(run_id: &RunId, line: &Line) -> Option<Message> {
+    let Line::Planned {
+        stage: Some(stage), ..
+    } = line
+    else {
+        return None;
+    };
+    Some(Message::Picture {
+        run_id: run_id.clone(),
+        html: lab_stage::picture(stage, &Frame::default()).into_string(),
+    })
 }
 
 /// The ways in which somebody asks the server to end.

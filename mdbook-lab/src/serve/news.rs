@@ -54,6 +54,13 @@ pub(crate) enum Message {
         /// The line.
         line: Line,
     },
+    /// What stands on the stage of that run, as a picture in which nothing was seen yet.
+    Picture {
+        /// The run.
+        run_id: RunId,
+        /// The picture, an `svg` element. `lab_stage::SCRIPT` brings it to the moment of a tick.
+        html: String,
+    },
     /// That run is over. Its status follows if it has changed.
     Over {
         /// The run.
@@ -121,6 +128,7 @@ impl Message {
             Self::Status { .. } => "status",
             Self::Progress { .. } => "progress",
             Self::Line { .. } => "line",
+            Self::Picture { .. } => "picture",
             Self::Over { .. } => "over",
             Self::Output { .. } => "output",
             Self::Build { .. } => "build",
@@ -237,7 +245,7 @@ impl Present {
                 }
                 self.lines.push(message.clone());
             }
-            Message::Over { .. } => self.lines.push(message.clone()),
+            Message::Picture { .. } | Message::Over { .. } => self.lines.push(message.clone()),
             Message::Output { .. } => {
                 if self.output.len() == KEPT_OUTPUT {
                     self.output.pop_front();

@@ -36,6 +36,7 @@ use super::{
     policy::{self, Document},
     seats::Seat,
     site::Shelf,
+    wall,
 };
 use crate::{Action, Guide};
 
@@ -67,6 +68,7 @@ pub(crate) fn app(parts: Arc<Parts>) -> Router {
         .route("/lab/events", get(events))
         .route("/lab/run", post(run))
         .route("/lab/cancel", post(cancel))
+        .merge(wall::routes())
         // Browsers ask for it beside what is not a page of the book, which brings its own.
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
         .route("/reports", get(report))

@@ -28,10 +28,13 @@ impl Folder {
                 .prefix(prefix)
                 .permissions(fs::Permissions::from_mode(0o700))
                 .tempdir_in(place)?;
-            let lock = File::open(folder.path())?;
+            // Another server that starts now may sweep it away before it is locked.
+            let lock = match File::open(folder.path()) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
             // Where the system can't lock, nothing is ever taken for left behind.
             let _ = lock.lock();
-            // Another server may have swept it away just before it was locked.
             if is_still(&lock, folder.path()) {
                 return Ok(Self {
                     folder,
@@ -100,7 +103,7 @@ fn is_still(opened: &File, path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::{os::unix::fs::symlink, thread};
 
     use super::*;
 
@@ -140,6 +143,21 @@ mod tests {
         wanted.sort();
         assert_eq!(left, wanted);
         assert!(outside.path().join("kept").exists());
+    }
+
+    #[test]
+    fn servers_that_start_at_once_each_have_one() {
+        let place = tempfile::tempdir().unwrap();
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..100 {
+                        let folder = Folder::below(place.path(), "guide-").unwrap();
+                        assert!(folder.path().exists());
+                    }
+                });
+            }
+        });
     }
 
     #[test]

@@ -16,6 +16,7 @@ const PARTS: &[&str] = &[
     "book",
     "deploy",
     "driver/scenarios",
+    "driver/stage/src",
     "lab-services/examples",
     "lab-services/src",
     "mdbook-lab/assets",

@@ -191,7 +191,7 @@ impl Tab {
         let text = if key == "Enter" { "\r" } else { "" };
         for kind in ["keyDown", "keyUp"] {
             let event = json!({"type": kind, "key": key, "code": key, "text": text,
-                "windowsVirtualKeyCode": if key == "Enter" { 13 } else { 9 }});
+                "windowsVirtualKeyCode": match key { "Enter" => 13, "Escape" => 27, _ => 9 }});
             self.call("Input.dispatchKeyEvent", event);
         }
     }
@@ -210,11 +210,34 @@ impl Tab {
         }
     }
 
+    /// Clicks the middle of an element, as a mouse does: what moves in answer to it is no surprise.
+    pub(crate) fn click(&mut self, selector: &str) {
+        let middle = self.eval(&format!(
+            "(() => {{ const box = document.querySelector('{selector}').getBoundingClientRect();\
+             return [box.x + box.width / 2, box.y + box.height / 2]; }})()"
+        ));
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": middle[0], "y": middle[1],
+                "button": "left", "buttons": 1, "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", event);
+        }
+    }
+
     /// Sets the width of the window, CSS pixels.
     pub(crate) fn width(&mut self, width: u32) {
-        let metrics =
-            json!({"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600});
+        self.size(width, 900);
+    }
+
+    /// Sets both of its sizes, CSS pixels.
+    pub(crate) fn size(&mut self, width: u32, height: u32) {
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
         self.call("Emulation.setDeviceMetricsOverride", metrics);
+    }
+
+    /// What the reader's system prefers.
+    pub(crate) fn prefer(&mut self, scheme: &str) {
+        let wished = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        self.call("Emulation.setEmulatedMedia", wished);
     }
 
     /// Brings it to the front, as a click on it does.
@@ -252,7 +275,10 @@ impl Tab {
             }
             if start.elapsed() > Duration::from_secs(90) {
                 let page = self.eval("document.body.innerText");
-                panic!("never: {what} ({expression}); the page says {page}");
+                let browser = self.complaints().join("\n");
+                panic!(
+                    "never: {what} ({expression}); the page says {page}\nand the browser: {browser}"
+                );
             }
             std::thread::sleep(Duration::from_millis(30));
         }

@@ -8,6 +8,7 @@
 mod attack;
 mod book;
 mod chromium;
+mod live;
 mod sessions;
 mod strangers;
 mod turns;
@@ -68,7 +69,7 @@ fn a_run_is_pressed_watched_and_read() {
     tab.wait("the fault", &format!("{said} === 'Phase: fault.'"));
     tab.wait(
         "a line",
-        "document.querySelector('.lab-line-p95').getAttribute('d').length > 40",
+        "document.querySelector('.lab-plot .lab-line-p95').getAttribute('d').length > 40",
     );
     tab.wait("the verdict", &format!("{said} === 'tx: FAIL, 41 of 100.'"));
     tab.wait("the link", "document.querySelector('.lab-panel-links a')");
@@ -172,6 +173,7 @@ fn a_run_started_elsewhere_is_shown_too() {
     let Some((guide, browser, mut tab)) = open("a_run_started_elsewhere_is_shown_too") else {
         return;
     };
+    tab.size(1280, 1400);
     press(&mut tab, "broken");
     let said = text(".lab-panel-said");
     tab.wait("an error", &format!("{said}.includes('exit code 2')"));
@@ -184,9 +186,9 @@ fn a_run_started_elsewhere_is_shown_too() {
         "its title",
         &format!("{} === 'tx, your code'", text(".lab-panel-title")),
     );
-    // Below the button that would have started it, without the error of a command before.
+    // Where the reader has it, and without the error of the command before.
     let place = "document.querySelector('.lab-panel').previousElementSibling.dataset.labAction";
-    assert_eq!(tab.eval(place), "step2");
+    assert_eq!(tab.eval(place), "broken");
     assert_eq!(tab.eval(&text(".lab-log")), "");
     // Nothing else can be started beside it, and the page says why.
     let button = "document.querySelector('.lab-run[data-lab-action=\"touch\"]')";

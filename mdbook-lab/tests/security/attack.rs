@@ -92,6 +92,10 @@ impl Guide {
             &ours.join("assets"),
             &project.path().join("mdbook-lab/assets"),
         );
+        copy(
+            &ours.join("../driver/stage/src"),
+            &project.path().join("driver/stage/src"),
+        );
         project
     }
 

@@ -20,7 +20,7 @@ fn a_foreign_host_is_refused_on_every_route() {
         "[::1]",
         "",
     ] {
-        for path in ["/", "/index.html", "/reports/", "/lab/events", "/none"] {
+        for path in ["/", "/live", "/reports/", "/lab/events", "/none"] {
             let answer = guide.send(
                 "GET",
                 path,
@@ -59,7 +59,7 @@ fn our_other_name_leads_to_the_one_origin_there_is() {
     let token = guide.enter();
     let host = format!("localhost:{}", guide.port);
     let headers = [("host", host.as_str()), ("authorization", &token)];
-    for path in ["/", "/step.html?search=a", "//evil.example", "/lab/events"] {
+    for path in ["/", "/step.html?search=a", "//evil.example", "/live"] {
         let answer = guide.send("GET", path, &headers, "");
         let there = format!("http://{}{path}", guide.host());
         let said = (answer.status, answer.header("location"));

@@ -12,6 +12,7 @@ use super::{
     number::{NONE, quantile, share, three_digits, utc},
     page,
     run::length,
+    stage,
 };
 use crate::compare::{Change, CheckPair, ClassPair, Comparison, Ratio};
 
@@ -32,6 +33,7 @@ pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run, others: &Others<'_
                 ul.cautions { @for caution in &comparison.cautions { li { (caution) } } }
             }
         }
+        @if let Some(stages) = stage::compared(a, b) { (stages) (stage::scripts()) }
         section #checks { h2 { "Checks" } (checks(&comparison.checks, (&a.code, &b.code))) }
         section #source { h2 { "What changed in the code" } (diffs(&comparison.sources)) }
         section #charts {

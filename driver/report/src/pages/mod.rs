@@ -1,5 +1,5 @@
 //! Pages for people: a run, two runs beside each other, and the index of all. Each is one HTML file
-//! that needs nothing else: no script, no font, no request.
+//! that needs nothing else: no font, no request, and no script but that which moves a stage.
 
 mod bench;
 mod chart;
@@ -13,6 +13,7 @@ mod headline;
 mod index;
 mod page;
 mod run;
+mod stage;
 #[cfg(test)]
 mod tests;
 

@@ -4,11 +4,16 @@ use std::fmt::Write;
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use super::chart::TimeAxis;
+use super::{chart::TimeAxis, stage};
 
 const STYLE: &str = include_str!("style.css");
 /// The browser itself refuses whatever the tests might have missed.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:";
+fn policy() -> String {
+    format!(
+        "default-src 'none'; script-src {}; style-src 'unsafe-inline'; img-src data:",
+        stage::sources()
+    )
+}
 
 /// A whole page. `home` is the link to the index, none on the index itself; `scenario` that of the runs on it.
 pub(crate) fn page(
@@ -22,13 +27,13 @@ pub(crate) fn page(
         html lang="en" {
             head {
                 meta charset="utf-8";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta http-equiv="Content-Security-Policy" content=(policy());
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="color-scheme" content="light dark";
                 // Else browsers ask for /favicon.ico.
                 link rel="icon" href="data:,";
                 title { (title) }
-                style { (PreEscaped(STYLE)) (PreEscaped(crosshairs())) }
+                style { (PreEscaped(STYLE)) (PreEscaped(lab_stage::STYLE)) (PreEscaped(crosshairs())) }
             }
             body {
                 @if let Some(home) = home {

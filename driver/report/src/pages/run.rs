@@ -7,7 +7,7 @@ use super::{
     chart::{Marks, Stack, TimeAxis, panels},
     checks, classes, comparisons, facts, failures, headline,
     number::utc,
-    page,
+    page, stage,
 };
 
 /// The report as a page.
@@ -40,6 +40,7 @@ pub(crate) fn page(run: &Run, others: &Others<'_>) -> Markup {
             (facts::machine(run))
             p { a href="data.json" { "data.json" } " has everything on this page, and more." }
         }
+        (stage::scripts())
     };
     page::page(
         &title,
@@ -59,6 +60,7 @@ fn head(run: &Run, others: &Others<'_>) -> Markup {
                 time datetime=(run.started_at) { (utc(run.started_at)) }
             }
             h1 { (run.scenario.title) }
+            div.opening {
             div.verdict.(run.verdict.outcome.name()) {
                 (badge(run))
                 div.answers {
@@ -88,6 +90,8 @@ fn head(run: &Run, others: &Others<'_>) -> Markup {
                         p.cut { "The run was cut short; what was measured until then is here." }
                     }
                 }
+            }
+            @if let Some(stage) = stage::figure(run, None) { (stage) }
             }
             (facts::self_check(&run.self_check))
         }

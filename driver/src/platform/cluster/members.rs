@@ -204,6 +204,11 @@ impl Members {
         Some((name.clone(), member.endpoint()))
     }
 
+    /// Pods of an app that were told to stop and have not ended yet.
+    pub(super) fn leaving(&self, app: &str) -> usize {
+        self.of(app).filter(|(_, member)| member.leaving).count()
+    }
+
     /// Nobody is there any more.
     pub(super) fn clear(&mut self) {
         self.0.clear();

@@ -56,6 +56,7 @@ struct Supervisor {
     /// The same for the load pods, by their addresses in the cluster.
     direct: watch::Sender<Targets>,
     replicas: watch::Sender<Vec<Replica>>,
+    leaving: watch::Sender<usize>,
     failures: mpsc::UnboundedSender<Failure>,
     events: mpsc::UnboundedSender<ReplicaEvent>,
     decisions: mpsc::UnboundedSender<Decision>,
@@ -89,6 +90,7 @@ pub(super) async fn start(
     let (direct, direct_seen) = watch::channel(Targets::default());
     let (targets, targets_seen) = watch::channel(Targets::default());
     let (replicas, replicas_seen) = watch::channel(Vec::new());
+    let (leaving, leaving_seen) = watch::channel(0);
     let (failures, failures_seen) = mpsc::unbounded_channel();
     let (events, events_seen) = mpsc::unbounded_channel();
     let (decisions, decided) = mpsc::unbounded_channel();
@@ -110,6 +112,7 @@ pub(super) async fn start(
         targets,
         direct,
         replicas,
+        leaving,
         failures,
         events,
         decisions,
@@ -131,6 +134,7 @@ pub(super) async fn start(
         },
         targets: targets_seen,
         replicas: replicas_seen,
+        leaving: leaving_seen,
         found: None,
         failures: failures_seen,
         events: events_seen,
@@ -377,6 +381,7 @@ impl Supervisor {
         }
         let replicas = self.members.replicas(|endpoint| gateway.to(endpoint));
         self.replicas.send_replace(replicas);
+        self.leaving.send_replace(self.members.leaving("api"));
     }
 
     fn report_all(&self, failures: impl IntoIterator<Item = Failure>) {

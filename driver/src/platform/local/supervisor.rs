@@ -4,6 +4,7 @@
 use std::{
     mem,
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -49,12 +50,15 @@ struct Supervisor {
     api: Option<(ApiSpec, Neighbours)>,
     api_started: u32,
     members: Members,
+    /// Cloned for each process of the api, for as long as it lives.
+    api_lives: Arc<()>,
     tasks: JoinSet<()>,
     notify: mpsc::UnboundedSender<Notice>,
     notices: mpsc::UnboundedReceiver<Notice>,
     leftover: Leftover,
     targets: watch::Sender<Targets>,
     replicas: watch::Sender<Vec<Replica>>,
+    leaving: watch::Sender<usize>,
     failures: mpsc::UnboundedSender<Failure>,
     events: mpsc::UnboundedSender<ReplicaEvent>,
 }
@@ -72,6 +76,7 @@ pub(super) async fn start(
     let (notify, notices) = mpsc::unbounded_channel();
     let (targets, targets_seen) = watch::channel(Targets::default());
     let (replicas, replicas_seen) = watch::channel(Vec::new());
+    let (leaving, leaving_seen) = watch::channel(0);
     let (failures, failures_seen) = mpsc::unbounded_channel();
     let (events, events_seen) = mpsc::unbounded_channel();
     let (commands, commands_given) = mpsc::unbounded_channel();
@@ -83,12 +88,14 @@ pub(super) async fn start(
         api: None,
         api_started: 0,
         members: Members::default(),
+        api_lives: Arc::default(),
         tasks: JoinSet::new(),
         notify,
         notices,
         leftover: Leftover::Nothing,
         targets,
         replicas,
+        leaving,
         failures,
         events,
     };
@@ -102,6 +109,7 @@ pub(super) async fn start(
         load: Load::Driver,
         targets: targets_seen,
         replicas: replicas_seen,
+        leaving: leaving_seen,
         found: None,
         failures: failures_seen,
         // Processes of this machine are seen at once, and their standstills are told by themselves.
@@ -164,7 +172,7 @@ impl Supervisor {
                         self.report(service, limits::explained(&error));
                     }
                 }
-                Some(_) = self.tasks.join_next() => {}
+                Some(_) = self.tasks.join_next() => self.publish(),
             }
         }
     }
@@ -180,8 +188,10 @@ impl Supervisor {
         let (member, stopped) = Member::new(name, role);
         let (http, notify) = (self.http.clone(), self.notify.clone());
         let (within, grace) = (self.ready_within, SERVICE_GRACE);
+        let life = (role == Role::Api).then(|| Arc::clone(&self.api_lives));
         self.tasks.spawn(async move {
             member::bring_up(process, &http, within, grace, stopped, notify).await;
+            drop(life);
         });
         self.members.0.push(member);
         Ok(())
@@ -326,6 +336,9 @@ impl Supervisor {
             changed
         });
         self.replicas.send_replace(self.members.replicas());
+        let alive = Arc::strong_count(&self.api_lives) - 1;
+        let staying = self.members.api().count();
+        self.leaving.send_replace(alive.saturating_sub(staying));
     }
 
     fn report(&self, service: String, text: String) {

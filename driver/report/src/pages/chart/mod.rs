@@ -61,10 +61,14 @@ pub(crate) fn overlay(a: &[Series], b: &[Series]) -> Vec<Panel> {
 }
 
 fn add(panels: &mut Vec<Panel>, series: &Series, label: String, before: bool) {
-    let same = |panel: &Panel| panel.title == series.chart && panel.unit == series.unit;
+    // What only the stage shows.
+    let Some(chart) = &series.chart else {
+        return;
+    };
+    let same = |panel: &Panel| panel.title == *chart && panel.unit == series.unit;
     let at = panels.iter().position(same).unwrap_or_else(|| {
         panels.push(Panel {
-            title: series.chart.clone(),
+            title: chart.clone(),
             unit: series.unit.clone(),
             lines: Vec::new(),
             limits: Vec::new(),
@@ -114,7 +118,7 @@ mod tests {
             id: id.to_owned(),
             label: id.to_owned(),
             unit: unit.to_owned(),
-            chart: chart.to_owned(),
+            chart: Some(chart.to_owned()),
             limit: Some(("bound".to_owned(), 16.into())),
             points: vec![(0.0, 1.0)].into(),
         }

@@ -1,0 +1,207 @@
+// The wall: the run that goes on, for a room. lab.js follows it; this draws it large.
+//
+// Of all that is measured three figures: what somebody waits who has no part in the fault, against what was promised; what
+// becomes of what is asked for; and how much of the bounded resource is taken. Effect, price and cause.
+(() => {
+  "use strict";
+
+  const THEME = "lab-wall-theme";
+  const at = (id) => document.getElementById(id);
+  const make = (name, className, text) => {
+    const element = document.createElement(name);
+    if (className) element.className = className;
+    if (text !== undefined) element.textContent = text;
+    return element;
+  };
+  const set = (element, text) => {
+    if (element.textContent !== text) element.textContent = text;
+  };
+  const whole = (number) => Math.round(number).toString();
+  const time = (ms) => (ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${ms >= 10 || ms === 0 ? whole(ms) : ms.toFixed(1)} ms`);
+  const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
+
+  // ---- The run ----
+  let run = null;
+  let drawing = false;
+
+  function begin({ run_id, scenario, line }) {
+    const code = { mine: "your code", solved: "the reference", starter: "the starter" }[line.code] ?? line.code ?? "";
+    run = {
+      id: run_id, scenario, code, seconds: line.planned_s ?? 0,
+      phases: [], watched: null, stage: null, tick: null, worst: null, outcome: null, finished: null,
+    };
+    at("picture").replaceChildren();
+    at("picture").hidden = true;
+    set(at("said"), "");
+    delete at("said").dataset.outcome;
+  }
+
+  // Whose latency it is about: of who has no part in the fault, where there is such a class.
+  function plan({ phases, classes, stage }) {
+    run.phases = phases;
+    run.watched = classes.find(({ bystander }) => bystander) ?? classes[0] ?? null;
+    run.stage = stage ?? null;
+    run.seconds = Math.max(run.seconds, ...phases.map(({ end_s }) => end_s));
+    const of = (seconds) => `${100 * seconds / run.seconds}%`;
+    at("course").replaceChildren(
+      ...phases.map(({ name, start_s, end_s, fault }) => {
+        const phase = make("span", fault === null ? "phase" : "phase fault", name);
+        phase.style.width = of(end_s - start_s);
+        return phase;
+      }),
+      make("i"),
+    );
+  }
+
+  const p95 = (tick) => (run.watched && tick.p95_ms_by_class?.[run.watched.name]) ?? (run.watched ? null : tick.p95_ms);
+  // How bad a moment is: by who waits, then by what is taken, then by what is felt and what fails.
+  function badness(tick) {
+    const of = (parts) => sum((parts ?? []).map(({ id }) => tick.stage?.[id] ?? 0));
+    return [of(run.stage?.line), of(run.stage?.taken), p95(tick) ?? 0, tick.failed_per_s];
+  }
+  function isWorse(one, other) {
+    const index = one.findIndex((value, index) => value !== other[index]);
+    return index >= 0 && one[index] > other[index];
+  }
+
+  function tick(line) {
+    run.tick = line;
+    const badly = badness(line);
+    if (run.worst === null || isWorse(badly, run.worst.badly)) run.worst = { tick: line, badly };
+  }
+
+  function finished(line) {
+    const { outcome, score, validity } = line;
+    run.outcome = outcome;
+    run.finished = line;
+    const points = score === null || score === undefined ? "" : ` · ${score} of 100`;
+    const doubt = validity === "suspect" && points !== "" ? " SUSPECT" : "";
+    set(at("said"), `${outcome.toUpperCase()}${doubt}${points}`);
+    at("said").dataset.outcome = outcome;
+  }
+
+  // ---- The picture ----
+  function soon() {
+    if (drawing) return;
+    drawing = true;
+    requestAnimationFrame(() => {
+      drawing = false;
+      if (run !== null) draw();
+    });
+  }
+
+  // While it goes on, how it stands; afterwards, how it stood when it was at its worst.
+  function draw() {
+    const shown = run.outcome === null ? run.tick : run.worst?.tick ?? run.tick;
+    set(at("title"), `${run.scenario}, ${run.code}`);
+    at("course").hidden = run.phases.length === 0;
+    at("figures").hidden = shown === null;
+    if (shown === null) {
+      set(at("phase"), "");
+      set(at("time"), run.seconds ? `${whole(run.seconds)} s` : "");
+      return;
+    }
+    set(at("phase"), run.outcome === null ? shown.phase : "at its worst:");
+    set(at("time"), run.outcome === null ? `${whole(shown.t_s)} of ${whole(run.seconds)} s` : `${whole(shown.t_s)} s, ${shown.phase}`);
+    at("course").style.setProperty("--at", `${Math.min(100, 100 * shown.t_s / run.seconds)}%`);
+    latency(shown);
+    ends(shown);
+    places(shown);
+    const svg = at("picture").querySelector("svg");
+    if (svg && shown.stage) globalThis.labStage?.show(svg, shown.stage);
+  }
+
+  function figure(id, term, value, word, state) {
+    const [dt, dd, said] = at(id).children;
+    set(dt, term);
+    set(dd, value);
+    if (said) set(said, word);
+    at(id).dataset.state = state;
+  }
+
+  function latency(tick) {
+    const { name, bystander, slo_ms } = run.watched ?? { name: "all" };
+    const ms = p95(tick);
+    const isOver = slo_ms !== undefined && ms !== null && ms > slo_ms;
+    const objective = slo_ms === undefined ? "" : `${ms === null ? "objective" : isOver ? "over" : "within"} ${time(slo_ms)}`;
+    const term = bystander ? `p95 of ${name}, a bystander` : `p95 of ${name}`;
+    figure("latency", term, ms === null ? "no answer" : time(ms), objective, ms === null ? "none" : isOver ? "bad" : "good");
+  }
+
+  function ends(tick) {
+    const [dt, parts] = at("ends").children;
+    set(dt, `of ${whole(tick.offered_per_s)} a second`);
+    const rates = [["ok", tick.ok_per_s], ["refused", tick.refused_per_s ?? 0], ["failed", tick.failed_per_s]];
+    if (parts.childElementCount === 0) {
+      parts.append(...rates.map(([end]) => {
+        const part = make("span", `end ${end}`);
+        part.append(make("b"), ` ${end}`);
+        return part;
+      }));
+    }
+    rates.forEach(([, rate], index) => set(parts.children[index].firstChild, whole(rate)));
+  }
+
+  function places(tick) {
+    if (run.stage === null) return figure("places", "in flight", whole(tick.in_flight), "sent and not answered", "none");
+    const { stage } = run;
+    const value = ({ id }) => tick.stage?.[id];
+    // One that was not seen makes a sum that nobody knows.
+    const all = (parts) => {
+      const seen = parts.map(value);
+      return seen.includes(undefined) ? undefined : sum(seen);
+    };
+    const said = (number) => (number === undefined ? "?" : whole(number));
+    const [taken, of] = [all(stage.taken), tick.stage?.places];
+    const isFull = taken !== undefined && of !== undefined && taken >= of - 0.5;
+    const line = stage.line.length > 0 ? `${said(all(stage.line))} ${stage.waiting}` : "";
+    figure("places", stage.place, `${said(taken)} of ${said(of)}`, line, isFull ? "bad" : "good");
+  }
+
+  // ---- What lab.js hears ----
+  const lines = { planned: plan, tick, finished };
+  const told = (name, hear) => document.addEventListener(`lab-${name}`, ({ detail }) => hear(detail));
+  told("line", (data) => {
+    if (data.line.line === "started" || run?.id !== data.run_id) begin(data);
+    lines[data.line.line]?.(data.line);
+    soon();
+  });
+  // From our own renderer, which escapes.
+  told("picture", ({ html }) => {
+    at("picture").innerHTML = html;
+    at("picture").hidden = false;
+    soon();
+  });
+  told("over", ({ run_id }) => {
+    if (run?.id === run_id && run.outcome === null) set(at("said"), "The run is over, without a verdict.");
+  });
+  told("hello", () => { if (run === null || at("said").dataset.lost) waits(); });
+  told("lost", ({ text }) => {
+    at("said").dataset.lost = "true";
+    set(at("said"), text.replaceAll("`", ""));
+  });
+
+  function waits() {
+    delete at("said").dataset.lost;
+    set(at("said"), run === null ? "Nothing runs yet. What is started in the guide or in a terminal shows here by itself." : "");
+    if (run?.outcome) finished(run.finished);
+  }
+
+  // ---- Light and dark ----
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
+  function showTheme() {
+    at("theme").textContent = isDark() ? "Light" : "Dark";
+  }
+  try {
+    const kept = localStorage.getItem(THEME);
+    if (kept) document.documentElement.dataset.theme = kept;
+  } catch { /* private window */ }
+  at("theme").addEventListener("click", () => {
+    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
+    try { localStorage.setItem(THEME, document.documentElement.dataset.theme); } catch { /* private window */ }
+    showTheme();
+  });
+  dark.addEventListener("change", showTheme);
+  showTheme();
+})();
