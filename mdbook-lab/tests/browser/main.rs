@@ -9,6 +9,7 @@ mod attack;
 mod book;
 mod chromium;
 mod sessions;
+mod stages;
 mod strangers;
 mod turns;
 mod words;
