@@ -178,7 +178,7 @@
     // Of two blocks with one command it is the one that was pressed.
     const same = runs.filter((one) => one.block.dataset.labAction === action);
     remember(HOME, { path: location.pathname, action, index: same.findIndex((one) => one.block === block) });
-    post("/lab/run", { action }).catch((error) => panel.note(`Not started: ${error.message}`));
+    post("/lab/run", { action, ...window.labGuess?.(action) }).catch((error) => panel.note(`Not started: ${error.message}`));
   }
 
   // ---- The live panel ----
@@ -606,6 +606,7 @@
       unfoldMeasured();
     },
     progress: ({ html }) => fill(".lab-progress", html),
+    slot: ({ name, html }) => fill(`[data-lab-slot="${CSS.escape(name)}"]`, html),
     line: (data) => panel.line(data),
     over: (data) => panel.over(data),
     output: ({ text }) => panel.output(text),

@@ -24,6 +24,7 @@ use crate::{
     marks::{self, Ask},
     options::Options,
     project::{Makefile, Project},
+    slot::Slot,
     step::{Step, page},
 };
 
@@ -182,6 +183,14 @@ impl Check<'_> {
         if !asks.contains(&Ask::Status(step.scenario.clone())) {
             let directive = format!("{{{{#lab status {}}}}}", step.scenario);
             flaws.push(Flaw::of(&file, format!("`{directive}` is not in it")));
+        }
+        let guess = Ask::Slot(Slot::Guess(step.scenario.clone()));
+        if step.guess.is_some() && !asks.contains(&guess) {
+            let directive = format!("{{{{#lab guess {}}}}}", step.scenario);
+            flaws.push(Flaw::of(
+                &file,
+                format!("its scenario asks for a guess, and `{directive}` is not in it"),
+            ));
         }
         for edit in &step.edit {
             if !chapter.content.contains(&*edit.to_string_lossy()) {

@@ -22,6 +22,10 @@ mod preprocessor;
 // A page.
 mod page;
 
+mod live;
+
+mod guess;
+
 mod project;
 mod status;
 mod table;
@@ -37,7 +41,9 @@ mod action;
 mod flaw;
 mod html;
 pub mod input;
+mod slot;
 mod step;
+mod story;
 
 pub use action::{Action, ActionError, ExampleName, Target};
 pub use flaw::{Flaw, Flaws};

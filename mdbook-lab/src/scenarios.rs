@@ -8,7 +8,10 @@ use std::{
 use lab_record::Lesson;
 use serde::Deserialize;
 
-use crate::{flaw::Flaw, step::Step};
+use crate::{
+    flaw::Flaw,
+    step::{Asked, Step},
+};
 
 /// What the guide reads of a scenario file.
 #[derive(Deserialize)]
@@ -16,6 +19,7 @@ struct Declared {
     name: String,
     step: Option<usize>,
     lesson: Option<Lesson>,
+    guess: Option<Asked>,
     #[serde(default)]
     edit: Vec<PathBuf>,
     #[serde(default)]
@@ -94,6 +98,7 @@ fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw>
         part: lesson.part,
         wrong: lesson.wrong,
         bound: lesson.bound,
+        guess: read.guess,
         cheats: read.cheats,
         fixes: read.fixes,
     };

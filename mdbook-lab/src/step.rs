@@ -28,12 +28,24 @@ pub(crate) struct Step {
     /// What is learned, as part of a sentence.
     #[serde(default)]
     pub(crate) bound: String,
+    /// What is asked before its first run.
+    #[serde(default)]
+    pub(crate) guess: Option<Asked>,
     /// Names of the variants that must fail; only a scenario file tells them.
     #[serde(skip)]
     pub(crate) cheats: Vec<String>,
     /// Names of the variants that must pass.
     #[serde(skip)]
     pub(crate) fixes: Vec<String>,
+}
+
+/// A question that the first run answers. How, is the driver's.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Asked {
+    /// What is asked, a sentence.
+    pub(crate) question: String,
+    /// The unit of the answer.
+    pub(crate) unit: String,
 }
 
 /// What means something else in a URL than in a path (the path percent-encode set of the URL standard, and `%`).

@@ -76,6 +76,7 @@ mod tests {
             part,
             wrong: wrong.to_owned(),
             bound: String::new(),
+            guess: None,
             cheats: Vec::new(),
             fixes: vec!["f".to_owned(), "g".to_owned()],
         }

@@ -11,7 +11,8 @@ use lab_exposition::{is_label_name, is_metric_name};
 use lab_load::{Service, Template, is_path, refused_field};
 
 use super::{
-    Check, Class, Dimension, Limit, METRICS, Measure, Phase, Reference, Scenario, Series, Source,
+    Check, Class, Dimension, Guess, Limit, METRICS, Measure, Phase, Reference, Scenario, Series,
+    Source,
 };
 
 /// Where in the file something is wrong, and what.
@@ -69,7 +70,31 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
         names.measure(check.measure.get_ref(), &check.measure.span())?;
         check_limit(check).or_else(|message| complain(Place::Entry("checks", index), message))?;
     }
-    find("check", &scenario.headline, &names.checks)
+    find("check", &scenario.headline, &names.checks)?;
+    scenario
+        .guess
+        .as_ref()
+        .map_or(Ok(()), |guess| check_guess(scenario, guess, &names))
+}
+
+/// A question has words, a check that answers it, and a law that computes the same kind of thing from what is there.
+fn check_guess(scenario: &Scenario, guess: &Guess, names: &Names<'_>) -> Result<(), Complaint> {
+    let span = guess.check.span();
+    find("check", &guess.check, &names.checks)?;
+    if guess.question.trim().is_empty() || guess.differs.trim().is_empty() {
+        let message = "`[guess]`: `question` and `differs` are sentences for people";
+        return complain(Place::At(span), message.to_owned());
+    }
+    guess
+        .per_base_unit(scenario)
+        .or_else(|problem| complain(Place::At(span), format!("`[guess]`: {problem}")))?;
+    match guess.sum(scenario) {
+        Ok(_) => Ok(()),
+        Err(problem) => complain(
+            Place::At(guess.law.span()),
+            format!("the law of `[guess]`: {problem}; change that, or leave `[guess]` out"),
+        ),
+    }
 }
 
 /// Nearly three hours at 10,000 req/s. More than that is a slip, and would have the driver work through it before it

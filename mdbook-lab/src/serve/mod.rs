@@ -207,6 +207,14 @@ fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
     }
 }
 
+/// Tells what there is now, as far as that is news.
+fn tell_slots(guide: &Guide, news: &Newsroom) {
+    for (slot, html) in guide.slots() {
+        let name = slot.name();
+        news.tell(Message::Slot { name, html });
+    }
+}
+
 /// Tells of every run and of what it changes: one thread looks, another renders, so that a reports
 /// folder with hundreds of runs delays no line.
 fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
@@ -226,6 +234,7 @@ fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
             room.tell(Message::Progress {
                 html: guide.progress_html(),
             });
+            tell_slots(&guide, &room);
         }
     });
     let room = Arc::clone(news);
