@@ -603,7 +603,6 @@
     },
     status({ scenario, html }) {
       fill(`.lab-status[data-lab-scenario="${CSS.escape(scenario)}"]`, html);
-      unfoldMeasured();
     },
     progress: ({ html }) => fill(".lab-progress", html),
     slot: ({ name, html }) => fill(`[data-lab-slot="${CSS.escape(name)}"]`, html),
@@ -640,15 +639,6 @@
       element.innerHTML = html;
       filled.set(element, html);
       if (focus >= 0) element.querySelectorAll("a, button, summary")[focus]?.focus();
-    }
-  }
-
-  // What others measured is folded where it would answer a question that the page asks before; who has a run has the answer.
-  function unfoldMeasured() {
-    if (!document.querySelector(".lab-status .lab-verdict")) return;
-    for (const measured of document.querySelectorAll("details.lab-measured:not([data-lab-unfolded])")) {
-      measured.dataset.labUnfolded = "";
-      measured.open = true;
     }
   }
 

@@ -24,7 +24,7 @@ use crate::{
     options::Options,
     page,
     preprocessor::Lab,
-    project,
+    project::{self, Project},
     slot::Slot,
     status::{self, Latest, Ways},
 };
@@ -188,6 +188,8 @@ impl Guide {
         Sources {
             options: &self.options,
             reports: &self.reports,
+            project: Project::at(&self.root),
+            ways: Ways::served(&self.options),
         }
     }
 

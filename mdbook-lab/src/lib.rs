@@ -24,7 +24,11 @@ mod page;
 
 mod live;
 
+mod edit;
 mod guess;
+mod measured;
+mod pace;
+mod summary;
 
 mod project;
 mod status;
@@ -41,6 +45,7 @@ mod action;
 mod flaw;
 mod html;
 pub mod input;
+mod language;
 mod slot;
 mod step;
 mod story;

@@ -206,12 +206,15 @@ fn directive(text: &str) -> Result<Ask, String> {
     match words[..] {
         ["status", scenario] => Ok(Ask::Status(scenario.to_owned())),
         ["guess", scenario] => Ok(Ask::Slot(Slot::Guess(scenario.to_owned()))),
+        ["measured", scenario] => Ok(Ask::Slot(Slot::Measured(scenario.to_owned()))),
+        ["edit", path] => Ok(Ask::Slot(Slot::Edit(PathBuf::from(path)))),
+        ["summary"] => Ok(Ask::Slot(Slot::Summary)),
         ["progress"] => Ok(Ask::Progress),
         ["steps"] => Ok(Ask::Steps),
         ["variants"] => Ok(Ask::Variants),
         ["source", place] => Ok(source(place)),
         _ => Err(format!(
-            "unknown directive `{}`; there are `status SCENARIO`, `guess SCENARIO`, `progress`, `steps`, `variants` and \
+            "unknown directive `{}`; there are `status SCENARIO`, `guess SCENARIO`, `measured SCENARIO`, `edit PATH`, `summary`, `progress`, `steps`, `variants` and \
              `source PATH` or `source PATH#ANCHOR`",
             words.join(" ")
         )),

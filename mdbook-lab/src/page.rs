@@ -12,6 +12,7 @@ use lab_record::Reports;
 
 use crate::{
     action::Action,
+    language,
     live::Sources,
     marks::{self, Ask, Mark, Slip},
     options::{NO_STEPS, Options},
@@ -111,7 +112,7 @@ impl Writer<'_> {
             Ask::Slot(slot) => self.slot(slot, form),
             Ask::Source { path, anchor } => {
                 let text = self.project.source(path, anchor.as_deref())?;
-                let code = fenced(form.language(language(path)), &text);
+                let code = fenced(form.language(language::of(path)), &text);
                 let shown = path.display();
                 Ok(match form {
                     Form::Plain { .. } => format!("`{shown}`:\n\n{code}"),
@@ -140,13 +141,24 @@ impl Writer<'_> {
         let sources = Sources {
             options: self.options,
             reports: self.reports,
+            project: Project::at(self.project.root()),
+            ways: match form {
+                Form::Baked(ways) => ways.clone(),
+                _ => Ways::served(self.options),
+            },
         };
         // Asked for in each form: what is wrong with it is told when the book is built.
         let html = sources.html(slot)?;
         match form {
             Form::Served => Ok(slot.element("")),
             Form::Baked(_) => Ok(slot.element(&html)),
-            Form::Plain { .. } => sources.text(slot),
+            Form::Plain { .. } => {
+                let text = sources.text(slot)?;
+                Ok(match slot {
+                    Slot::Edit(path) => fenced(form.language(language::of(path)), &text),
+                    _ => text,
+                })
+            }
         }
     }
 
@@ -223,17 +235,6 @@ fn fenced(language: &str, text: &str) -> String {
         .unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}{language}\n{text}{fence}\n")
-}
-
-fn language(path: &Path) -> &'static str {
-    match path.extension().and_then(|end| end.to_str()) {
-        Some("rs") => "rust",
-        Some("yaml" | "yml") => "yaml",
-        Some("toml") => "toml",
-        Some("sh") => "sh",
-        Some("json") => "json",
-        _ => "text",
-    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub use finite::{Finite, NotFinite, Points};
 pub use guess::{Figure, Guess};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
-pub use lesson::{Lesson, Part};
+pub use lesson::{Lesson, Measured, Part};
 pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, Totals};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};

@@ -150,13 +150,13 @@ mod tests {
                 "where the check measures a share",
             ),
             (
-                "check = \"bystander_good\"",
-                "check = \"good\"",
+                "check = \"bystander_good\"\nlaw",
+                "check = \"good\"\nlaw",
                 "no check is called `good`",
             ),
             (
-                "check = \"bystander_good\"",
-                "check = \"in_flight\"",
+                "check = \"bystander_good\"\nlaw",
+                "check = \"in_flight\"\nlaw",
                 "and its check measures",
             ),
             (law, "law = { fall = {} }", "unknown variant `fall`"),
@@ -182,6 +182,11 @@ mod tests {
                 "a percentile of latency",
             ),
             ("differs = \"", "differ = \"", "unknown field `differ`"),
+            (
+                "check = \"quotes_ok\"",
+                "check = \"quotes\"",
+                "`measured` of the `[lesson]`: no check is called `quotes`",
+            ),
         ] {
             let error = error(from, to);
             assert!(

@@ -71,6 +71,16 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
         check_limit(check).or_else(|message| complain(Place::Entry("checks", index), message))?;
     }
     find("check", &scenario.headline, &names.checks)?;
+    let lesson = scenario.lesson.iter();
+    for measured in lesson.flat_map(|lesson| &lesson.measured) {
+        if !names.checks.contains(&measured.check.as_str()) {
+            let message = format!(
+                "`measured` of the `[lesson]`: no check is called `{}`",
+                measured.check
+            );
+            return complain(Place::Top, message);
+        }
+    }
     scenario
         .guess
         .as_ref()
