@@ -15,7 +15,7 @@ export LAB_NAMESPACE = $(NAMESPACE)
 # One build for everything that the workshop runs: see scripts/run.sh and Cargo.toml.
 driver = sh scripts/run.sh driver
 guide = sh scripts/run.sh mdbook-lab
-how = --code $(CODE) --open $(if $(LOAD_PODS),--load-pods $(LOAD_PODS))
+how = --code $(CODE) --open $(if $(LOAD_PODS),--load-pods $(LOAD_PODS)) $(if $(GUESS),--guess "$(GUESS)")
 # What a cluster needs besides the driver.
 on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 

@@ -196,7 +196,7 @@
     remember(HOME, { path: location.pathname, action, index: same.findIndex((one) => one.block === block) });
     // Who presses looks at what comes.
     panel.opens(block);
-    post("/lab/run", { action }).catch((error) => panel.note(`Not started: ${error.message}`));
+    post("/lab/run", { action, ...window.labGuess?.(action) }).catch((error) => panel.note(`Not started: ${error.message}`));
   }
 
   // ---- The live panel ----
@@ -725,9 +725,9 @@
     },
     status({ scenario, html }) {
       fill(`.lab-status[data-lab-scenario="${CSS.escape(scenario)}"]`, html);
-      unfoldMeasured();
     },
     progress: ({ html }) => fill(".lab-progress", html),
+    slot: ({ name, html }) => fill(`[data-lab-slot="${CSS.escape(name)}"]`, html),
     line: (data) => panel.line(data),
     picture: (data) => panel.picture(data),
     over: (data) => panel.over(data),
@@ -774,15 +774,6 @@
     const before = read && top(read);
     change();
     if (read) scroller.scrollBy({ top: top(read) - before, behavior: "instant" });
-  }
-
-  // What others measured is folded where it would answer a question that the page asks before; who has a run has the answer.
-  function unfoldMeasured() {
-    if (!document.querySelector(".lab-status .lab-verdict")) return;
-    for (const measured of document.querySelectorAll("details.lab-measured:not([data-lab-unfolded])")) {
-      measured.dataset.labUnfolded = "";
-      measured.open = true;
-    }
   }
 
   let buildError = null;

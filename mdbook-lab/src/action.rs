@@ -19,6 +19,27 @@ pub struct Target(String);
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ExampleName(String);
 
+/// A number that a page hands to a command, and nothing else: it is written anew.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Number(f64);
+
+impl Number {
+    /// A number from 0 to `most`; none for any other.
+    pub(crate) fn new(number: f64, most: u32) -> Option<Self> {
+        // Of a thousandth no text gets long.
+        let number = (number * 1e3).round() / 1e3;
+        (0.0..=f64::from(most))
+            .contains(&number)
+            .then_some(Self(number.abs()))
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// A text that names nothing that can be run.
 #[derive(Debug, thiserror::Error)]
 #[error("`{0}` is no name of a command: lower-case letters, digits, `-` and `_`")]
@@ -28,6 +49,11 @@ impl Target {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it runs the step of that number.
+    pub(crate) fn is_step(&self, number: usize) -> bool {
+        self.0 == format!("step{number}")
     }
 }
 
@@ -97,6 +123,24 @@ mod tests {
     fn actions_are_read_as_they_are_written() {
         for text in ["step1", "example:deadline"] {
             assert_eq!(text.parse::<Action>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn a_number_is_digits_and_a_point_whatever_was_sent() {
+        let text = |number: f64| Number::new(number, 1_000_000).map(|number| number.to_string());
+        for (number, written) in [
+            (80.0, "80"),
+            (0.25, "0.25"),
+            (-0.0, "0"),
+            (1e-300, "0"),
+            (5e5, "500000"),
+            (1.0 / 3.0, "0.333"),
+        ] {
+            assert_eq!(text(number).as_deref(), Some(written));
+        }
+        for number in [-1.0, 1e7, f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            assert_eq!(text(number), None, "{number}");
         }
     }
 

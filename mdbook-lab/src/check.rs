@@ -6,6 +6,7 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
+use lab_record::Part;
 use mdbook_driver::{
     MDBook,
     book::{BookItem, Chapter},
@@ -23,8 +24,10 @@ use crate::{
     html,
     marks::{self, Ask},
     options::Options,
+    pace,
     project::{Makefile, Project},
-    step::{Step, page},
+    slot::Slot,
+    step::{Step, page, starter},
 };
 
 /// Every mistake of a book that builds; `built` is where it was built to.
@@ -50,6 +53,7 @@ pub(crate) fn check(book: &MDBook, options: &Options, built: &Path) -> Vec<Flaw>
     }
     if let Some(folder) = &options.scenarios {
         flaws.extend(check.told(folder));
+        flaws.extend(check.hour());
     }
     for chapter in &check.chapters {
         flaws.extend(check.page(chapter));
@@ -183,11 +187,52 @@ impl Check<'_> {
             let directive = format!("{{{{#lab status {}}}}}", step.scenario);
             flaws.push(Flaw::of(&file, format!("`{directive}` is not in it")));
         }
+        let guess = Ask::Slot(Slot::Guess(step.scenario.clone()));
+        if step.guess.is_some() && !asks.contains(&guess) {
+            let directive = format!("{{{{#lab guess {}}}}}", step.scenario);
+            flaws.push(Flaw::of(
+                &file,
+                format!("its scenario asks for a guess, and `{directive}` is not in it"),
+            ));
+        }
         for edit in &step.edit {
             if !chapter.content.contains(&*edit.to_string_lossy()) {
                 let text = format!("it does not name the edit point {}", edit.display());
                 flaws.push(Flaw::of(&file, text));
             }
+        }
+        flaws
+    }
+
+    /// The pages of the hour say how long they take, and take no longer.
+    fn hour(&self) -> Vec<Flaw> {
+        let mut flaws = Vec::new();
+        let mut all = 0;
+        for chapter in &self.chapters {
+            let mut steps = self.options.steps.iter();
+            let step = steps.find(|step| chapter.path.as_deref() == Some(&*step.chapter));
+            if step.is_some_and(|step| step.part == Part::Afterwards) {
+                continue;
+            }
+            let file = self.file(chapter);
+            match pace::stated(&chapter.content) {
+                Some(minutes) => {
+                    all += minutes;
+                    let load = step.and_then(|step| step.load);
+                    let flaw = pace::too_long(&chapter.content, minutes, load);
+                    flaws.extend(flaw.map(|text| Flaw::of(&file, text)));
+                }
+                None if step.is_some() => flaws.push(Flaw::of(
+                    &file,
+                    "it is a step of the hour and does not say how long it takes, in a line of its own: `*12 minutes.*`"
+                        .to_owned(),
+                )),
+                None => {}
+            }
+        }
+        if all > pace::HOUR {
+            let text = format!("the pages of the hour say {all} minutes together");
+            flaws.push(Flaw::of(self.src.join("SUMMARY.md"), text));
         }
         flaws
     }
@@ -464,14 +509,6 @@ fn paths(prompt: &str) -> impl Iterator<Item = PathBuf> {
 
 fn target_of(number: usize) -> String {
     format!("step{number}")
-}
-
-/// Where the text is that a participant's file starts as.
-fn starter(edit: &Path) -> PathBuf {
-    let folder = edit.parent().unwrap_or(Path::new(""));
-    folder
-        .join("starter")
-        .join(edit.file_name().unwrap_or_default())
 }
 
 /// A relative path without its steps up.

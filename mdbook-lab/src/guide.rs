@@ -16,13 +16,16 @@ use mdbook_driver::{
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::{
-    action::Action,
+    action::{Action, Number},
     check,
     flaw::{Flaw, Flaws},
+    guess,
+    live::Sources,
     options::Options,
     page,
     preprocessor::Lab,
-    project,
+    project::{self, Project},
+    slot::Slot,
     status::{self, Latest, Ways},
 };
 
@@ -43,6 +46,9 @@ pub struct Declared {
     /// Its page for what is not there, relative to the book; none where it wants none.
     pub not_found: Option<String>,
 }
+
+/// A guess that a command does not take.
+pub(crate) struct NoGuess;
 
 /// Why there is no book.
 #[derive(Debug, thiserror::Error)]
@@ -158,6 +164,35 @@ impl Guide {
         status::links_of(&self.reports, scenario, run, &ways).into_string()
     }
 
+    /// The guess that goes with a command: the number, where it runs a step that asks for one.
+    pub(crate) fn guess(&self, action: &Action, guess: f64) -> Result<Number, NoGuess> {
+        let steps = (1..).zip(&self.options.steps);
+        let mut asking = steps.filter(|(_, step)| step.guess.is_some());
+        let is_asked = asking
+            .any(|(number, _)| matches!(action, Action::Make(target) if target.is_step(number)));
+        let number = Number::new(guess, guess::LARGEST).filter(|_| is_asked);
+        number.ok_or(NoGuess)
+    }
+
+    /// The slots of pages that say what there is now, each with what goes into it.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = (Slot, String)> {
+        let sources = self.sources_of_slots();
+        let slots: Vec<Slot> = sources.slots().collect();
+        // What can't be filled was told when the book was built.
+        slots
+            .into_iter()
+            .filter_map(move |slot| sources.html(&slot).ok().map(|html| (slot, html)))
+    }
+
+    fn sources_of_slots(&self) -> Sources<'_> {
+        Sources {
+            options: &self.options,
+            reports: &self.reports,
+            project: Project::at(&self.root),
+            ways: Ways::served(&self.options),
+        }
+    }
+
     /// A report with links to the pages of the steps that it is about.
     pub fn lead_back(&self, report: &str) -> String {
         if !report.contains(page::SLOT_OF_GUIDE) {
@@ -172,23 +207,30 @@ impl Guide {
         })
     }
 
-    /// A built page with what the runs say now, so that it is true without JavaScript, too.
+    /// A built page with what there is now, so that it is true without JavaScript, too.
     pub fn fill(&self, page: &str) -> String {
-        let mut slots = vec![(page::slot_of_progress(), None)];
-        slots.extend(
-            self.scenarios()
-                .map(|scenario| (page::slot_of_status(scenario), Some(scenario))),
+        let filled = |page: String, (slot, html): (String, &dyn Fn() -> String)| {
+            if page.contains(&slot) {
+                page.replace(&slot, &slot.replacen("><", &format!(">{}<", html()), 1))
+            } else {
+                page
+            }
+        };
+        let mut page = filled(
+            page.to_owned(),
+            (page::slot_of_progress(), &|| self.progress_html()),
         );
-        slots
-            .into_iter()
-            .filter(|(slot, _)| page.contains(slot))
-            .fold(page.to_owned(), |page, (slot, scenario)| {
-                let html = scenario.map_or_else(
-                    || self.progress_html(),
-                    |scenario| self.status_html(scenario),
-                );
-                page.replace(&slot, &slot.replacen("><", &format!(">{html}<"), 1))
-            })
+        for scenario in self.scenarios() {
+            let html = || self.status_html(scenario);
+            page = filled(page, (page::slot_of_status(scenario), &html));
+        }
+        let sources = self.sources_of_slots();
+        for slot in sources.slots() {
+            // What can't be filled was told when the book was built.
+            let html = || sources.html(&slot).unwrap_or_default();
+            page = filled(page, (slot.element(""), &html));
+        }
+        page
     }
 }
 

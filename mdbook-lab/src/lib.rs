@@ -22,6 +22,14 @@ mod preprocessor;
 // A page.
 mod page;
 
+mod live;
+
+mod edit;
+mod guess;
+mod measured;
+mod pace;
+mod summary;
+
 mod project;
 mod status;
 mod table;
@@ -37,7 +45,10 @@ mod action;
 mod flaw;
 mod html;
 pub mod input;
+mod language;
+mod slot;
 mod step;
+mod story;
 
 pub use action::{Action, ActionError, ExampleName, Target};
 pub use flaw::{Flaw, Flaws};

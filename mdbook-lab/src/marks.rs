@@ -15,6 +15,7 @@ use mdbook_markdown::{
 use crate::{
     action::{ExampleName, Target},
     html,
+    slot::Slot,
 };
 
 /// The word of our directives.
@@ -38,6 +39,8 @@ pub(crate) enum Ask {
     Status(String),
     /// The status of all steps.
     Progress,
+    /// A part that says what there is now.
+    Slot(Slot),
     /// A table of all steps.
     Steps,
     /// A table of the variants that their scenarios are tried with.
@@ -202,12 +205,16 @@ fn directive(text: &str) -> Result<Ask, String> {
     let words: Vec<_> = inside.split_whitespace().collect();
     match words[..] {
         ["status", scenario] => Ok(Ask::Status(scenario.to_owned())),
+        ["guess", scenario] => Ok(Ask::Slot(Slot::Guess(scenario.to_owned()))),
+        ["measured", scenario] => Ok(Ask::Slot(Slot::Measured(scenario.to_owned()))),
+        ["edit", path] => Ok(Ask::Slot(Slot::Edit(PathBuf::from(path)))),
+        ["summary"] => Ok(Ask::Slot(Slot::Summary)),
         ["progress"] => Ok(Ask::Progress),
         ["steps"] => Ok(Ask::Steps),
         ["variants"] => Ok(Ask::Variants),
         ["source", place] => Ok(source(place)),
         _ => Err(format!(
-            "unknown directive `{}`; there are `status SCENARIO`, `progress`, `steps`, `variants` and \
+            "unknown directive `{}`; there are `status SCENARIO`, `guess SCENARIO`, `measured SCENARIO`, `edit PATH`, `summary`, `progress`, `steps`, `variants` and \
              `source PATH` or `source PATH#ANCHOR`",
             words.join(" ")
         )),

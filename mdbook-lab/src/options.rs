@@ -84,6 +84,21 @@ impl Options {
         })
     }
 
+    /// The step of a scenario, and its number; the error names those that there are.
+    pub(crate) fn known_step(&self, scenario: &str) -> Result<(usize, &Step), String> {
+        self.step(scenario).ok_or_else(|| {
+            if self.steps.is_empty() {
+                return NO_STEPS.to_owned();
+            }
+            let known: Vec<_> = self.steps.iter().map(|step| &*step.scenario).collect();
+            format!(
+                "no step of {} has the scenario `{scenario}`; there are {}",
+                self.place(),
+                known.join(", ")
+            )
+        })
+    }
+
     /// The step of a scenario, and its number.
     pub(crate) fn step(&self, scenario: &str) -> Option<(usize, &Step)> {
         (1..)
@@ -91,6 +106,9 @@ impl Options {
             .find(|(_, step)| step.scenario == scenario)
     }
 }
+
+/// What is wrong with a page that tells of steps, where there are none.
+pub(crate) const NO_STEPS: &str = "this tells of steps, and book.toml names none: they are [[preprocessor.lab.steps]], or in the folder `scenarios`";
 
 /// Whether a path stays below the folder that it is relative to.
 pub(crate) fn is_inside(path: &Path) -> bool {

@@ -12,9 +12,12 @@ use lab_record::Reports;
 
 use crate::{
     action::Action,
+    language,
+    live::Sources,
     marks::{self, Ask, Mark, Slip},
-    options::Options,
+    options::{NO_STEPS, Options},
     project::Project,
+    slot::Slot,
     status::{self, Latest, Ways},
     table,
 };
@@ -106,9 +109,10 @@ impl Writer<'_> {
                 }
                 Form::Plain { .. } => status::progress_text(self.options, self.reports),
             }),
+            Ask::Slot(slot) => self.slot(slot, form),
             Ask::Source { path, anchor } => {
                 let text = self.project.source(path, anchor.as_deref())?;
-                let code = fenced(form.language(language(path)), &text);
+                let code = fenced(form.language(language::of(path)), &text);
                 let shown = path.display();
                 Ok(match form {
                     Form::Plain { .. } => format!("`{shown}`:\n\n{code}"),
@@ -133,6 +137,31 @@ impl Writer<'_> {
         }
     }
 
+    fn slot(&self, slot: &Slot, form: &Form) -> Result<String, String> {
+        let sources = Sources {
+            options: self.options,
+            reports: self.reports,
+            project: Project::at(self.project.root()),
+            ways: match form {
+                Form::Baked(ways) => ways.clone(),
+                _ => Ways::served(self.options),
+            },
+        };
+        // Asked for in each form: what is wrong with it is told when the book is built.
+        let html = sources.html(slot)?;
+        match form {
+            Form::Served => Ok(slot.element("")),
+            Form::Baked(_) => Ok(slot.element(&html)),
+            Form::Plain { .. } => {
+                let text = sources.text(slot)?;
+                Ok(match slot {
+                    Slot::Edit(path) => fenced(form.language(language::of(path)), &text),
+                    _ => text,
+                })
+            }
+        }
+    }
+
     fn latest(&self, scenario: &str) -> Option<Rc<Latest>> {
         let mut read = self.latest.borrow_mut();
         read.entry(scenario.to_owned())
@@ -141,22 +170,7 @@ impl Writer<'_> {
     }
 
     fn status(&self, scenario: &str, form: &Form) -> Result<String, String> {
-        let step = self.options.step(scenario).ok_or_else(|| {
-            let known: Vec<_> = self
-                .options
-                .steps
-                .iter()
-                .map(|step| &*step.scenario)
-                .collect();
-            if known.is_empty() {
-                return NO_STEPS.to_owned();
-            }
-            format!(
-                "no step of {} has the scenario `{scenario}`; there are {}",
-                self.options.place(),
-                known.join(", ")
-            )
-        })?;
+        let step = self.options.known_step(scenario)?;
         let latest = || self.latest(scenario);
         Ok(match form {
             Form::Served => slot_of_status(scenario),
@@ -168,8 +182,6 @@ impl Writer<'_> {
         })
     }
 }
-
-const NO_STEPS: &str = "this tells of steps, and book.toml names none: they are [[preprocessor.lab.steps]], or in the folder `scenarios`";
 
 /// The element that holds a status, empty.
 pub(crate) fn slot_of_status(scenario: &str) -> String {
@@ -223,17 +235,6 @@ fn fenced(language: &str, text: &str) -> String {
         .unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
     format!("{fence}{language}\n{text}{fence}\n")
-}
-
-fn language(path: &Path) -> &'static str {
-    match path.extension().and_then(|end| end.to_str()) {
-        Some("rs") => "rust",
-        Some("yaml" | "yml") => "yaml",
-        Some("toml") => "toml",
-        Some("sh") => "sh",
-        Some("json") => "json",
-        _ => "text",
-    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ pub(crate) const EXAMPLES: &str = "lab-services/examples";
 const SHOWN: &str = "show";
 
 impl Project {
+    /// Its folder.
+    pub(crate) fn root(&self) -> &Path {
+        &self.root
+    }
+
     /// The project at `root`.
     pub(crate) fn at(root: &Path) -> Self {
         Self {

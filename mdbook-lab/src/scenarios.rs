@@ -1,14 +1,20 @@
 //! The steps as their scenarios declare them: the driver's files, of which only this part is the guide's.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use lab_record::Lesson;
+use jiff::SignedDuration;
+use lab_record::{Lesson, Measured};
 use serde::Deserialize;
 
-use crate::{flaw::Flaw, step::Step};
+use crate::{
+    flaw::Flaw,
+    step::{Asked, Step, Told},
+};
 
 /// What the guide reads of a scenario file.
 #[derive(Deserialize)]
@@ -16,12 +22,31 @@ struct Declared {
     name: String,
     step: Option<usize>,
     lesson: Option<Lesson>,
+    guess: Option<Asked>,
     #[serde(default)]
     edit: Vec<PathBuf>,
     #[serde(default)]
     cheats: Vec<String>,
     #[serde(default)]
     fixes: Vec<String>,
+    #[serde(default)]
+    phases: Vec<DeclaredPhase>,
+    #[serde(default)]
+    checks: Vec<DeclaredCheck>,
+}
+
+#[derive(Deserialize)]
+struct DeclaredPhase {
+    duration: String,
+}
+
+#[derive(Deserialize)]
+struct DeclaredCheck {
+    id: String,
+    title: String,
+    kind: String,
+    /// `at_least`, `at_most` or `exactly`, and the quantity.
+    limit: BTreeMap<String, String>,
 }
 
 /// The steps that the files of `folder` declare, in their order.
@@ -86,7 +111,15 @@ fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw>
             read.name
         )));
     }
+    let told = lesson
+        .measured
+        .into_iter()
+        .map(|measured| told(measured, &read.checks));
+    let measured = told.collect::<Result<_, String>>().map_err(flaw)?;
+    let load = load(&read.phases).map_err(flaw)?;
     let step = Step {
+        measured,
+        load,
         scenario: read.name,
         title: lesson.title,
         chapter: lesson.chapter,
@@ -94,10 +127,55 @@ fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw>
         part: lesson.part,
         wrong: lesson.wrong,
         bound: lesson.bound,
+        guess: read.guess,
         cheats: read.cheats,
         fixes: read.fixes,
     };
     Ok(Some((number, file.to_owned(), step)))
+}
+
+/// A check with what the starter measures.
+fn told(measured: Measured, checks: &[DeclaredCheck]) -> Result<Told, String> {
+    let Measured { check: id, starter } = measured;
+    let check = checks.iter().find(|check| check.id == id);
+    let check = check.ok_or_else(|| format!("`measured`: no check is called `{id}`"))?;
+    let limits = check.limit.iter().map(|(bound, quantity)| {
+        let sign = match bound.as_str() {
+            "at_least" => "≥",
+            "at_most" => "≤",
+            _ => "=",
+        };
+        format!("{sign}\u{a0}{}", spaced(quantity))
+    });
+    Ok(Told {
+        title: check.title.clone(),
+        kind: check.kind.clone(),
+        starter,
+        limit: limits.collect(),
+        check: id,
+    })
+}
+
+/// `500ms` as people write it.
+fn spaced(quantity: &str) -> String {
+    let unit = quantity.find(|letter: char| letter.is_alphabetic() || letter == '%');
+    let (number, unit) = quantity.split_at(unit.unwrap_or(quantity.len()));
+    if unit.is_empty() {
+        number.to_owned()
+    } else {
+        format!("{number}\u{a0}{unit}")
+    }
+}
+
+/// How long all phases last; none where there are none.
+fn load(phases: &[DeclaredPhase]) -> Result<Option<Duration>, String> {
+    let mut all = Duration::ZERO;
+    for DeclaredPhase { duration } in phases {
+        let length = duration.parse::<SignedDuration>().ok();
+        let length = length.and_then(|length| Duration::try_from(length).ok());
+        all += length.ok_or_else(|| format!("`{duration}` is not a duration"))?;
+    }
+    Ok((!phases.is_empty()).then_some(all))
 }
 
 #[cfg(test)]

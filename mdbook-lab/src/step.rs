@@ -1,6 +1,9 @@
 //! A step of the workshop, as the guide has it.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use lab_record::Part;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
@@ -28,12 +31,45 @@ pub(crate) struct Step {
     /// What is learned, as part of a sentence.
     #[serde(default)]
     pub(crate) bound: String,
+    /// What is asked before its first run.
+    #[serde(default)]
+    pub(crate) guess: Option<Asked>,
+    /// What its starter measures; only a scenario file tells it.
+    #[serde(skip)]
+    pub(crate) measured: Vec<Told>,
+    /// How long a run of it sends load; only a scenario file tells it.
+    #[serde(skip)]
+    pub(crate) load: Option<Duration>,
     /// Names of the variants that must fail; only a scenario file tells them.
     #[serde(skip)]
     pub(crate) cheats: Vec<String>,
     /// Names of the variants that must pass.
     #[serde(skip)]
     pub(crate) fixes: Vec<String>,
+}
+
+/// A check of a step, with what its starter measures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Told {
+    /// The check, by id.
+    pub(crate) check: String,
+    /// Its statement.
+    pub(crate) title: String,
+    /// What it speaks of.
+    pub(crate) kind: String,
+    /// What was measured elsewhere, for people.
+    pub(crate) starter: String,
+    /// What it must be, for people.
+    pub(crate) limit: String,
+}
+
+/// A question that the first run answers. How, is the driver's.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) struct Asked {
+    /// What is asked, a sentence.
+    pub(crate) question: String,
+    /// The unit of the answer.
+    pub(crate) unit: String,
 }
 
 /// What means something else in a URL than in a path (the path percent-encode set of the URL standard, and `%`).
@@ -66,4 +102,12 @@ pub(crate) fn page(chapter: &Path) -> PathBuf {
     } else {
         chapter.with_extension("html")
     }
+}
+
+/// Where the text is that a participant's file starts as.
+pub(crate) fn starter(edit: &Path) -> PathBuf {
+    let folder = edit.parent().unwrap_or(Path::new(""));
+    folder
+        .join("starter")
+        .join(edit.file_name().unwrap_or_default())
 }

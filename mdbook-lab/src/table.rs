@@ -76,6 +76,9 @@ mod tests {
             part,
             wrong: wrong.to_owned(),
             bound: String::new(),
+            guess: None,
+            measured: Vec::new(),
+            load: None,
             cheats: Vec::new(),
             fixes: vec!["f".to_owned(), "g".to_owned()],
         }

@@ -21,14 +21,7 @@ impl<'a> Others<'a> {
     pub fn among(runs: impl IntoIterator<Item = &'a Run>, run: &Run) -> Self {
         let (same, changed): (Vec<&Run>, Vec<&Run>) =
             candidates(runs, run).partition(|other| other.scenario.is_same(&run.scenario));
-        let began = same
-            .iter()
-            .copied()
-            .filter(|other| other.has_starter_text())
-            .max_by_key(|other| {
-                let is_valid = other.self_check.validity == Validity::Valid;
-                (is_valid, &other.run_id)
-            });
+        let began = Self::start_of(same.iter().copied());
         let previous = same
             .iter()
             .copied()
@@ -43,6 +36,15 @@ impl<'a> Others<'a> {
                 .filter(|_| began.is_none() && previous.is_none())
                 .max_by_key(|other| &other.run_id),
         }
+    }
+
+    /// Where everybody began, of runs that are alike: the newest of the starter's text, a VALID one if there is any.
+    pub fn start_of(runs: impl IntoIterator<Item = &'a Run>) -> Option<&'a Run> {
+        let starters = runs.into_iter().filter(|run| run.has_starter_text());
+        starters.max_by_key(|run| {
+            let is_valid = run.self_check.validity == Validity::Valid;
+            (is_valid, &run.run_id)
+        })
     }
 
     /// Those that there are, where one began first.

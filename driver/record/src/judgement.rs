@@ -30,6 +30,13 @@ pub struct Check {
     pub weight: Finite,
 }
 
+impl Check {
+    /// True where no more is known of its value than that it is not smaller: somebody gave up waiting for it.
+    pub fn is_lower_bound(&self) -> bool {
+        self.seen.starts_with('≥')
+    }
+}
+
 /// What a check speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -18,6 +18,19 @@ pub struct Lesson {
     pub wrong: String,
     /// What a participant learns to bound, as part of a sentence.
     pub bound: String,
+    /// What its starter measures.
+    #[serde(default)]
+    pub measured: Vec<Measured>,
+}
+
+/// What runs of the starter measured where the lesson was written, of one check.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Measured {
+    /// The check, by id.
+    pub check: String,
+    /// For people: a figure, or the least and the most of several runs.
+    pub starter: String,
 }
 
 /// When a step is done.

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Check, Class, EventKind, Finite, LoadPod, Points, RunId, SelfCheck, SendLoop, Stage, Target,
-    Validity, Verdict,
+    Check, Class, EventKind, Finite, Guess, LoadPod, Points, RunId, SelfCheck, SendLoop, Stage,
+    Target, Validity, Verdict,
 };
 
 /// Everything that is known of a run, enough to make its report again.
@@ -73,6 +73,10 @@ pub struct Run {
     pub pauses: Vec<Pause>,
     /// The measured statements, judged.
     pub checks: Vec<Check>,
+    /// What the scenario asks before its first run, and what came of it; none in a run of another text than the starter's,
+    /// and where nothing is asked.
+    #[serde(default)]
+    pub guess: Option<Guess>,
     /// What the checks add up to.
     pub verdict: Verdict,
     /// Whether the measurement itself can be believed.

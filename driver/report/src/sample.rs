@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use lab_record::{
-    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Finding, Finite, Host, Ink,
-    Latency, Level, Outcome, Phase, PhaseStats, Points, Quantile, Run, RunId, SCHEMA, Scenario,
-    SelfCheck, Series, SourceFile, Stage, StagePart, Totals, Validity, Verdict,
+    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Figure, Finding, Finite,
+    Guess, Host, Ink, Latency, Level, Outcome, Phase, PhaseStats, Points, Quantile, Run, RunId,
+    SCHEMA, Scenario, SelfCheck, Series, SourceFile, Stage, StagePart, Totals, Validity, Verdict,
 };
 
 const LENGTH: f64 = 62.0;
@@ -43,7 +43,34 @@ pub fn failing() -> Run {
     };
     run.series = series(true);
     run.stage = Some(stage());
+    run.guess = Some(guess());
     run
+}
+
+/// The same of a run that answers nothing.
+fn unanswered() -> Guess {
+    Guess {
+        measured: None,
+        ..guess()
+    }
+}
+
+fn guess() -> Guess {
+    let figure = |value| Figure {
+        value: Finite::new(value).unwrap(),
+        at_least: false,
+    };
+    Guess {
+        question: "How many of the bystanders get a good answer while the dependency hangs?"
+            .to_owned(),
+        unit: "%".to_owned(),
+        check: "bystander_good".to_owned(),
+        guessed: Finite::new(80.0),
+        law: figure(40.0),
+        sum: "16 slots ÷ 1.6/s = 10 s, of 25 s: 40 %".to_owned(),
+        differs: "Calls do not hang like clockwork.".to_owned(),
+        measured: Some(figure(41.2)),
+    }
 }
 
 /// The reference: it passes.
@@ -88,6 +115,7 @@ pub fn early() -> Run {
     });
     run.complete = false;
     run.verdict.score = None;
+    run.guess = Some(unanswered());
     run
 }
 
@@ -95,6 +123,7 @@ pub fn early() -> Run {
 pub fn invalid() -> Run {
     let mut run = failing();
     run.run_id = id("20261123T154000Z-0bad");
+    run.guess = Some(unanswered());
     run.verdict = Verdict {
         outcome: Outcome::Invalid,
         score: None,
@@ -176,6 +205,7 @@ fn run(name: &str, code: &str, source: &str) -> Run {
             event(FAULT.end, EventKind::Fault, "Fault is off"),
         ],
         checks: Vec::new(),
+        guess: None,
         verdict: Verdict {
             outcome: Outcome::Fail,
             score: Some(0),

@@ -45,6 +45,7 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
                 platform: platform.as_ref(),
                 load_pods: 1,
                 fail_fast: false,
+                guess: None,
                 reports: &reports,
                 interrupt: &session.interrupt,
             };

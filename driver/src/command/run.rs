@@ -6,7 +6,7 @@ use anyhow::{Result, bail, ensure};
 use clap::Args;
 use console::style;
 use lab_load::{Service, TlsOptions};
-use lab_record::Outcome;
+use lab_record::{Finite, Outcome, Run};
 use lab_report::{Compared, WITH_BEGAN, WITH_PREVIOUS};
 use lab_say::{note, say};
 
@@ -63,6 +63,10 @@ pub(super) struct Options {
     /// Other code to run in turn with it, first: A B A B …; the two groups are compared
     #[arg(long, value_name = "CODE", conflicts_with = "json")]
     against: Option<String>,
+    /// What you guess that the step's question has for an answer, in its unit: kept with a run of the starter's text, and
+    /// shown beside what the law says and what was measured
+    #[arg(long, value_name = "NUMBER", value_parser = guessed, conflicts_with_all = ["against", "target"])]
+    guess: Option<Finite>,
     /// Print events.jsonl to standard output as it grows, nothing else
     #[arg(long)]
     json: bool,
@@ -114,6 +118,16 @@ impl Tls {
     }
 }
 
+/// A number that can be the answer to a question.
+fn guessed(text: &str) -> Result<Finite, String> {
+    let number = text.parse().ok().and_then(Finite::new);
+    let number = number.filter(|number| number.get() >= 0.0);
+    number.ok_or_else(|| {
+        "a guess is a number from 0 up, with a point and without its unit, as in --guess 80"
+            .to_owned()
+    })
+}
+
 pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
     let root = session.root.as_path();
     let scenario = match (&options.scenario, &options.scenario_file) {
@@ -127,6 +141,11 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
         "--load-pods is for a cluster (--platform k3d); on this machine the driver sends the load"
     );
     let scenario = options.place.fit(scenario);
+    ensure!(
+        options.guess.is_none() || scenario.guess.is_some(),
+        "{} asks nothing that --guess could answer: its scenario has no `[guess]`; leave that out",
+        scenario.name
+    );
     if options.failing.fail_fast {
         tell_watched(&scenario)?;
     }
@@ -173,6 +192,7 @@ pub(super) async fn run(session: &Session, options: Options) -> Result<Ended> {
             platform: platform.as_ref(),
             load_pods: options.load_pods.unwrap_or(1),
             fail_fast: options.failing.fail_fast,
+            guess: options.guess,
             reports: &reports,
             interrupt: &session.interrupt,
         },
@@ -278,6 +298,9 @@ impl Course<'_> {
         let ran = run_order(&self.order, &mut terminal).await?;
         if !self.options.json {
             show(&ran);
+            if self.options.guess.is_some() && ran.run.answer().is_none() {
+                note!("  {}", unanswered(&ran.run));
+            }
             name::tell_code(self.order.root, &ran.run);
         }
         let last = self.options.repeat == 1 && self.against.is_none();
@@ -295,6 +318,15 @@ impl Course<'_> {
     }
 }
 
+/// Why a guess is left as it was.
+fn unanswered(run: &Run) -> &'static str {
+    if run.guess.is_none() {
+        "your guess is about the starter, and another text ran; so it is not kept with this run"
+    } else {
+        "this run answers no guess; give yours again with the next one"
+    }
+}
+
 /// Prints what came of a run: the checks, the line to share, the links.
 pub(super) fn show(ran: &Ran) {
     print_checks(&ran.run);
@@ -305,6 +337,10 @@ pub(super) fn show(ran: &Ran) {
         Outcome::Invalid | Outcome::Cancelled => style(line).yellow().bold(),
     };
     say!("{line}");
+    if let Some(guess) = ran.run.answer() {
+        say!("  guess    {}", guess.line());
+        say!("           {}", guess.sum);
+    }
     if let Some(report) = &ran.left.report {
         say!("  report   {}", report.display());
     }

@@ -81,6 +81,7 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
                 platform: platform.as_ref(),
                 load_pods: 1,
                 fail_fast: options.quick && row.wanted == Outcome::Fail,
+                guess: None,
                 reports: &reports,
                 interrupt: &session.interrupt,
             };

@@ -4,6 +4,7 @@
 mod autoscaler;
 mod course;
 mod faults;
+mod guess;
 mod hdr;
 mod journal;
 mod left;
@@ -20,7 +21,7 @@ use anyhow::{Context, Result, bail};
 use jiff::Timestamp;
 use lab_load::{Plan, Recording};
 use lab_record::file;
-use lab_record::{EventKind, Line, Reports, Run, RunId, Stage};
+use lab_record::{EventKind, Finite, Line, Reports, Run, RunId, Stage};
 use lab_remote::{Line as PodLine, Sent};
 use tokio::{
     sync::{mpsc, watch},
@@ -61,6 +62,8 @@ pub struct Order<'a> {
     pub load_pods: u32,
     /// True where it ends once a check can't hold any more.
     pub fail_fast: bool,
+    /// What somebody guessed that it will measure, in the unit of the scenario's question.
+    pub guess: Option<Finite>,
     /// Where the run's folder goes.
     pub reports: &'a Reports,
     /// Cancelled where somebody asks for the end.

@@ -12,7 +12,11 @@ use lab_record::{
 };
 use lab_remote::Sent;
 
-use super::{Order, Played, course::Early};
+use super::{
+    Order, Played,
+    course::Early,
+    guess::{self, Came},
+};
 use crate::{
     host, limits, pauses,
     scenario::Scenario,
@@ -72,6 +76,13 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
     } else {
         score::verdict(&checks, self_check.validity)
     };
+    let came = Came {
+        starter: played.sources.starter,
+        whole: ended_early.is_none(),
+        checks: &checks,
+        verdict,
+    };
+    let guess = guess::answered(scenario, order.guess, &came);
     let mut versions = host::versions(order.root);
     versions.extend(order.platform.versions());
     let mut series = load_series(scenario, &recording.cells, recording.wall);
@@ -112,6 +123,7 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
         pauses: all_pauses,
         verdict,
         checks,
+        guess,
         self_check,
     }
 }

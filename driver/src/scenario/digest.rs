@@ -18,13 +18,14 @@ enum Value {
 }
 
 /// 16 hexadecimal digits for the text of a scenario. Comments, blanks, the way in which a text is quoted and the order
-/// of keys don't count, nor what the guide says of it; everything else does.
+/// of keys don't count, nor what the guide says of it and asks about it; everything else does.
 pub(super) fn of(text: &str) -> Result<String, toml::de::Error> {
     let mut value: BTreeMap<String, Value> = toml::from_str(text)?;
     // The guide may say it better without making it another experiment.
     value.remove("lesson");
     // What is shown of it, too.
     value.remove("stage");
+    value.remove("guess");
     let plain = serde_json::to_string(&value).expect("no key but texts");
     Ok(format!("{:016x}", fnv(plain.as_bytes())))
 }
@@ -60,6 +61,7 @@ mod tests {
         for other in [
             "# Why.\nname='x'   # a name\n\n[[classes]]\nok = [\n  200,\n  201,\n]\nrate = \"30/s\"",
             "name = \"x\"\nclasses = [{ rate = \"30/s\", ok = [200, 201] }]\n[lesson]\ntitle = \"X\"\n",
+            "name = \"x\"\n[[classes]]\nrate = \"30/s\"\nok = [200, 201]\n[guess]\nquestion = \"?\"\n",
             "name = \"x\"\r\nclasses = [{ ok = [200, 201], rate = \"\"\"30/s\"\"\" }]\r\n",
         ] {
             assert_eq!(of(one).unwrap(), of(other).unwrap(), "{other}");

@@ -5,6 +5,7 @@
 mod body;
 mod built_in;
 mod digest;
+mod guess;
 mod measure;
 mod parse;
 mod sense;
@@ -19,6 +20,7 @@ use serde::Deserialize;
 
 pub use body::Body;
 pub use built_in::{step, steps};
+pub use guess::{Guess, Law, Sum};
 pub use measure::{
     Comparison, Disagreement, Latency, Limit, Measure, Observed, Recovery, Requests, Stat,
 };
@@ -39,6 +41,8 @@ pub struct Scenario {
     pub step: Option<u8>,
     /// What the guide says of the step.
     pub lesson: Option<Lesson>,
+    /// What is asked before its first run.
+    pub guess: Option<Guess>,
     /// One line for people.
     pub title: String,
     /// What is done to the service and what to watch.

@@ -188,6 +188,62 @@ mod tests {
     }
 
     #[test]
+    fn a_question_that_no_law_and_no_check_answers_is_refused() {
+        let law = "law = { fill = { class = \"quote\", phase = \"fault\" } }";
+        for (from, to, says) in [
+            (
+                "unit = \"%\"",
+                "unit = \"s\"",
+                "where the check measures a share",
+            ),
+            (
+                "check = \"bystander_good\"\nlaw",
+                "check = \"good\"\nlaw",
+                "no check is called `good`",
+            ),
+            (
+                "check = \"bystander_good\"\nlaw",
+                "check = \"in_flight\"\nlaw",
+                "and its check measures",
+            ),
+            (law, "law = { fall = {} }", "unknown variant `fall`"),
+            (law, "law = 22", "wanted string or table"),
+            (
+                law,
+                "law = { fill = { class = \"q\", phase = \"fault\" } }",
+                "no class is called `q`",
+            ),
+            (
+                law,
+                "law = { fill = { class = \"quote\", phase = \"healthy\" } }",
+                "no call hangs",
+            ),
+            (
+                law,
+                "law = { served = { class = \"quote\", phases = [] } }",
+                "it needs `pool_size`",
+            ),
+            (
+                law,
+                "law = { line = { places = \"workers\", work = {}, phases = [\"fault\"] } }",
+                "a percentile of latency",
+            ),
+            ("differs = \"", "differ = \"", "unknown field `differ`"),
+            (
+                "check = \"quotes_ok\"",
+                "check = \"quotes\"",
+                "`measured` of the `[lesson]`: no check is called `quotes`",
+            ),
+        ] {
+            let error = error(from, to);
+            assert!(
+                error.starts_with("my.toml") && error.contains(says),
+                "{to}: {error}"
+            );
+        }
+    }
+
+    #[test]
     fn an_edit_point_outside_of_the_project_is_refused() {
         let own = "\"lab-services/src/cases/timeouts.rs\"";
         for path in ["/etc/passwd", "../../etc/passwd", "a/../../b", "./x", ""] {
@@ -369,8 +425,10 @@ mod tests {
 
     #[test]
     fn arrivals_are_even_random_or_in_bursts() {
+        // No law is about a ramp.
+        let (unasked, _) = GOOD.split_once("[guess]").unwrap();
         let with = |line: &str| {
-            let text = GOOD.replacen(
+            let text = unasked.replacen(
                 "rate = \"30/s\"",
                 &format!("rate = \"10/s..30/s\"\n{line}"),
                 1,

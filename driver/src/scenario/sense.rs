@@ -11,8 +11,8 @@ use lab_exposition::{is_label_name, is_metric_name};
 use lab_load::{Service, Template, is_path, refused_field};
 
 use super::{
-    BoundValue, Check, Class, Dimension, Limit, METRICS, Measure, Phase, Reference, Scenario,
-    Series, Source,
+    BoundValue, Check, Class, Dimension, Guess, Limit, METRICS, Measure, Phase, Reference,
+    Scenario, Series, Source,
     stage::{LevelOf, OF_THE_LOAD, Stage},
 };
 
@@ -80,7 +80,41 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
     if let Some(stage) = &scenario.stage {
         check_stage(stage, &names)?;
     }
-    find("check", &scenario.headline, &names.checks)
+    find("check", &scenario.headline, &names.checks)?;
+    let lesson = scenario.lesson.iter();
+    for measured in lesson.flat_map(|lesson| &lesson.measured) {
+        if !names.checks.contains(&measured.check.as_str()) {
+            let message = format!(
+                "`measured` of the `[lesson]`: no check is called `{}`",
+                measured.check
+            );
+            return complain(Place::Top, message);
+        }
+    }
+    scenario
+        .guess
+        .as_ref()
+        .map_or(Ok(()), |guess| check_guess(scenario, guess, &names))
+}
+
+/// A question has words, a check that answers it, and a law that computes the same kind of thing from what is there.
+fn check_guess(scenario: &Scenario, guess: &Guess, names: &Names<'_>) -> Result<(), Complaint> {
+    let span = guess.check.span();
+    find("check", &guess.check, &names.checks)?;
+    if guess.question.trim().is_empty() || guess.differs.trim().is_empty() {
+        let message = "`[guess]`: `question` and `differs` are sentences for people";
+        return complain(Place::At(span), message.to_owned());
+    }
+    guess
+        .per_base_unit(scenario)
+        .or_else(|problem| complain(Place::At(span), format!("`[guess]`: {problem}")))?;
+    match guess.sum(scenario) {
+        Ok(_) => Ok(()),
+        Err(problem) => complain(
+            Place::At(guess.law.span()),
+            format!("the law of `[guess]`: {problem}; change that, or leave `[guess]` out"),
+        ),
+    }
 }
 
 /// A stage shows what is measured, each under a name of its own.

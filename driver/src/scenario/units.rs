@@ -52,6 +52,11 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     parse_duration(&text).map_err(de::Error::custom)
 }
 
+/// A duration that is a value of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Length(#[serde(deserialize_with = "duration")] pub Duration);
+
 /// The same for a field that may be missing; needs `#[serde(default)]` too.
 pub(crate) fn optional_duration<'de, D: Deserializer<'de>>(
     deserializer: D,

@@ -205,3 +205,18 @@ fn a_corrupt_and_a_foreign_run_are_listed_and_left_alone() {
             .contains("somebody else")
     );
 }
+
+#[test]
+fn a_guess_is_a_number_and_for_a_scenario_that_asks() {
+    for wrong in ["80%", "1,5", "many", "-3", "nan", "inf", ""] {
+        let text = refused(&["run", "1", &format!("--guess={wrong}")]);
+        assert!(text.contains("a number from 0 up"), "{wrong}: {text}");
+    }
+    let own = root().join("driver/scenarios/own-service.toml");
+    let own = own.to_str().unwrap();
+    let text = refused(&["run", "--scenario-file", own, "--guess", "80"]);
+    assert!(
+        text.contains("asks nothing that --guess could answer"),
+        "{text}"
+    );
+}

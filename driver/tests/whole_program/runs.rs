@@ -24,6 +24,45 @@ fn a_run_leaves_data_that_adds_up() {
 }
 
 #[test]
+fn a_guess_is_kept_with_the_run_that_answers_it() {
+    let _turn = turn();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("short.toml");
+    let short = fs::read_to_string(crate::support::scenario("short")).unwrap();
+    let asking = short.replace(
+        "headline =",
+        "edit = [\"lab-services/src/cases/timeouts.rs\"]\nheadline =",
+    );
+    let asking = asking.replace(
+        "duration = \"2s\"",
+        "duration = \"2s\"\nfault = { text = \"some hang\", dep = { hang_every = 5, hang = \"1s\" } }",
+    );
+    let guess = "\n[guess]\nquestion = \"How many?\"\nunit = \"%\"\ncheck = \"good\"\n\
+                 law = { fill = { class = \"local\", phase = \"only\" } }\ndiffers = \"It does not.\"\n";
+    fs::write(&file, asking + guess).unwrap();
+    let run = |code: &str| {
+        let reports = folder.path().join(code);
+        let output = driver(&["run", "--guess", "42.5", "--code", code, "--scenario-file"])
+            .arg(&file)
+            .arg("--reports")
+            .arg(&reports)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output));
+        (text(&output), data(&reports, "short")["guess"].clone())
+    };
+    let (said, kept) = run("starter");
+    // 20/s ÷ 5 × 1 s = 4 of 16 slots.
+    let line = "you said 42.5 %, the law says 100 %, it was 100 %";
+    assert!(said.contains(line), "{said}");
+    assert_eq!(kept["guessed"], 42.5);
+    assert_eq!(kept["measured"]["value"], 100.0);
+    let (said, kept) = run("solved");
+    assert!(said.contains("your guess is about the starter"), "{said}");
+    assert!(kept.is_null(), "{kept}");
+}
+
+#[test]
 fn json_on_standard_output_is_the_journal() {
     let _turn = turn();
     let folder = tempfile::tempdir().unwrap();

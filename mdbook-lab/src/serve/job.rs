@@ -27,7 +27,7 @@ use super::{
     building,
     news::{self, Message, Newsroom},
 };
-use crate::Action;
+use crate::{Action, action::Number};
 
 /// Between asking a command to end and making it.
 const GRACE: Duration = Duration::from_secs(10);
@@ -81,13 +81,17 @@ impl Desk {
         }
     }
 
-    /// Starts `action` and gives its number.
-    pub(crate) fn start(self: &Arc<Self>, action: &Action) -> Result<u64, StartError> {
+    /// Starts `action`, with the reader's guess where it takes one, and gives its number.
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        action: &Action,
+        guess: Option<Number>,
+    ) -> Result<u64, StartError> {
         let mut current = self.lock();
         if current.is_some() {
             return Err(StartError::Busy);
         }
-        let (child, output) = self.spawn(action)?;
+        let (child, output) = self.spawn(action, guess)?;
         let id = self.count.fetch_add(1, Ordering::Relaxed) + 1;
         let named = news::Command {
             id,
@@ -152,8 +156,12 @@ impl Desk {
     }
 
     /// Starts the command of `action`. Both of its streams are one pipe: what it says comes in the order in which it was said.
-    fn spawn(&self, action: &Action) -> Result<(Child, pipe::Receiver), StartError> {
-        let mut command = self.command(action);
+    fn spawn(
+        &self,
+        action: &Action,
+        guess: Option<Number>,
+    ) -> Result<(Child, pipe::Receiver), StartError> {
+        let mut command = self.command(action, guess);
         let started = io::pipe().and_then(|(output, input)| {
             command.stdout(input.try_clone()?).stderr(input);
             Ok((
@@ -167,11 +175,12 @@ impl Desk {
         })
     }
 
-    fn command(&self, action: &Action) -> Command {
+    fn command(&self, action: &Action, guess: Option<Number>) -> Command {
         let mut command = match action {
             Action::Make(target) => {
                 let mut make = Command::new("make");
                 make.arg(target.as_str());
+                make.args(guess.map(|guess| format!("GUESS={guess}")));
                 make
             }
             Action::Example(name) => {

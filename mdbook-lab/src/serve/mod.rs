@@ -180,6 +180,7 @@ async fn build(
 ) -> Result<Arc<Shelf>, ServeError> {
     let (first, built) = oneshot::channel();
     let news = Arc::clone(news);
+    let of_slots = Arc::clone(&guide);
     thread::spawn(move || {
         let shelf = match Shelf::new(guide) {
             Ok(shelf) => Arc::new(shelf),
@@ -191,15 +192,17 @@ async fn build(
             error: None,
         });
         if first.send(Ok(Arc::clone(&shelf))).is_ok() {
-            rebuild(&changes, &shelf, &news);
+            rebuild(&of_slots, &changes, &shelf, &news);
         }
     });
     Ok(built.await.map_err(io::Error::other)??)
 }
 
 /// Builds the book again at every change, and tells of it.
-fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
+fn rebuild(guide: &Guide, changes: &Changes, shelf: &Shelf, news: &Newsroom) {
     while changes.wait() {
+        // Before the page knows of another book: then it comes again by itself.
+        tell_slots(guide, news);
         news.tell(match shelf.rebuild() {
             Ok(pages) => Message::Reload {
                 book: Some(shelf.site().name()),
@@ -216,6 +219,14 @@ fn rebuild(changes: &Changes, shelf: &Shelf, news: &Newsroom) {
                 }
             }
         });
+    }
+}
+
+/// Tells what there is now, as far as that is news.
+fn tell_slots(guide: &Guide, news: &Newsroom) {
+    for (slot, html) in guide.slots() {
+        let name = slot.name();
+        news.tell(Message::Slot { name, html });
     }
 }
 
@@ -238,6 +249,7 @@ fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
             room.tell(Message::Progress {
                 html: guide.progress_html(),
             });
+            tell_slots(&guide, &room);
         }
     });
     let room = Arc::clone(news);

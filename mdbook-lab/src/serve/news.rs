@@ -45,6 +45,13 @@ pub(crate) enum Message {
         /// What goes into `.lab-progress`.
         html: String,
     },
+    /// What there is now has changed, where a page says it.
+    Slot {
+        /// The name of the slot.
+        name: String,
+        /// What goes into it.
+        html: String,
+    },
     /// A line of a run that is under way, wherever it was started.
     Line {
         /// The run.
@@ -127,6 +134,7 @@ impl Message {
             Self::Hello { .. } => "hello",
             Self::Status { .. } => "status",
             Self::Progress { .. } => "progress",
+            Self::Slot { .. } => "slot",
             Self::Line { .. } => "line",
             Self::Picture { .. } => "picture",
             Self::Over { .. } => "over",
@@ -152,6 +160,7 @@ struct Present {
     last: Option<Ended>,
     statuses: BTreeMap<String, String>,
     progress: Option<String>,
+    slots: BTreeMap<String, String>,
     /// The latest run: its lines and, where it has come, its end.
     lines: Vec<Message>,
     output: VecDeque<Message>,
@@ -233,6 +242,10 @@ impl Present {
             Message::Progress { html } => {
                 return self.progress.replace(html.clone()).as_ref() != Some(html);
             }
+            Message::Slot { name, html } => {
+                let known = self.slots.insert(name.clone(), html.clone());
+                return known.as_ref() != Some(html);
+            }
             Message::Line { line, .. } => {
                 if matches!(line, Line::Started { .. }) {
                     self.lines.clear();
@@ -285,6 +298,10 @@ impl Present {
             .progress
             .iter()
             .map(|html| Message::Progress { html: html.clone() });
+        let slots = self.slots.iter().map(|(name, html)| Message::Slot {
+            name: name.clone(),
+            html: html.clone(),
+        });
         let book = self.book.iter().map(|book| Message::Reload {
             book: Some(book.clone()),
             pages: Vec::new(),
@@ -293,6 +310,7 @@ impl Present {
         std::iter::once(hello)
             .chain(statuses)
             .chain(progress)
+            .chain(slots)
             .chain(self.lines.iter().cloned())
             .chain(self.output.iter().cloned())
             .chain(self.build.clone())

@@ -308,6 +308,8 @@ async fn enter(State(parts): Shared, request: Request) -> Result<Response, Refus
 #[serde(deny_unknown_fields)]
 struct Order {
     action: String,
+    /// What the reader guesses, with an action that runs a step which asks.
+    guess: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -331,7 +333,12 @@ async fn run(State(parts): Shared, request: Request) -> Result<Response, Refusal
         let text = "no page of the book offers this command\n";
         return Ok((StatusCode::NOT_FOUND, text).into_response());
     };
-    Ok(match parts.desk.start(&action) {
+    let guess = order.guess.map(|guess| parts.guide.guess(&action, guess));
+    let Ok(guess) = guess.transpose() else {
+        let text = "that command takes no such guess\n";
+        return Ok((StatusCode::BAD_REQUEST, text).into_response());
+    };
+    Ok(match parts.desk.start(&action, guess) {
         Ok(id) => (StatusCode::ACCEPTED, Json(json!({ "id": id }))).into_response(),
         Err(error @ StartError::Busy) => {
             (StatusCode::CONFLICT, format!("{error}\n")).into_response()

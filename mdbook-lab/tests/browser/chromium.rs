@@ -196,6 +196,11 @@ impl Tab {
         }
     }
 
+    /// Types a text into what has the focus.
+    pub(crate) fn type_text(&mut self, text: &str) {
+        self.call("Input.insertText", json!({"text": text}));
+    }
+
     /// Clicks the middle of an element with the middle button, which opens a link in a tab of its own.
     pub(crate) fn middle_click(&mut self, selector: &str) {
         let middle = self.eval(&format!(

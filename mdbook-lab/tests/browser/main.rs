@@ -8,6 +8,7 @@
 mod attack;
 mod book;
 mod chromium;
+mod guesses;
 mod live;
 mod sessions;
 mod stages;

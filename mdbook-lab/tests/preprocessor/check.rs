@@ -186,6 +186,7 @@ fn declared() -> Project {
         &format!("{before}scenarios = 'scenarios'\n\n{after}"),
     );
     project
+        .change("book/step1.md", "You edit", "*12 minutes.* You edit")
         .append(
             "book/more/sources.md",
             "\n`timeouts-trick` and `tx-trick`\n\n{{#lab steps}}\n\n{{#lab variants}}\n",

@@ -3,6 +3,7 @@
 mod check;
 mod elsewhere;
 mod mistakes;
+mod own;
 mod pages;
 mod project;
 mod protocol;

@@ -180,6 +180,43 @@ fn only_what_the_pages_declare_is_run() {
 }
 
 #[test]
+fn a_guess_is_a_number_and_goes_with_a_step_that_asks() {
+    let guide = Guide::open();
+    let token = guide.enter();
+    for guess in [
+        r#""80""#,
+        r#""80;touch x""#,
+        r#""$(shell touch x)""#,
+        "[80]",
+        r#"{"a":80}"#,
+        "true",
+        "1e999",
+        "NaN",
+        "-1",
+        "1e7",
+        "080",
+        "80, \"cwd\": \"/\"",
+    ] {
+        let body = format!(r#"{{"action":"step2","guess":{guess}}}"#);
+        let answer = guide.act(&token, "/lab/run", &body, &[]);
+        assert_eq!(answer.status, 400, "{guess}: {answer:?}");
+    }
+    for action in ["touch", "wait"] {
+        let body = format!(r#"{{"action":"{action}","guess":80}}"#);
+        let answer = guide.act(&token, "/lab/run", &body, &[]);
+        assert_eq!(answer.status, 400, "{action}: {answer:?}");
+    }
+    assert!(!guide.path("touched").exists() && !guide.path("reports").exists());
+    // The number arrives, written anew.
+    let body = r#"{"action":"step2","guess":8.05e1}"#;
+    assert_eq!(guide.act(&token, "/lab/run", body, &[]).status, 202);
+    wait_until("the guess", || {
+        let said = std::fs::read_to_string(guide.path("guessed"));
+        said.is_ok_and(|said| said == "80.5\n")
+    });
+}
+
+#[test]
 fn one_command_at_a_time_and_cancelling_ends_all_of_it() {
     let guide = Guide::open();
     let token = guide.enter();

@@ -11,7 +11,7 @@ use maud::{Markup, html};
 use super::{
     WITH_BEGAN,
     chart::sparkline,
-    comparisons, is_folder_name,
+    comparisons, guess, is_folder_name,
     number::{NONE, counted, utc},
     page::{guide, page as skeleton},
 };
@@ -213,6 +213,7 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
                 }
                 (sparkline(&scores))
             }
+            (guess::spread(runs))
             (table(root, None, recent, runs, &columns))
             @if !older.is_empty() {
                 details.older {

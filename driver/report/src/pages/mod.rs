@@ -9,6 +9,7 @@ mod compare;
 mod diff;
 mod facts;
 mod groups;
+mod guess;
 mod headline;
 mod index;
 mod page;

@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     chart::{Marks, Stack, TimeAxis, panels},
-    checks, classes, comparisons, facts, failures, headline,
+    checks, classes, comparisons, facts, failures, guess, headline,
     number::utc,
     page, stage,
 };
@@ -27,6 +27,7 @@ pub(crate) fn page(run: &Run, others: &Others<'_>) -> Markup {
             }
             (checks::table(run))
         }
+        (guess::section(run))
         section #charts {
             h2 { "Over time" }
             (stack(run).markup())
@@ -68,6 +69,7 @@ fn head(run: &Run, others: &Others<'_>) -> Markup {
                     dl {
                         @if let Some(why) = headline::why(run) { dt { "Why" } dd { (why) } }
                         @if let Some(look_at) = headline::look_at(run) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
+                        @if let Some(guess) = run.answer() { dt { "Guess" } dd { a href="#guess" { (guess.line()) } } }
                         @if others.iter().next().is_some() {
                             dt { "Compared" }
                             dd {

@@ -43,6 +43,7 @@ pub(super) async fn identical(session: &Session, place: &Place) -> Result<Vec<Ro
         platform: platform.as_ref(),
         load_pods: 1,
         fail_fast: false,
+        guess: None,
         reports: &reports,
         interrupt: &session.interrupt,
     };
