@@ -14,6 +14,8 @@
   const local = ["127.0.0.1", "localhost"].includes(location.hostname);
   // The print page holds every chapter at once, frozen.
   const frozen = location.pathname.endsWith("/print.html");
+  // The wall follows a run by this script and draws it itself.
+  const onWall = document.body.classList.contains("lab-wall");
 
   const make = (name, className, text) => {
     const element = document.createElement(name);
@@ -524,7 +526,7 @@
 
     // The bounded resource, drawn by the server from our own renderer, which escapes; each tick brings it to its moment.
     picture({ run_id, html }) {
-      if (this.run?.id === run_id) this.stage.innerHTML = html;
+      if (this.run?.id === run_id && !onWall) this.stage.innerHTML = html;
     }
 
     figure(key, label) {
@@ -537,10 +539,12 @@
     }
 
     set(key, label, text) {
-      (this.shown.get(label) ?? this.figure(key, label)).textContent = text;
+      const value = this.shown.get(label) ?? this.figure(key, label);
+      if (value.textContent !== text) value.textContent = text;
     }
 
     tick(tick) {
+      if (onWall) return;
       draw(this.figures, () => this.count(tick));
       this.traffic.add(tick.t_s, ENDS.map(([end, of]) => [end, of(tick), `lab-line-${end}`]));
       this.latency.add(tick.t_s, this.latencies(tick).map(([label, ms], index) => [label, ms, `lab-line-p95 lab-line-${index % 4}`]));
@@ -569,6 +573,7 @@
 
     verdict({ outcome, score, validity }) {
       this.run.outcome = outcome;
+      for (const chart of [this.latency, this.traffic]) draw(chart, () => chart.draw());
       if (outcome === "cancelled") return this.say(`${this.run.scenario}: cancelled.`);
       const points = score === null || score === undefined ? "" : `, ${score} of 100`;
       const doubt = validity === "suspect" && points !== "" ? " SUSPECT" : "";
@@ -599,6 +604,8 @@
     static SVG = "http://www.w3.org/2000/svg";
     static WIDTH = 300;
     static HEIGHT = 60;
+    // Of the run's time from one drawing to the next: a step of some pixels.
+    static EVERY_S = 0.25;
 
     constructor(name, format, seconds, phases, limits) {
       this.name = name;
@@ -608,6 +615,7 @@
       this.limits = limits;
       this.lines = new Map();
       this.last = 0;
+      this.drawn = 0;
       this.root = make("figure", "lab-chart");
       this.caption = make("figcaption");
       this.plot = make("div", "lab-plot");
@@ -641,6 +649,8 @@
         this.lines.get(label).points.push([seconds, value]);
       }
       this.last = seconds;
+      if (seconds < this.drawn + Chart.EVERY_S) return;
+      this.drawn = seconds;
       draw(this, () => this.draw());
     }
 

@@ -114,7 +114,7 @@ fn unfold(tab: &mut Tab) {
 }
 
 /// Serious findings of axe-core about the page as it stands, a line each.
-fn barriers(tab: &mut Tab, axe: &str) -> Vec<String> {
+pub(super) fn barriers(tab: &mut Tab, axe: &str) -> Vec<String> {
     tab.eval(axe);
     let found = tab.resolve(
         "axe.run(document, {resultTypes: ['violations']}).then(found => found.violations\
@@ -125,11 +125,18 @@ fn barriers(tab: &mut Tab, axe: &str) -> Vec<String> {
     found.iter().map(Value::to_string).collect()
 }
 
+/// The text of axe.min.js of axe-core 4, from npm, which `LAB_AXE` names.
+pub(super) fn axe() -> Option<String> {
+    let axe = std::env::var_os("LAB_AXE")?;
+    let text =
+        fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{}: {error}", axe.display()));
+    Some(format!("{text};0"))
+}
+
 #[test]
 fn nobody_is_shut_out() {
     let name = "nobody_is_shut_out";
-    // The file axe.min.js of axe-core 4, from npm.
-    let Some(axe) = std::env::var_os("LAB_AXE") else {
+    let Some(axe) = axe() else {
         assert!(
             std::env::var_os("LAB_REQUIRE_BROWSER").is_none(),
             "LAB_REQUIRE_BROWSER is set, and LAB_AXE does not name axe.min.js"
@@ -137,8 +144,6 @@ fn nobody_is_shut_out() {
         note!("SKIPPED {name}: LAB_AXE does not name axe-core's axe.min.js");
         return;
     };
-    let axe = fs::read_to_string(&axe).unwrap_or_else(|error| panic!("{}: {error}", axe.display()));
-    let axe = format!("{axe};0");
     let Some(browser) = Chromium::find(name) else {
         return;
     };

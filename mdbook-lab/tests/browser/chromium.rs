@@ -15,6 +15,9 @@ use tungstenite::{Message, WebSocket, client};
 /// Where Chromium is found; `CHROMIUM` names another.
 const NAMES: &[&str] = &["chromium", "chromium-browser", "google-chrome", "chrome"];
 
+/// What Chromium says of all that it was about to load when a network of the machine comes or goes, a container's, too.
+const NETWORK_CHANGED: &str = "net::ERR_NETWORK_CHANGED";
+
 /// The browser. It ends with this.
 pub(crate) struct Chromium {
     process: Child,
@@ -128,6 +131,7 @@ impl Chromium {
             count: 0,
             session: None,
             events: Vec::new(),
+            looked: 0,
         }
     }
 }
@@ -145,6 +149,8 @@ pub(crate) struct Tab {
     count: u64,
     session: Option<Value>,
     events: Vec<Value>,
+    /// Of how many events it is known whether a page lost a part of itself.
+    looked: usize,
 }
 
 impl Tab {
@@ -278,6 +284,9 @@ impl Tab {
             if answer.is_ok_and(|answer| answer["result"]["value"] == true) {
                 return;
             }
+            if self.has_lost_a_part() {
+                self.call("Page.reload", json!({}));
+            }
             if start.elapsed() > Duration::from_secs(90) {
                 let page = self.eval("document.body.innerText");
                 let browser = self.complaints().join("\n");
@@ -287,6 +296,22 @@ impl Tab {
             }
             std::thread::sleep(Duration::from_millis(30));
         }
+    }
+
+    /// Whether, since this was asked last, a page came without its scripts because a network changed. None of ours did that,
+    /// and readers load such a page again, too.
+    fn has_lost_a_part(&mut self) -> bool {
+        let new = &self.events[self.looked..];
+        let lost = new.iter().any(|event| {
+            let params = &event["params"];
+            event["method"] == "Network.loadingFailed"
+                && params["errorText"] == NETWORK_CHANGED
+                && ["Document", "Script"]
+                    .iter()
+                    .any(|kind| params["type"] == *kind)
+        });
+        self.looked = self.events.len();
+        lost
     }
 
     /// Every address that the page has asked for.
@@ -321,6 +346,7 @@ impl Tab {
                         && event["params"]["entry"]["level"] == "error")
             })
             .map(Value::to_string)
+            .filter(|complaint| !complaint.contains(NETWORK_CHANGED))
             .collect()
     }
 

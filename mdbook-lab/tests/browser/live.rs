@@ -4,6 +4,7 @@ use std::process::{Child, Command};
 
 use super::{
     attack::Guide,
+    book,
     chromium::{Chromium, Tab},
     open, text,
 };
@@ -27,6 +28,13 @@ fn in_a_terminal(guide: &Guide) -> Child {
         .current_dir(guide.path("."))
         .spawn()
         .expect("the run")
+}
+
+/// Where axe-core is at hand, it finds nothing serious in the page as it stands.
+fn shuts_nobody_out(tab: &mut Tab) {
+    if let Some(axe) = book::axe() {
+        assert_eq!(book::barriers(tab, &axe), Vec::<String>::new());
+    }
 }
 
 const PANEL: &str = "document.querySelector('.lab-panel')";
@@ -63,6 +71,7 @@ fn a_run_moves_no_text_and_fills_the_window_when_it_is_asked_to() {
         tab.eval("document.querySelector('.lab-copy').closest('[inert]') !== null"),
         true
     );
+    shuts_nobody_out(&mut tab);
     tab.key("Escape");
     tab.wait("the page", &format!("!({covers})"));
     assert_eq!(tab.eval(&is_on_it), true);
@@ -151,9 +160,11 @@ fn the_wall_follows_a_run_in_a_terminal_to_its_verdict_and_comes_back_with_the_s
     let back = "getComputedStyle(document.body).backgroundColor";
     wall.prefer("dark");
     wall.wait("dark", &format!("{back} === 'rgb(14, 19, 24)'"));
+    shuts_nobody_out(&mut wall);
     wall.eval("document.querySelector('#theme').click()");
     assert_eq!(wall.eval(back), "rgb(255, 255, 255)");
 
+    shuts_nobody_out(&mut wall);
     assert_eq!(wall.complaints(), Vec::<String>::new());
 
     // The server goes and comes back; who opens its link brings the right to follow with them.

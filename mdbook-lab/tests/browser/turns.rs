@@ -60,7 +60,8 @@ fn two_tabs_show_one_run_and_neither_starts_a_second() {
             tab.eval(&text(".lab-builds")),
             "Building, 12 of 250: driver, lab-load"
         );
-        assert_eq!(tab.eval(&text(".lab-log")), "   Compiling driver\n");
+        let said = format!("{} === '   Compiling driver\\n'", text(".lab-log"));
+        tab.wait("what it says", &said);
     }
     other.eval("document.querySelector('.lab-cancel').click()");
     for tab in [&mut other, &mut one] {
