@@ -163,7 +163,7 @@ impl Rows {
             .chain([free])
             .map(|(ink, (id, label), text)| {
                 // With room for three digits, however many there are now.
-                let width = 92.0 + 11.6 * label.chars().count() as f64;
+                let width = 80.0 + 11.6 * label.chars().count() as f64;
                 if left + width > WIDTH && left > 0.0 {
                     left = 0.0;
                     top = self.take(KEY);

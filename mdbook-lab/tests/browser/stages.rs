@@ -11,7 +11,7 @@ use super::{
     chromium::{Chromium, Tab},
 };
 
-const CELLS: &str = "document.querySelectorAll('figure.stage [data-kind=cells] > .cell')";
+const CELLS: &str = "[...document.querySelectorAll('figure.stage [data-kind=cells] > .cell')]";
 
 /// The newest judged run of a scenario with a code, where it has a stage. Without one the test is skipped, but not where
 /// a browser is required: there `make demo` came before.
@@ -66,8 +66,8 @@ fn shown(tab: &mut Tab) -> String {
     svg.as_str().expect("a picture").to_owned()
 }
 
-/// At its worst what is `taken` has all places of the starter, or all but so many, and not those of the reference.
-fn is_told_by_its_places(name: &str, scenario: &str, taken: &str, but: u64) {
+/// At its worst, what is told by an expression is so of the starter and not so of the reference.
+fn is_told(name: &str, scenario: &str, expression: &str) {
     let (Some(browser), Some(starter), Some(solved)) = (
         Chromium::find(name),
         newest(name, scenario, "starter"),
@@ -75,21 +75,13 @@ fn is_told_by_its_places(name: &str, scenario: &str, taken: &str, but: u64) {
     ) else {
         return;
     };
-    for (run, full) in [(&starter, true), (&solved, false)] {
+    for (run, told) in [(&starter, true), (&solved, false)] {
         let mut tab = browser.tab();
         open(&mut tab, run);
         let worst = run.worst_moment().expect("it was looked at");
         assert_eq!(shown(&mut tab), drawn(&mut tab, run, &worst));
-        let others = tab.eval(&format!(
-            "[...{CELLS}].filter(cell => !cell.matches('{taken}')).length"
-        ));
-        let others = others.as_u64().expect("a number");
-        assert_eq!(
-            others <= but,
-            full,
-            "{}: {others} places are not {taken}",
-            run.code
-        );
+        let words = tab.eval("document.querySelector('figure.stage svg').ariaLabel");
+        assert_eq!(tab.eval(expression), told, "{}: {words}", run.code);
         moves_through_the_run(&mut tab, run);
         assert_eq!(tab.complaints(), Vec::<String>::new());
     }
@@ -116,24 +108,33 @@ fn moves_through_the_run(tab: &mut Tab, run: &Run) {
 }
 
 #[test]
-fn slots_hang_in_step_1() {
-    is_told_by_its_places("slots_hang_in_step_1", "timeouts", ".stuck, .work", 0);
+fn all_slots_are_taken_in_step_1() {
+    let all_taken = format!("!{CELLS}.some(cell => cell.matches('.free'))");
+    is_told("all_slots_are_taken_in_step_1", "timeouts", &all_taken);
 }
 
 #[test]
-fn connections_idle_in_step_2() {
-    is_told_by_its_places("connections_idle_in_step_2", "tx", ".stuck, .work", 0);
+fn all_connections_are_busy_in_step_2() {
+    let all_taken = format!("!{CELLS}.some(cell => cell.matches('.free'))");
+    is_told("all_connections_are_busy_in_step_2", "tx", &all_taken);
 }
 
 #[test]
-fn workers_are_all_slow_in_step_3() {
-    // One may just have gone to a fast job. The reference's are all busy as well, but not with slow ones.
-    is_told_by_its_places("workers_are_all_slow_in_step_3", "bulkheads", ".work", 1);
+fn all_workers_have_slow_jobs_in_step_3() {
+    // One may just have gone to a fast one. The reference's may be all busy as well, but not with slow jobs.
+    let all_slow = format!("{CELLS}.filter(cell => !cell.matches('.work')).length <= 1");
+    is_told(
+        "all_workers_have_slow_jobs_in_step_3",
+        "bulkheads",
+        &all_slow,
+    );
 }
 
 #[test]
-fn the_only_pod_is_there_in_step_4() {
-    is_told_by_its_places("the_only_pod_is_there_in_step_4", "autoscale", ".work", 0);
+fn demand_is_beyond_all_pods_in_step_4() {
+    let all = format!("!{CELLS}.some(cell => !cell.matches('.work'))");
+    let beyond = format!("{all} && document.querySelector('[data-stage=demand] .over') !== null");
+    is_told("demand_is_beyond_all_pods_in_step_4", "autoscale", &beyond);
 }
 
 /// The guide is of the same origin as what starts runs: of a report it lets run what moves the stage, and the report is
