@@ -9,6 +9,7 @@ mod attack;
 mod book;
 mod chromium;
 mod guesses;
+mod own;
 mod sessions;
 mod strangers;
 mod turns;
