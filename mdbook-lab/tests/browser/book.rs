@@ -23,7 +23,7 @@ const PARTS: &[&str] = &[
 ];
 
 /// The guide of this project, with two runs of one step in its reports.
-fn guide() -> Guide {
+pub(crate) fn guide() -> Guide {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = ours.parent().expect("the workspace");
     let project = tempfile::tempdir().expect("a temporary folder");
@@ -39,7 +39,7 @@ fn guide() -> Guide {
 }
 
 /// Opens a page and waits until it is live.
-fn visit(tab: &mut Tab, guide: &Guide, page: &str) {
+pub(crate) fn visit(tab: &mut Tab, guide: &Guide, page: &str) {
     tab.go(&format!("http://{}/{page}", guide.host()));
     tab.wait(
         page,

@@ -10,6 +10,7 @@ mod book;
 mod chromium;
 mod guesses;
 mod live;
+mod own;
 mod sessions;
 mod stages;
 mod strangers;

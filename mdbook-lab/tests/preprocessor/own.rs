@@ -2,6 +2,9 @@
 
 use std::fs;
 
+use mdbook_driver::MDBook;
+use mdbook_lab::Lab;
+
 use crate::project::{Project, pages};
 
 const EDIT: &str = "\n{{#lab edit lab-services/src/cases/tx.rs}}\n";
@@ -27,6 +30,24 @@ fn the_readers_own_file_is_shown_with_what_changed_in_it() {
     assert!(
         plain.contains("```rust\n// LAB: STEP2 TODO\npub fn pay"),
         "{plain}"
+    );
+}
+
+#[test]
+fn a_static_book_has_it_line_by_line() {
+    let project = Project::new().append("book/index.md", EDIT);
+    let own = "fn a() {\n\n    let b = Vec::<u8>::new();\n}\n";
+    fs::write(project.root().join("lab-services/src/cases/tx.rs"), own).expect("the edit point");
+    let mut book = MDBook::load(project.root()).expect("a book");
+    book.with_preprocessor(Lab::new());
+    book.build().expect("built");
+    let page = fs::read_to_string(project.root().join("target/book/index.html")).expect("the page");
+    let shown = own.replace('<', "&lt;").replace('>', "&gt;");
+    let (_, code) = page.split_once("language-rust\">").expect("the code");
+    assert!(
+        code.starts_with(shown.trim_end()),
+        "{}",
+        &code[..200.min(code.len())]
     );
 }
 
