@@ -224,8 +224,8 @@ mod tests {
                 "`loops` is from 1 to 64",
             ),
             (
-                top,
-                &format!("connections = 10001\n{top}"),
+                "connections = 48",
+                "connections = 10001",
                 "`connections` is at most",
             ),
         ] {
