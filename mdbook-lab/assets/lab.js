@@ -600,12 +600,16 @@
       running = data.running;
       panel.hello(data);
       showRuns();
+      document.dispatchEvent(new Event("lab-connected"));
     },
     status({ scenario, html }) {
       fill(`.lab-status[data-lab-scenario="${CSS.escape(scenario)}"]`, html);
       unfoldMeasured();
     },
-    progress: ({ html }) => fill(".lab-progress", html),
+    progress({ html }) {
+      fill(".lab-progress", html);
+      document.dispatchEvent(new CustomEvent("lab-progress", { detail: html }));
+    },
     line: (data) => panel.line(data),
     over: (data) => panel.over(data),
     output: ({ text }) => panel.output(text),

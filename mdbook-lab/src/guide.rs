@@ -19,6 +19,7 @@ use crate::{
     action::Action,
     check,
     flaw::{Flaw, Flaws},
+    home,
     options::Options,
     page,
     preprocessor::Lab,
@@ -158,37 +159,38 @@ impl Guide {
         status::links_of(&self.reports, scenario, run, &ways).into_string()
     }
 
-    /// A report with links to the pages of the steps that it is about.
+    /// A report with links to the pages of the steps that it is about, and what is next as it is now.
     pub fn lead_back(&self, report: &str) -> String {
-        if !report.contains(page::SLOT_OF_GUIDE) {
-            return report.to_owned();
-        }
-        let steps = (1..).zip(&self.options.steps);
-        steps.fold(report.to_owned(), |report, (number, step)| {
-            report.replace(
-                &page::slot_of_guide(&step.scenario),
-                &status::way_back(number, step, &Ways::served(&self.options)).into_string(),
-            )
-        })
+        home::lead_back(report, &self.options, &self.reports)
+    }
+
+    /// The files that participants edit, relative to the project.
+    pub(crate) fn edits(&self) -> impl Iterator<Item = &Path> {
+        let steps = self.options.steps.iter();
+        steps.flat_map(|step| step.edit.iter().map(PathBuf::as_path))
+    }
+
+    fn next_html(&self) -> String {
+        let ways = Ways::served(&self.options);
+        status::next(&self.options, &self.reports, &ways).into_string()
     }
 
     /// A built page with what the runs say now, so that it is true without JavaScript, too.
     pub fn fill(&self, page: &str) -> String {
-        let mut slots = vec![(page::slot_of_progress(), None)];
-        slots.extend(
-            self.scenarios()
-                .map(|scenario| (page::slot_of_status(scenario), Some(scenario))),
-        );
-        slots
-            .into_iter()
-            .filter(|(slot, _)| page.contains(slot))
-            .fold(page.to_owned(), |page, (slot, scenario)| {
-                let html = scenario.map_or_else(
-                    || self.progress_html(),
-                    |scenario| self.status_html(scenario),
-                );
-                page.replace(&slot, &slot.replacen("><", &format!(">{html}<"), 1))
-            })
+        let mut filled = page.to_owned();
+        let mut fill = |slot: &str, html: &dyn Fn() -> String| {
+            if filled.contains(slot) {
+                filled = filled.replace(slot, &slot.replacen("><", &format!(">{}<", html()), 1));
+            }
+        };
+        fill(&page::slot_of_progress(), &|| self.progress_html());
+        fill(page::SLOT_OF_NEXT, &|| self.next_html());
+        for scenario in self.scenarios() {
+            fill(&page::slot_of_status(scenario), &|| {
+                self.status_html(scenario)
+            });
+        }
+        filled
     }
 }
 

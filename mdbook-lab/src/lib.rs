@@ -22,6 +22,8 @@ mod preprocessor;
 // A page.
 mod page;
 
+mod home;
+
 mod project;
 mod status;
 mod table;
@@ -38,6 +40,7 @@ mod flaw;
 mod html;
 pub mod input;
 mod step;
+mod system;
 
 pub use action::{Action, ActionError, ExampleName, Target};
 pub use flaw::{Flaw, Flaws};

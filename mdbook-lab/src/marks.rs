@@ -38,6 +38,10 @@ pub(crate) enum Ask {
     Status(String),
     /// The status of all steps.
     Progress,
+    /// The one next thing to do.
+    Next,
+    /// A picture of the system that a scenario is about.
+    System(String),
     /// A table of all steps.
     Steps,
     /// A table of the variants that their scenarios are tried with.
@@ -203,11 +207,13 @@ fn directive(text: &str) -> Result<Ask, String> {
     match words[..] {
         ["status", scenario] => Ok(Ask::Status(scenario.to_owned())),
         ["progress"] => Ok(Ask::Progress),
+        ["next"] => Ok(Ask::Next),
+        ["system", scenario] => Ok(Ask::System(scenario.to_owned())),
         ["steps"] => Ok(Ask::Steps),
         ["variants"] => Ok(Ask::Variants),
         ["source", place] => Ok(source(place)),
         _ => Err(format!(
-            "unknown directive `{}`; there are `status SCENARIO`, `progress`, `steps`, `variants` and \
+            "unknown directive `{}`; there are `status SCENARIO`, `system SCENARIO`, `progress`, `next`, `steps`, `variants` and \
              `source PATH` or `source PATH#ANCHOR`",
             words.join(" ")
         )),

@@ -8,7 +8,7 @@ use std::{
 use lab_record::Lesson;
 use serde::Deserialize;
 
-use crate::{flaw::Flaw, step::Step};
+use crate::{flaw::Flaw, step::Step, system};
 
 /// What the guide reads of a scenario file.
 #[derive(Deserialize)]
@@ -86,6 +86,10 @@ fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw>
             read.name
         )));
     }
+    if let Some(system) = &lesson.system {
+        system::sense(system, &read.edit)
+            .map_err(|text| flaw(format!("[lesson.system]: {text}")))?;
+    }
     let step = Step {
         scenario: read.name,
         title: lesson.title,
@@ -94,6 +98,7 @@ fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw>
         part: lesson.part,
         wrong: lesson.wrong,
         bound: lesson.bound,
+        system: lesson.system,
         cheats: read.cheats,
         fixes: read.fixes,
     };

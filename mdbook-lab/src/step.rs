@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lab_record::Part;
+use lab_record::{Part, System};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -28,7 +28,10 @@ pub(crate) struct Step {
     /// What is learned, as part of a sentence.
     #[serde(default)]
     pub(crate) bound: String,
-    /// Names of the variants that must fail; only a scenario file tells them.
+    /// What a picture of its system is made of; only a scenario file tells it, and the variants.
+    #[serde(skip)]
+    pub(crate) system: Option<System>,
+    /// Names of the variants that must fail.
     #[serde(skip)]
     pub(crate) cheats: Vec<String>,
     /// Names of the variants that must pass.

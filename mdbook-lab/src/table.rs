@@ -76,6 +76,7 @@ mod tests {
             part,
             wrong: wrong.to_owned(),
             bound: String::new(),
+            system: None,
             cheats: Vec::new(),
             fixes: vec!["f".to_owned(), "g".to_owned()],
         }

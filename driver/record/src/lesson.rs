@@ -18,6 +18,47 @@ pub struct Lesson {
     pub wrong: String,
     /// What a participant learns to bound, as part of a sentence.
     pub bound: String,
+    /// The system that it is about, for a picture; none where the chapter has none.
+    #[serde(default)]
+    pub system: Option<System>,
+}
+
+/// A system as a picture of it is made: what there is, and who calls whom.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct System {
+    /// What there is; of those that stand beside each other the first is at the left.
+    pub nodes: Vec<Node>,
+    /// Who calls, or acts on, whom. They lead down: nobody calls, by whatever way, who calls them.
+    pub arrows: Vec<Arrow>,
+}
+
+/// A part of a system, and what is to be known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Node {
+    /// Unique in the picture.
+    pub id: String,
+    /// What it is called.
+    pub label: String,
+    /// What of it is bounded, as `16 admission slots`.
+    pub resource: Option<String>,
+    /// What goes wrong there.
+    pub fault: Option<String>,
+    /// The edit point that is there: the file's name.
+    pub edit: Option<String>,
+}
+
+/// A way from one part to another.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arrow {
+    /// The id of who calls.
+    pub from: String,
+    /// The id of who is called.
+    pub to: String,
+    /// What for, in a few words.
+    pub label: Option<String>,
 }
 
 /// When a step is done.

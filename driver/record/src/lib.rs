@@ -4,6 +4,7 @@
 //! The driver writes these ([`file`]), the guide and the reports read them. Nothing here measures, judges or
 //! draws.
 
+mod bars;
 mod baseline;
 mod brief;
 mod cause;
@@ -14,12 +15,14 @@ mod id;
 mod judgement;
 mod lesson;
 mod load;
+mod progress;
 mod reports;
 mod run;
 #[cfg(test)]
 mod schema;
 mod target;
 
+pub use bars::Bars;
 pub use baseline::Others;
 pub use brief::Brief;
 pub use cause::Cause;
@@ -27,8 +30,9 @@ pub use events::{EventKind, Line, PlannedClass, Tick};
 pub use finite::{Finite, NotFinite, Points};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
-pub use lesson::{Lesson, Part};
+pub use lesson::{Arrow, Lesson, Node, Part, System};
 pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, Totals};
+pub use progress::{Next, State};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
 pub use target::{Address, Handshakes, Target};

@@ -7,7 +7,7 @@ use console::style;
 use lab_say::say;
 
 use super::{Ended, Place};
-use crate::platform::local::preflight;
+use crate::{guide, platform::local::preflight};
 
 pub(super) fn doctor(root: &Path, place: &Place) -> Result<Ended> {
     place.check_local("sh scripts/cluster.sh preflight")?;
@@ -21,7 +21,8 @@ pub(super) fn doctor(root: &Path, place: &Place) -> Result<Ended> {
         say!("{sign} {:14} {}", finding.name, finding.text);
     }
     if findings.iter().all(|finding| finding.ok) {
-        say!("This machine is ready. Next: make demo");
+        say!("This machine is ready.");
+        say!("Next: {}", guide::next(&place.reports(root))?);
         Ok(Ended::Well)
     } else {
         Ok(Ended::Failed)

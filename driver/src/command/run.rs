@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     code::Code,
+    guide,
     platform::{
         Platform,
         cluster::ClusterTarget,
@@ -275,10 +276,13 @@ impl Course<'_> {
     async fn once(&self) -> Result<Ran> {
         let mut terminal = Terminal::new(Mode::detect(self.options.json));
         let ran = run_order(&self.order, &mut terminal).await?;
+        let last = self.options.repeat == 1 && self.against.is_none();
         if !self.options.json {
             show(&ran);
+            if last && ran.run.scenario.step.is_some() {
+                say!("  next     {}", guide::next(self.order.reports)?);
+            }
         }
-        let last = self.options.repeat == 1 && self.against.is_none();
         if let Some(report) = &ran.left.report
             && self.options.open
             && last
