@@ -20,14 +20,15 @@ attack() {
     cargo test --profile lab --workspace --test "$test" -- --test-threads=2 "$@" >>"$log" 2>&1 || true
 }
 
-attack mdbook-lab security acting:: reading:: paths:: framing:: resources:: others::
+attack mdbook-lab security acting:: editor:: reading:: paths:: framing:: resources:: others::
 attack mdbook-lab browser strangers:: words::
 attack lab-services services access:: browser:: limits::
 
 awk '
     BEGIN {
-        groups = "acting reading paths framing resources others strangers words access browser limits"
+        groups = "acting editor reading paths framing resources others strangers words access browser limits"
         title["acting"] = "guide: to act without the right to"
+        title["editor"] = "guide: to start something but the editor"
         title["reading"] = "guide: to read under another name or origin"
         title["paths"] = "guide: to get out of its folders"
         title["framing"] = "guide: to frame it, to run a script in it"

@@ -102,7 +102,7 @@ preflight() {
         lack cluster "$context does not answer; 'kubectl --context $context get nodes' says why"
     fi
     [ "$lacks" = 0 ] || exit 1
-    echo "Ready. Next: make up $same"
+    echo "Ready: make up $same starts the services"
 }
 
 start_cluster() {
@@ -166,7 +166,7 @@ tell() {
         echo "  kubectl --context $context -n lab port-forward service/api 30080:8080 &"
         echo "  kubectl --context $context -n lab port-forward service/worker 30081:8081 &"
     fi
-    echo "Next: make smoke $same, make dev $same after an edit, make down $same to stop"
+    echo "make smoke $same asks each, make dev $same after an edit, make down $same stops them"
 }
 
 up() {

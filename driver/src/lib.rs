@@ -27,8 +27,9 @@ pub mod code;
 pub mod observe;
 pub mod platform;
 
-// What participants edit.
+// What participants edit, and what tells them of it.
 pub mod edit;
+pub mod guide;
 
 // Alone: they need no other.
 pub mod environment;

@@ -142,7 +142,7 @@ proptest! {
             }
             Err(error) => prop_assert!(error.to_string().contains("data.json"), "{error}"),
         }
-        lab_report::write_index(&reports).unwrap();
+        lab_report::write_index(&reports, &lab_report::Home::default()).unwrap();
         prop_assert!(folder.path().join("index.html").is_file());
     }
 

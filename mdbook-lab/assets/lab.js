@@ -732,11 +732,15 @@
       running = data.running;
       panel.hello(data);
       showRuns();
+      document.dispatchEvent(new Event("lab-connected"));
     },
     status({ scenario, html }) {
       fill(`.lab-status[data-lab-scenario="${CSS.escape(scenario)}"]`, html);
     },
-    progress: ({ html }) => fill(".lab-progress", html),
+    progress({ html }) {
+      fill(".lab-progress", html);
+      document.dispatchEvent(new CustomEvent("lab-progress", { detail: html }));
+    },
     slot: ({ name, html }) => fill(`[data-lab-slot="${CSS.escape(name)}"]`, html),
     line: (data) => panel.line(data),
     picture: (data) => panel.picture(data),

@@ -255,6 +255,7 @@ impl Check<'_> {
             flaws.extend(
                 untold.map(|name| Flaw::of(&file, format!("no page tells of its cheat `{name}`"))),
             );
+            flaws.extend(self.picture(&file, step));
             let is_for_it = |prompt: &str| {
                 let has = |edit: &PathBuf| paths(prompt).any(|path| path == *edit);
                 prompt.contains(&format!("`{}`", step.scenario)) && step.edit.iter().all(has)
@@ -265,6 +266,24 @@ impl Check<'_> {
             }
         }
         flaws
+    }
+
+    /// A step of the hour has a picture of its system, and the chapter of each that has one shows it.
+    fn picture(&self, file: &Path, step: &Step) -> Option<Flaw> {
+        let chapter = self.chapters.iter();
+        let mut chapter = chapter.filter(|chapter| chapter.path.as_deref() == Some(&step.chapter));
+        if step.system.is_none() {
+            let text = "it has no `[lesson.system]`, of which the picture at the head of its chapter is made";
+            return (step.part == Part::Hour).then(|| Flaw::of(file, text));
+        }
+        let chapter = chapter.next()?;
+        let ask = Ask::System(step.scenario.clone());
+        let shows = marks::find(&chapter.content)
+            .0
+            .iter()
+            .any(|mark| mark.ask == ask);
+        let text = format!("`{{{{#lab system {}}}}}` is not in it", step.scenario);
+        (!shows).then(|| Flaw::of(self.file(chapter), text))
     }
 
     /// What pages show as code within a line.

@@ -19,7 +19,7 @@ use crate::{
     action::{Action, Number},
     check,
     flaw::{Flaw, Flaws},
-    guess,
+    guess, home,
     live::Sources,
     options::Options,
     page,
@@ -193,44 +193,44 @@ impl Guide {
         }
     }
 
-    /// A report with links to the pages of the steps that it is about.
+    /// A report with links to the pages of the steps that it is about, and what is next as it is now.
     pub fn lead_back(&self, report: &str) -> String {
-        if !report.contains(page::SLOT_OF_GUIDE) {
-            return report.to_owned();
-        }
-        let steps = (1..).zip(&self.options.steps);
-        steps.fold(report.to_owned(), |report, (number, step)| {
-            report.replace(
-                &page::slot_of_guide(&step.scenario),
-                &status::way_back(number, step, &Ways::served(&self.options)).into_string(),
-            )
-        })
+        home::lead_back(report, &self.options, &self.reports)
+    }
+
+    /// The files that participants edit, relative to the project.
+    pub(crate) fn edits(&self) -> impl Iterator<Item = &Path> {
+        let steps = self.options.steps.iter();
+        steps.flat_map(|step| step.edit.iter().map(PathBuf::as_path))
+    }
+
+    fn next_html(&self) -> String {
+        let ways = Ways::served(&self.options);
+        status::next(&self.options, &self.reports, &ways).into_string()
     }
 
     /// A built page with what there is now, so that it is true without JavaScript, too.
     pub fn fill(&self, page: &str) -> String {
-        let filled = |page: String, (slot, html): (String, &dyn Fn() -> String)| {
-            if page.contains(&slot) {
-                page.replace(&slot, &slot.replacen("><", &format!(">{}<", html()), 1))
-            } else {
-                page
+        let mut filled = page.to_owned();
+        let mut fill = |slot: &str, html: &dyn Fn() -> String| {
+            if filled.contains(slot) {
+                filled = filled.replace(slot, &slot.replacen("><", &format!(">{}<", html()), 1));
             }
         };
-        let mut page = filled(
-            page.to_owned(),
-            (page::slot_of_progress(), &|| self.progress_html()),
-        );
+        fill(&page::slot_of_progress(), &|| self.progress_html());
+        fill(page::SLOT_OF_NEXT, &|| self.next_html());
         for scenario in self.scenarios() {
-            let html = || self.status_html(scenario);
-            page = filled(page, (page::slot_of_status(scenario), &html));
+            fill(&page::slot_of_status(scenario), &|| {
+                self.status_html(scenario)
+            });
         }
         let sources = self.sources_of_slots();
         for slot in sources.slots() {
             // What can't be filled was told when the book was built.
             let html = || sources.html(&slot).unwrap_or_default();
-            page = filled(page, (slot.element(""), &html));
+            fill(&slot.element(""), &html);
         }
-        page
+        filled
     }
 }
 

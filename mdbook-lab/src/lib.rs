@@ -26,6 +26,7 @@ mod live;
 
 mod edit;
 mod guess;
+mod home;
 mod measured;
 mod pace;
 mod summary;
@@ -49,6 +50,7 @@ mod language;
 mod slot;
 mod step;
 mod story;
+mod system;
 
 pub use action::{Action, ActionError, ExampleName, Target};
 pub use flaw::{Flaw, Flaws};

@@ -41,6 +41,10 @@ pub(crate) enum Ask {
     Progress,
     /// A part that says what there is now.
     Slot(Slot),
+    /// The one next thing to do.
+    Next,
+    /// A picture of the system that a scenario is about.
+    System(String),
     /// A table of all steps.
     Steps,
     /// A table of the variants that their scenarios are tried with.
@@ -210,11 +214,13 @@ fn directive(text: &str) -> Result<Ask, String> {
         ["edit", path] => Ok(Ask::Slot(Slot::Edit(PathBuf::from(path)))),
         ["summary"] => Ok(Ask::Slot(Slot::Summary)),
         ["progress"] => Ok(Ask::Progress),
+        ["next"] => Ok(Ask::Next),
+        ["system", scenario] => Ok(Ask::System(scenario.to_owned())),
         ["steps"] => Ok(Ask::Steps),
         ["variants"] => Ok(Ask::Variants),
         ["source", place] => Ok(source(place)),
         _ => Err(format!(
-            "unknown directive `{}`; there are `status SCENARIO`, `guess SCENARIO`, `measured SCENARIO`, `edit PATH`, `summary`, `progress`, `steps`, `variants` and \
+            "unknown directive `{}`; there are `status SCENARIO`, `system SCENARIO`, `guess SCENARIO`, `measured SCENARIO`, `edit PATH`, `summary`, `progress`, `next`, `steps`, `variants` and \
              `source PATH` or `source PATH#ANCHOR`",
             words.join(" ")
         )),

@@ -19,7 +19,7 @@ use crate::{
     project::Project,
     slot::Slot,
     status::{self, Latest, Ways},
-    table,
+    system, table,
 };
 
 /// What the page is for.
@@ -96,7 +96,9 @@ impl Writer<'_> {
     fn block(&self, ask: &Ask, here: &Path, form: &Form) -> Result<String, String> {
         match ask {
             Ask::Status(scenario) => self.status(scenario, form),
-            Ask::Progress | Ask::Steps | Ask::Variants if self.options.steps.is_empty() => {
+            Ask::Progress | Ask::Next | Ask::Steps | Ask::Variants
+                if self.options.steps.is_empty() =>
+            {
                 Err(NO_STEPS.to_owned())
             }
             Ask::Steps => Ok(table::of(table::STEPS, &self.options.steps, here)),
@@ -110,6 +112,15 @@ impl Writer<'_> {
                 Form::Plain { .. } => status::progress_text(self.options, self.reports),
             }),
             Ask::Slot(slot) => self.slot(slot, form),
+            Ask::Next => Ok(match form {
+                Form::Served => SLOT_OF_NEXT.to_owned(),
+                Form::Baked(ways) => {
+                    let html = status::next(self.options, self.reports, ways).into_string();
+                    SLOT_OF_NEXT.replacen("><", &format!(">{html}<"), 1)
+                }
+                Form::Plain { .. } => status::next_text(self.options, self.reports),
+            }),
+            Ask::System(scenario) => self.system(scenario, form),
             Ask::Source { path, anchor } => {
                 let text = self.project.source(path, anchor.as_deref())?;
                 let code = fenced(form.language(language::of(path)), &text);
@@ -169,6 +180,20 @@ impl Writer<'_> {
             .clone()
     }
 
+    /// The picture of a step's system.
+    fn system(&self, scenario: &str, form: &Form) -> Result<String, String> {
+        let (_, step) = self.options.known_step(scenario)?;
+        let system = step.system.as_ref().ok_or_else(|| {
+            format!(
+                "the scenario `{scenario}` has no `[lesson.system]`, which the picture is made of"
+            )
+        })?;
+        Ok(match form {
+            Form::Plain { .. } => system::words(system),
+            _ => system::picture(scenario, system).into_string(),
+        })
+    }
+
     fn status(&self, scenario: &str, form: &Form) -> Result<String, String> {
         let step = self.options.known_step(scenario)?;
         let latest = || self.latest(scenario);
@@ -193,13 +218,8 @@ pub(crate) fn slot_of_progress() -> String {
     "<div class=\"lab-progress\"></div>".to_owned()
 }
 
-/// What every place begins with that a report keeps for the guide.
-pub(crate) const SLOT_OF_GUIDE: &str = "<span class=\"guide\"";
-
-/// The place in a report for the link to a step. The driver writes it.
-pub(crate) fn slot_of_guide(scenario: &str) -> String {
-    format!("{SLOT_OF_GUIDE} data-lab-guide=\"{scenario}\"></span>")
-}
+/// The element that holds the next thing to do, empty.
+pub(crate) const SLOT_OF_NEXT: &str = "<div class=\"lab-next-slot\"></div>";
 
 fn action(ask: Ask) -> Option<Action> {
     match ask {

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::{
     flaw::Flaw,
     step::{Asked, Step, Told},
+    system,
 };
 
 /// What the guide reads of a scenario file.
@@ -111,6 +112,10 @@ fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw>
             read.name
         )));
     }
+    if let Some(system) = &lesson.system {
+        system::sense(system, &read.edit)
+            .map_err(|text| flaw(format!("[lesson.system]: {text}")))?;
+    }
     let told = lesson
         .measured
         .into_iter()
@@ -128,6 +133,7 @@ fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw>
         wrong: lesson.wrong,
         bound: lesson.bound,
         guess: read.guess,
+        system: lesson.system,
         cheats: read.cheats,
         fixes: read.fixes,
     };

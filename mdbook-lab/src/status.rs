@@ -2,19 +2,11 @@
 
 use std::path::PathBuf;
 
-use lab_record::{Brief, Others, Outcome, Part, Reports, Run, RunId};
+use lab_record::{Brief, Next, Others, Part, Reports, Run, RunId, State};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::{options::Options, step::Step};
-
-/// The code whose runs count: the participant's.
-const MINE: &str = "mine";
-
-/// Whether a run is of the participant's code, and was not given up by them: of that there is nothing to tell.
-fn is_told(brief: &Brief) -> bool {
-    brief.code == MINE && brief.outcome != Outcome::Cancelled
-}
 
 /// How a page reaches other pages.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +47,7 @@ impl Latest {
     pub(crate) fn of(reports: &Reports, scenario: &str) -> Option<Self> {
         let run = reports
             .briefs(scenario)
-            .filter(is_told)
+            .filter(Brief::is_told)
             .find_map(|brief| reports.run(scenario, &brief.run_id).ok())?;
         let compared = compared(reports, &run);
         Some(Self { run, compared })
@@ -152,7 +144,8 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
             @if let Some(score) = verdict.score { " " (score) " of 100" }
             @if verdict.outcome.judges() { ", " (latest.held()) }
             @else { ": this measurement can't be trusted, so it has no score; run it again" }
-            ". Your code on " (latest.run.platform) ", " (latest.when()) "."
+            ". Your code on " (latest.run.platform) ", "
+            time datetime=(latest.run.started_at) { (latest.when()) } "."
         }
         @if verdict.outcome.judges() && let Some((title, seen, limit)) = latest.headline() {
             p { (title) ": " strong { (seen) } ", limit " (limit) "." }
@@ -161,67 +154,11 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
     }
 }
 
-/// What leads from a report to the page of its step.
-pub(crate) fn way_back(number: usize, step: &Step, ways: &Ways) -> Markup {
-    html! { a.guide href={ (ways.pages) (step.page()) } { "Step " (number) " in the guide" } }
-}
-
 /// A link into the reports, or the path of the file where no link would work.
 fn link(ways: &Ways, text: &str, path: &str) -> Markup {
     html! {
         @if let Some(base) = &ways.reports { a href={ (base) (path) } { (text) } }
         @else { (text) ": " code { (ways.folder.join(path).display()) } }
-    }
-}
-
-/// How far a step is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum State {
-    /// A run passed once; what came later takes nothing away.
-    Done { latest_fails: bool },
-    /// There are runs, and none passed; the best score.
-    Open { best: Option<u8> },
-    /// There is no run.
-    New,
-}
-
-impl State {
-    fn of(reports: &Reports, scenario: &str) -> Self {
-        let mut latest = None;
-        let mut best = None;
-        for brief in reports.briefs(scenario) {
-            if !is_told(&brief) {
-                continue;
-            }
-            let latest = *latest.get_or_insert(brief.outcome);
-            best = best.max(brief.score);
-            if brief.outcome == Outcome::Pass {
-                return Self::Done {
-                    latest_fails: latest == Outcome::Fail,
-                };
-            }
-        }
-        latest.map_or(Self::New, |_| Self::Open { best })
-    }
-
-    fn class(self) -> &'static str {
-        match self {
-            Self::Done { .. } => "pass",
-            Self::Open { .. } => "fail",
-            Self::New => "new",
-        }
-    }
-
-    fn words(self) -> String {
-        match self {
-            Self::Done {
-                latest_fails: false,
-            } => "done".to_owned(),
-            Self::Done { latest_fails: true } => "done; the latest run fails".to_owned(),
-            Self::Open { best: Some(best) } => format!("not yet; best score {best} of 100"),
-            Self::Open { best: None } => "not yet".to_owned(),
-            Self::New => "not run yet".to_owned(),
-        }
     }
 }
 
@@ -241,24 +178,56 @@ pub(crate) fn progress(options: &Options, reports: &Reports, ways: &Ways) -> Mar
         )
     };
     let ((done, all), (later, more)) = (done(Part::Hour), done(Part::Afterwards));
-    let next = states
-        .iter()
-        .position(|(_, state)| !matches!(state, State::Done { .. }));
     html! {
         p {
             strong { (done) " of " (all) " steps done" }
             @if more > 0 { ", and " (later) " of " (more) " after the event" }
         }
         ol {
-            @for (index, (step, state)) in states.iter().enumerate() {
-                li class={ "lab-step lab-" (state.class()) } {
+            @for (step, state) in &states {
+                li class={ "lab-step lab-" (state.name()) } data-lab-words=(state) {
                     a href={ (ways.pages) (step.page()) } { (step.title) }
-                    ": " (state.words())
-                    @if Some(index) == next { strong { " ← next" } }
+                    ": " (state)
                 }
             }
         }
+        (next(options, reports, ways))
     }
+}
+
+/// The one next thing to do.
+pub(crate) fn next(options: &Options, reports: &Reports, ways: &Ways) -> Markup {
+    html! { p.lab-next { (next_words(options, reports, ways)) } }
+}
+
+/// The same as the words of a line, which are those of the driver in the terminal.
+pub(crate) fn next_words(options: &Options, reports: &Reports, ways: &Ways) -> Markup {
+    let next = next_of(options, reports);
+    let step = match &next {
+        Next::Step { number, .. } => options.steps.get(number - 1),
+        Next::Done => None,
+    };
+    html! {
+        "Next: "
+        @if let (Some(step), Some(about)) = (step, next.about()) {
+            a href={ (ways.pages) (step.page()) } { (about) } ": "
+        }
+        @for (n, part) in next.what().split('`').enumerate() {
+            @if n % 2 == 1 { code { (part) } } @else { (part) }
+        }
+    }
+}
+
+fn next_of(options: &Options, reports: &Reports) -> Next {
+    let steps = options.steps.iter();
+    Next::of(steps.map(|step| (step.title.as_str(), State::of(reports, &step.scenario))))
+}
+
+/// The same as plain text.
+pub(crate) fn next_text(options: &Options, reports: &Reports) -> String {
+    let next = next_of(options, reports);
+    let about = next.about().map_or_else(String::new, |about| about + ": ");
+    format!("Next: {about}{}", next.what())
 }
 
 /// The status as plain text, for other renderers than HTML.
@@ -292,7 +261,7 @@ pub(crate) fn progress_text(options: &Options, reports: &Reports) -> String {
     let lines: Vec<_> = (1..)
         .zip(&options.steps)
         .map(|(number, step)| {
-            let state = State::of(reports, &step.scenario).words();
+            let state = State::of(reports, &step.scenario);
             format!("{number}. {}: {state}", step.title)
         })
         .collect();

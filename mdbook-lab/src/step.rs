@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use lab_record::Part;
+use lab_record::{Part, System};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde::Deserialize;
 
@@ -40,6 +40,9 @@ pub(crate) struct Step {
     /// How long a run of it sends load; only a scenario file tells it.
     #[serde(skip)]
     pub(crate) load: Option<Duration>,
+    /// What a picture of its system is made of; only a scenario file tells it.
+    #[serde(skip)]
+    pub(crate) system: Option<System>,
     /// Names of the variants that must fail; only a scenario file tells them.
     #[serde(skip)]
     pub(crate) cheats: Vec<String>,

@@ -79,6 +79,7 @@ mod tests {
             guess: None,
             measured: Vec::new(),
             load: None,
+            system: None,
             cheats: Vec::new(),
             fixes: vec!["f".to_owned(), "g".to_owned()],
         }

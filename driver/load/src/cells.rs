@@ -10,7 +10,7 @@
 
 use std::{collections::BTreeMap, mem, ops::Range, time::Duration};
 
-use lab_record::{Ends, Totals};
+use lab_record::{Bars, Ends, Totals};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -102,6 +102,7 @@ struct OfClass {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct InPhase {
     pub(super) ends: Ends,
+    pub(super) answers: Bars,
     pub(super) refusals: Distribution,
     pub(super) service_time: Distribution,
 }
@@ -217,6 +218,9 @@ impl OfClass {
     fn note_in_phase(&mut self, phase: usize, sample: &Sample, fate: Fate) {
         let in_phase = &mut self.in_phases[phase];
         count_end(&mut in_phase.ends, sample.end);
+        if fate == Fate::Ok {
+            in_phase.answers.add(sample.latency());
+        }
         if observed(sample.latency(), fate, self.timeout).is_none() {
             in_phase.refusals.record((sample.latency(), false));
         }

@@ -127,6 +127,7 @@ fn phase_stats<'a>(
     let mut all = InPhase::default();
     for in_phase in in_phases {
         add_ends(&mut all.ends, &in_phase.ends);
+        all.answers.merge(&in_phase.answers);
         all.refusals.merge(&in_phase.refusals);
         all.service_time.merge(&in_phase.service_time);
     }
@@ -135,6 +136,7 @@ fn phase_stats<'a>(
         good_share: good as f64 / counts.offered.max(1) as f64,
         counts,
         ends: all.ends,
+        answers: all.answers,
         latency: cells.collect::<Distribution>().quantiles(),
         refusals: all.refusals.quantiles(),
         service_time: all.service_time.quantiles(),

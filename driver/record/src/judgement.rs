@@ -28,6 +28,9 @@ pub struct Check {
     pub grade: Finite,
     /// Its weight in the score.
     pub weight: Finite,
+    /// The series that show what it measures, by id; none where none does, and in data from before this was noted.
+    #[serde(default)]
+    pub series: Vec<String>,
 }
 
 impl Check {

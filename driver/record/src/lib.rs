@@ -4,6 +4,7 @@
 //! The driver writes these ([`file`]), the guide and the reports read them. Nothing here measures, judges or
 //! draws.
 
+mod bars;
 mod baseline;
 mod brief;
 mod cause;
@@ -15,6 +16,7 @@ mod id;
 mod judgement;
 mod lesson;
 mod load;
+mod progress;
 mod reports;
 mod run;
 #[cfg(test)]
@@ -23,6 +25,7 @@ mod share;
 mod stage;
 mod target;
 
+pub use bars::Bars;
 pub use baseline::Others;
 pub use brief::Brief;
 pub use cause::Cause;
@@ -31,8 +34,9 @@ pub use finite::{Finite, NotFinite, Points};
 pub use guess::{Figure, Guess};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict};
-pub use lesson::{Lesson, Measured, Part};
+pub use lesson::{Arrow, Lesson, Measured, Node, Part, System};
 pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, SendLoop, Totals};
+pub use progress::{Next, State};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};
 pub use share::{NameError, ShareCode, ShareError, ShareName};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Cause;
+use crate::{Bars, Cause};
 
 /// A request class and what became of its requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +87,9 @@ pub struct PhaseStats {
     pub good_share: f64,
     /// From the intended send to the last byte, of all but right refusals: what users feel.
     pub latency: Latency,
+    /// The same of those that were answered as wished, one by one; none in data from before this was noted.
+    #[serde(default)]
+    pub answers: Bars,
     /// From the intended send to a refusal as is right. Format 1 had these times in `latency` and in
     /// `service_time`.
     #[serde(default)]

@@ -15,7 +15,7 @@ pub use source::{DiffLine, LineTag, SourceDiff};
 
 use lab_record::{Check, CheckKind, Class, Outcome, PhaseStats, Quantile, Run, RunId};
 
-use crate::words::{failures, number::count};
+use crate::words::{class_name, failures, number::count};
 
 /// Two runs, `a` the earlier or the reference, `b` the one that is judged against it.
 #[derive(Clone, Debug, PartialEq)]
@@ -203,7 +203,7 @@ fn class_pairs(a: &Run, b: &Run) -> Vec<ClassPair> {
             let p99 = (before.latency.p99, after.latency.p99);
             let change = Change::between(p99.0, p99.1, class.slo_ms);
             Some(ClassPair {
-                name: class.name.clone(),
+                name: class_name(class),
                 failed: (Failed::of(other), Failed::of(class)),
                 good_share: (before.good_share, after.good_share),
                 phase: after.phase.clone(),

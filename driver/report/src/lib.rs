@@ -11,6 +11,7 @@ pub mod sample;
 pub mod words;
 
 pub use pages::{
-    Bench, Compared, Row, WITH_BEGAN, WITH_PREVIOUS, WriteError, group_line, run_folder, runs,
-    write, write_comparison, write_comparisons, write_data, write_groups, write_index, write_run,
+    Bench, Compared, Home, Row, StepPage, WITH_BEGAN, WITH_PREVIOUS, WriteError, group_line,
+    run_folder, runs, write, write_comparison, write_comparisons, write_data, write_groups,
+    write_index, write_run,
 };

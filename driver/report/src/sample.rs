@@ -1,11 +1,12 @@
 //! Made-up runs for tests: a failing and a passing one of step 1, as real ones look.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use lab_record::{
-    Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Figure, Finding, Finite,
-    Guess, Host, Ink, Latency, Level, Outcome, Phase, PhaseStats, Points, Quantile, Run, RunId,
-    SCHEMA, Scenario, SelfCheck, Series, SourceFile, Stage, StagePart, Totals, Validity, Verdict,
+    Bars, Cause, Check, CheckKind, Class, EndedEarly, Ends, Event, EventKind, Figure, Finding,
+    Finite, Guess, Host, Ink, Latency, Level, Outcome, Phase, PhaseStats, Points, Quantile, Run,
+    RunId, SCHEMA, Scenario, SelfCheck, Series, SourceFile, Stage, StagePart, Totals, Validity,
+    Verdict,
 };
 
 const LENGTH: f64 = 62.0;
@@ -310,6 +311,7 @@ fn checks(seen: [(&str, bool, f64); 5]) -> Vec<Check> {
         .into_iter()
         .zip(seen)
         .map(|((id, kind, title, limit), (seen, passed, grade))| Check {
+            series: shown_by(id),
             id: id.to_owned(),
             kind,
             title: title.to_owned(),
@@ -323,6 +325,34 @@ fn checks(seen: [(&str, bool, f64); 5]) -> Vec<Check> {
             weight: 1.into(),
         })
         .collect()
+}
+
+/// The series that show what a check measures.
+fn shown_by(check: &str) -> Vec<String> {
+    let series = match check {
+        "bystander_good" | "recovery" => "p95:local",
+        "quotes_ok" => "ok",
+        "in_flight" => "in_flight",
+        _ => return Vec::new(),
+    };
+    vec![series.to_owned()]
+}
+
+/// So many times, half of them as in a healthy run, the others up to the 99th percentile, or up to a patience of 10 s.
+fn answers(ok: u64, [p50, _, p99]: [f64; 3]) -> Bars {
+    let healthy = p50.min(20.0);
+    let mut bars = Bars::default();
+    let longest = p99.min(9_900.0);
+    for n in 0..ok {
+        let share = n as f64 / ok as f64;
+        let ms = if n % 2 == 0 {
+            healthy * (0.5 + share)
+        } else {
+            healthy * (longest / healthy).powf(share)
+        };
+        bars.add(Duration::from_secs_f64(ms.min(longest) / 1e3));
+    }
+    bars
 }
 
 fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
@@ -359,6 +389,7 @@ fn class(name: &str, bystander: bool, counts: [u64; 5], ms: [f64; 3]) -> Class {
         },
         ends: ends(ok, expected, failed),
         good_share: ok as f64 / offered as f64,
+        answers: answers(ok, ms),
         service_time: latency.clone(),
         refusals: Latency {
             p99: exact(ms[1]).filter(|_| expected > 0),

@@ -149,7 +149,7 @@ fn pages(reports: &Reports) -> Result<Vec<Row>> {
     }
     let size = largest_page(&many.root().join(&run.scenario.name))?;
     let begun = Instant::now();
-    lab_report::write_index(&many)?;
+    lab_report::write_index(&many, &lab_report::Home::default())?;
     let index = begun.elapsed().as_secs_f64();
     Ok(vec![
         Row::figure(

@@ -13,7 +13,7 @@ use lab_record::{Others, Reports, Run, RunId};
 use lab_say::say;
 
 use super::{Ended, Place};
-use crate::platform::local::RunLock;
+use crate::{guide, platform::local::RunLock};
 
 /// What to keep.
 #[derive(Debug, Args)]
@@ -41,7 +41,7 @@ pub(super) fn clean_reports(root: &Path, options: &Options) -> Result<Ended> {
     }
     // Whether or not anything was removed now: an earlier time may have been ended before it came to this.
     if reports.root().is_dir() {
-        lab_report::write_index(&reports)?;
+        lab_report::write_index(&reports, &guide::home(root, &reports))?;
     }
     say!(
         "{removed} runs removed, {} kept; {}",

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{Ended, Place};
 use crate::{
-    host,
+    guide, host,
     platform::local::{self, preflight},
 };
 
@@ -97,12 +97,16 @@ pub(super) fn doctor(root: &Path, options: &Options) -> Result<Ended> {
         };
         say!("{}", serde_json::to_string_pretty(&told)?);
     } else {
-        tell(&findings, &summary, ready);
+        tell(&findings, &summary);
+        if ready {
+            let reports = options.place.reports(root);
+            say!("This machine is ready. Next: {}", guide::next(&reports)?);
+        }
     }
     Ok(if ready { Ended::Well } else { Ended::Failed })
 }
 
-fn tell(findings: &[Finding], summary: &str, ready: bool) {
+fn tell(findings: &[Finding], summary: &str) {
     for finding in findings {
         let sign = match finding.state {
             State::Ok => style("ok    ").green(),
@@ -112,9 +116,6 @@ fn tell(findings: &[Finding], summary: &str, ready: bool) {
         say!("{sign} {:14} {}", finding.name, finding.text);
     }
     say!("To send on: {summary}");
-    if ready {
-        say!("This machine is ready. Next: make demo");
-    }
 }
 
 /// One line to paste to whoever asks: nothing of it names a person, a machine or a folder.

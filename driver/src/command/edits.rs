@@ -23,7 +23,7 @@ pub(super) fn solve(root: &Path, options: &Options) -> Result<Ended> {
     let scenario = step(&options.step)?;
     tell(place(root, &scenario, Variant::Solved), "the reference")?;
     if let Some(number) = scenario.step {
-        say!("Next: make step{number}");
+        say!("make step{number} runs it");
     }
     Ok(Ended::Well)
 }

@@ -7,6 +7,7 @@ use lab_record::{Entry, Others};
 use lab_say::{note, say};
 
 use super::{Ended, Place};
+use crate::guide;
 
 pub(super) fn rerender(root: &Path, place: &Place) -> Result<Ended> {
     let reports = place.reports(root);
@@ -26,7 +27,7 @@ pub(super) fn rerender(root: &Path, place: &Place) -> Result<Ended> {
         lab_report::write_comparisons(&reports, run, &others)?;
         lab_report::write_run(&reports, run, &others)?;
     }
-    let index = lab_report::write_index(&reports)?;
+    let index = lab_report::write_index(&reports, &guide::home(root, &reports))?;
     say!(
         "{} reports made again, {unreadable} unreadable; {}",
         runs.len(),

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     code::Code,
+    guide,
     platform::{
         Platform,
         cluster::ClusterTarget,
@@ -296,14 +297,17 @@ impl Course<'_> {
     async fn once(&self) -> Result<Ran> {
         let mut terminal = Terminal::new(Mode::detect(self.options.json));
         let ran = run_order(&self.order, &mut terminal).await?;
+        let last = self.options.repeat == 1 && self.against.is_none();
         if !self.options.json {
             show(&ran);
             if self.options.guess.is_some() && ran.run.answer().is_none() {
                 note!("  {}", unanswered(&ran.run));
             }
             name::tell_code(self.order.root, &ran.run);
+            if last && ran.run.scenario.step.is_some() {
+                say!("  next     {}", guide::next(self.order.reports)?);
+            }
         }
-        let last = self.options.repeat == 1 && self.against.is_none();
         if let Some(report) = &ran.left.report
             && self.options.open
             && last

@@ -216,5 +216,5 @@ fn tell(standing: &Standing) {
     say!("worker   {worker}");
     say!("dep      {dep}");
     say!("auditor  {auditor}   e.g. curl {auditor}/debug/dbstats");
-    say!("Next: make smoke, make dev after an edit, make down to stop");
+    say!("make smoke asks each, make dev starts them again after an edit, make down stops them");
 }

@@ -1,11 +1,12 @@
 //! What a run leaves in its folder. It is measured by then, so nothing that goes wrong here hides what came of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use lab_record::{Others, Reports, Run};
 
 use super::{Ran, journal::Journal};
+use crate::guide;
 
 /// Where it is, as far as it could be written.
 #[derive(Debug, Default)]
@@ -20,7 +21,13 @@ pub struct Left {
 
 impl Left {
     /// Writes all there is of a run; where its data can't be kept, a page would be one without a run.
-    pub(super) fn write(&mut self, reports: &Reports, run: &Run, journal: &mut Journal) {
+    pub(super) fn write(
+        &mut self,
+        root: &Path,
+        reports: &Reports,
+        run: &Run,
+        journal: &mut Journal,
+    ) {
         if self.note(lab_report::write_data(reports, run)).is_none() {
             return;
         }
@@ -31,7 +38,10 @@ impl Left {
         self.compared = self.note(compared).unwrap_or_default();
         // After what it links to: who finds it finds all of it.
         self.report = self.note(lab_report::write_run(reports, run, &others));
-        self.note(lab_report::write_index(reports));
+        self.note(lab_report::write_index(
+            reports,
+            &guide::home(root, reports),
+        ));
     }
 
     /// What came of something that is done after the measurement.

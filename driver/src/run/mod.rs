@@ -140,7 +140,7 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         left.note(lab_report::write(folder.join(hdr::FILE), &log));
     }
     let run = outcome::assemble(order, run_id, played);
-    left.write(order.reports, &run, &mut journal);
+    left.write(order.root, order.reports, &run, &mut journal);
     Ok(Ran {
         run,
         left,

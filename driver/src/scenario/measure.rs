@@ -207,6 +207,31 @@ impl std::fmt::Display for Limit {
 }
 
 impl Measure {
+    /// The series that show what it measures, by id: those that it reads, and of the load its own
+    /// (`driver/src/run/outcome.rs`). What is read in books is in none.
+    pub fn series(&self) -> Vec<String> {
+        let latency = |class: &Reference| vec![format!("p95:{}", class.get_ref())];
+        match self {
+            Self::GoodShare(requests) => latency(&requests.class),
+            Self::Latency(of) => latency(&of.class),
+            Self::Recovery(of) => latency(&of.class),
+            Self::OkShare(_) | Self::SettledShare(_) => vec!["ok".to_owned()],
+            Self::Series(of) => vec![of.id.get_ref().clone()],
+            Self::Ratio(pair) => [pair.of.series(), pair.over.series()].concat(),
+            Self::Difference(balance) => {
+                let minus = balance.minus.iter().flat_map(Self::series);
+                balance.of.series().into_iter().chain(minus).collect()
+            }
+            Self::OkCount(_)
+            | Self::DistinctOk(_)
+            | Self::WrongReceipts(_)
+            | Self::WrongReplays(_)
+            | Self::Ledger(_)
+            | Self::Manifest(_)
+            | Self::Value(_) => Vec::new(),
+        }
+    }
+
     /// What its value counts.
     pub fn dimension(&self) -> Dimension {
         match self {

@@ -140,6 +140,7 @@ fn judge(check: &Check, measured: &Measured) -> lab_record::Check {
             _ => Finite::default(),
         },
         weight: Finite::new(check.weight).unwrap_or_default(),
+        series: measure.series(),
     }
 }
 

@@ -9,6 +9,7 @@
 mod access;
 mod building;
 mod connections;
+mod editor;
 mod files;
 mod invitation;
 mod job;
@@ -43,6 +44,7 @@ use tokio::{
 pub use self::site::BuildError;
 use self::{
     access::Door,
+    editor::Editor,
     invitation::Invitation,
     job::Desk,
     news::{Message, Newsroom},
@@ -140,6 +142,8 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
     let parts = Arc::new(Parts {
         invitation: Invitation::hand_out(&door, &root, options.open),
         door,
+        editor: Editor::of_this_machine(),
+        root,
         shelf: Arc::clone(&shelf),
         guide,
         news,

@@ -1,4 +1,4 @@
-//! The routes: the book, the reports, the events, the two that act, and the one that lets in.
+//! The routes: the book, the reports, the events, those that act, and the one that lets in.
 
 use std::{
     convert::Infallible,
@@ -29,6 +29,7 @@ use tokio_util::io::ReaderStream;
 
 use super::{
     access::{Door, Name, Refusal},
+    editor::{Editor, OpenError, Wish},
     files::{self, Found},
     invitation::Invitation,
     job::{Desk, StartError},
@@ -53,6 +54,8 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(crate) struct Parts {
     pub(crate) door: Door,
     pub(crate) invitation: Invitation,
+    pub(crate) editor: Option<Editor>,
+    pub(crate) root: PathBuf,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) guide: Arc<Guide>,
     pub(crate) news: Arc<Newsroom>,
@@ -68,6 +71,8 @@ pub(crate) fn app(parts: Arc<Parts>) -> Router {
         .route("/lab/events", get(events))
         .route("/lab/run", post(run))
         .route("/lab/cancel", post(cancel))
+        .route("/lab/editor", get(editor))
+        .route("/lab/open", post(open))
         .merge(wall::routes())
         // Browsers ask for it beside what is not a page of the book, which brings its own.
         .route("/favicon.ico", get(|| async { StatusCode::NO_CONTENT }))
@@ -359,6 +364,36 @@ async fn cancel(State(parts): Shared, request: Request) -> Result<Response, Refu
     } else {
         (StatusCode::CONFLICT, "nothing is running\n").into_response()
     })
+}
+
+/// The participant's editor, as far as there is one.
+async fn editor(State(parts): Shared, request: Request) -> Result<Response, Refusal> {
+    parts.door.follow(request.headers())?;
+    let offer = parts.editor.as_ref();
+    let offer = offer.map(|editor| editor.offer(&parts.root, &parts.guide));
+    let no_store = [(header::CACHE_CONTROL, "no-store")];
+    Ok((no_store, Json(offer)).into_response())
+}
+
+async fn open(State(parts): Shared, request: Request) -> Result<Response, Refusal> {
+    parts.door.act(request.headers())?;
+    let wish: Wish = match body(request).await {
+        Ok(wish) => wish,
+        Err(response) => return Ok(response),
+    };
+    let editor = parts.editor.as_ref().ok_or(OpenError::NoEditor);
+    let status = match editor.and_then(|editor| editor.open(&parts.root, &wish)) {
+        Ok(()) => return Ok(StatusCode::ACCEPTED.into_response()),
+        Err(error) => (
+            match error {
+                OpenError::NoEditor | OpenError::NoText => StatusCode::NOT_FOUND,
+                OpenError::TooMany => StatusCode::TOO_MANY_REQUESTS,
+                OpenError::Spawn { .. } => StatusCode::INTERNAL_SERVER_ERROR,
+            },
+            format!("{error}\n"),
+        ),
+    };
+    Ok(status.into_response())
 }
 
 /// The body as JSON, short and soon.

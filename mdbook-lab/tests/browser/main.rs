@@ -15,6 +15,7 @@ mod sessions;
 mod stages;
 mod strangers;
 mod turns;
+mod ways;
 mod words;
 
 use std::{fs, time::Duration};
@@ -130,6 +131,10 @@ fn a_run_is_pressed_watched_and_read() {
     tab.wait(
         "the report",
         "document.body.textContent.includes('The report of the fixture')",
+    );
+    assert_eq!(
+        tab.eval(&text(".next")),
+        "Next: Step 1, A step: mend the marked place, then make step1 again."
     );
     tab.eval("document.querySelector('a.guide').click()");
     tab.wait("the page of its step", "document.querySelector('.lab-run')");

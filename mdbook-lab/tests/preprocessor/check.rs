@@ -154,7 +154,8 @@ fn declared() -> Project {
         format!(
             "name = '{name}'\nstep = {number}\nheadline = 'theirs'\nedit = ['lab-services/src/cases/{name}.rs']\n\
              cheats = ['{name}-trick']\n[lesson]\ntitle = '{title}'\nchapter = 'step{number}.md'\npart = '{part}'\n\
-             wrong = 'all of it'\nbound = 'it'\n"
+             wrong = 'all of it'\nbound = 'it'\n[lesson.system]\narrows = []\n\
+             nodes = [{{ id = 'api', label = 'api', edit = '{name}.rs' }}]\n"
         )
     };
     let project = Project::new();
@@ -193,11 +194,11 @@ fn declared() -> Project {
         )
         .append(
             "book/step1.md",
-            "\n```text,lab-prompt\nScenario `timeouts`: lab-services/src/cases/timeouts.rs.\n```\n",
+            "\n{{#lab system timeouts}}\n\n```text,lab-prompt\nScenario `timeouts`: lab-services/src/cases/timeouts.rs.\n```\n",
         )
         .append(
             "book/step2.md",
-            "\n```text,lab-prompt\nScenario `tx`: (lab-services/src/cases/tx.rs)\n```\n",
+            "\n{{#lab system tx}}\n\n```text,lab-prompt\nScenario `tx`: (lab-services/src/cases/tx.rs)\n```\n",
         )
 }
 
@@ -243,6 +244,18 @@ fn what_contradicts_a_scenario_is_found() {
             "scenarios/tx.toml: no page tells of its cheat `more`",
         ),
         (
+            "book/step2.md",
+            "{{#lab system tx}}",
+            "",
+            "book/step2.md: `{{#lab system tx}}` is not in it",
+        ),
+        (
+            "scenarios/tx.toml",
+            "edit = 'tx.rs'",
+            "edit = 'ty.rs'",
+            "scenarios/tx.toml: [lesson.system]: `api`: `ty.rs` is the name of no file in `edit`",
+        ),
+        (
             "Makefile",
             "run $*",
             "run 1",
@@ -252,7 +265,7 @@ fn what_contradicts_a_scenario_is_found() {
             "book/step2.md",
             "(lab-services/src/cases/tx.rs)",
             "lab-services/src/cases/ty.rs",
-            "book/step2.md:21: the prompt names lab-services/src/cases/ty.rs, which is not there\n\
+            "book/step2.md:23: the prompt names lab-services/src/cases/ty.rs, which is not there\n\
              scenarios/tx.toml: no `lab-prompt` block is for it: one with the scenario's name and its edit points",
         ),
         (
@@ -264,6 +277,27 @@ fn what_contradicts_a_scenario_is_found() {
     ] {
         assert_eq!(flaws(&declared().change(file, from, to)), flaw);
     }
+}
+
+#[test]
+fn a_step_of_the_hour_has_a_picture_and_others_may() {
+    let without = |name: &str, number: u8| {
+        let system = "[lesson.system]\narrows = []\n".to_owned()
+            + &format!("nodes = [{{ id = 'api', label = 'api', edit = '{name}.rs' }}]\n");
+        declared()
+            .change(&format!("scenarios/{name}.toml"), &system, "")
+            .change(
+                &format!("book/step{number}.md"),
+                &format!("{{{{#lab system {name}}}}}"),
+                "",
+            )
+    };
+    let said = without("tx", 2).run(&["check"], "");
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""));
+    assert_eq!(
+        flaws(&without("timeouts", 1)),
+        "scenarios/timeouts.toml: it has no `[lesson.system]`, of which the picture at the head of its chapter is made"
+    );
 }
 
 #[test]

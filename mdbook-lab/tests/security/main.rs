@@ -6,6 +6,7 @@
 mod acting;
 #[allow(dead_code, reason = "browsers need more of it than these attacks do")]
 mod attack;
+mod editor;
 mod framing;
 mod others;
 mod pages;

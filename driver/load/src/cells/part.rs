@@ -2,7 +2,7 @@
 
 use std::{mem, time::Duration};
 
-use lab_record::Ends;
+use lab_record::{Bars, Ends};
 use serde::{Deserialize, Serialize};
 
 use super::{Cell, InPhase, OfClass, Times};
@@ -38,6 +38,7 @@ pub(super) struct PartOfClass {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct PartOfPhase {
     ends: Ends,
+    answers: Bars,
     refusals: Times,
     service_time: Times,
 }
@@ -95,6 +96,7 @@ impl InPhase {
     fn take(&mut self) -> PartOfPhase {
         PartOfPhase {
             ends: mem::take(&mut self.ends),
+            answers: mem::take(&mut self.answers),
             refusals: Times::taken_from(&mut self.refusals),
             service_time: Times::taken_from(&mut self.service_time),
         }
@@ -103,10 +105,12 @@ impl InPhase {
     pub(super) fn merge(&mut self, part: &PartOfPhase) {
         let PartOfPhase {
             ends,
+            answers,
             refusals,
             service_time,
         } = part;
         add_ends(&mut self.ends, ends);
+        self.answers.merge(answers);
         refusals.add_to(&mut self.refusals);
         service_time.add_to(&mut self.service_time);
     }

@@ -14,6 +14,7 @@ fn phase_stats<'a>(
     let mut counts = Totals::default();
     let mut ends = Ends::default();
     let mut good = 0u64;
+    let mut answers = lab_record::Bars::default();
     let mut latency = Distribution::default();
     let mut refusals = Distribution::default();
     let mut service_time = Distribution::default();
@@ -24,6 +25,9 @@ fn phase_stats<'a>(
             *ends.statuses.entry(status).or_default() += 1;
         } else if let End::Broken(cause) = sample.end {
             *ends.errors.entry(cause).or_default() += 1;
+        }
+        if fate == Fate::Ok {
+            answers.add(sample.latency());
         }
         if fate == Fate::Ok && sample.latency() <= class.expectation.slo {
             good += 1;
@@ -43,6 +47,7 @@ fn phase_stats<'a>(
         good_share: good as f64 / counts.offered.max(1) as f64,
         counts,
         ends,
+        answers,
         latency: latency.quantiles(),
         refusals: refusals.quantiles(),
         service_time: service_time.quantiles(),

@@ -69,12 +69,12 @@ fn one_sentence_sums_it_up() {
     assert_eq!(
         sentence(&failing, &passing),
         "B (solved) holds where A (mine) did not: score 23 → 97, 3 checks newly pass, and p99 of \
-         local in phase fault fell from ≥ 9.10 s to 4.10 ms."
+         local (bystander) in phase fault fell from ≥ 9.10 s to 4.10 ms."
     );
     assert_eq!(
         sentence(&passing, &failing),
         "B (mine) does not hold where A (solved) did: score 97 → 23, 3 checks newly fail, and p99 of \
-         local in phase fault rose from 4.10 ms to ≥ 9.10 s."
+         local (bystander) in phase fault rose from 4.10 ms to ≥ 9.10 s."
     );
     assert_eq!(
         sentence(&passing, &passing),

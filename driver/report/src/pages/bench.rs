@@ -7,7 +7,7 @@ use lab_record::{Host, file};
 use maud::html;
 use serde::{Deserialize, Serialize};
 
-use super::{number::utc, page};
+use super::{home, number::moment, page};
 
 /// One figure of a benchmark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -98,13 +98,13 @@ impl Bench {
                 row.group, row.name, row.figure
             );
         }
-        text + &format!("\n{}, {}\n", utc(self.started_at), self.machine())
+        text + &format!("\n{}, {}\n", moment(self.started_at), self.machine())
     }
 
     fn page(&self) -> String {
         let body = html! {
             header.run {
-                p.where { "Benchmark · " time datetime=(self.started_at) { (utc(self.started_at)) } " · " (self.machine()) }
+                p.where { "Benchmark · " time datetime=(self.started_at) { (moment(self.started_at)) } " · " (self.machine()) }
                 h1 { "What the driver measures with, measured" }
                 p.held {
                     "Ratios within this one run on this one machine; in brackets the smallest and the largest of \
@@ -139,6 +139,6 @@ impl Bench {
                 }
             }
         };
-        page::page("Benchmark", Some("../index.html"), None, &body).into_string()
+        page::page("Benchmark", Some(&home::ways("../index.html", None)), &body).into_string()
     }
 }

@@ -5,11 +5,12 @@ use lab_record::{Others, Run};
 use maud::{Markup, html};
 
 use super::{
-    chart::{Marks, Stack, TimeAxis, overlay},
+    chart::{Marks, Stack, TimeAxis, overlay, sort},
     checks::{KINDS, result},
     comparison_file, comparisons,
     diff::diffs,
-    number::{NONE, quantile, share, three_digits, utc},
+    home,
+    number::{NONE, moment, quantile, share, three_digits},
     page,
     run::length,
     stage,
@@ -46,7 +47,9 @@ pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run, others: &Others<'_
             section #failures { h2 { "Failed requests" } (failures(&comparison.classes)) }
         }
     };
-    page::page(&title, Some("../index.html"), Some(&b.scenario.name), &body)
+    let of = (b.scenario.name.as_str(), b.scenario.step);
+    let ways = home::ways("../index.html", Some(of));
+    page::page(&title, Some(&ways), &body)
 }
 
 /// Which of B's comparisons this is, and the way to the other.
@@ -74,7 +77,7 @@ fn side(name: &str, run: &Run) -> Markup {
                 @if let Some(score) = run.verdict.score { " " (score) "/100" }
             }
             " " span { (run.code) " · " (run.platform) } " "
-            time.quiet datetime=(run.started_at) { (utc(run.started_at)) }
+            time.quiet datetime=(run.started_at) { (moment(run.started_at)) }
         }
     }
 }
@@ -126,7 +129,7 @@ fn checks(pairs: &[CheckPair], codes: (&str, &str)) -> Markup {
 
 fn stack<'a>(a: &Run, b: &'a Run) -> Stack<'a> {
     Stack {
-        panels: overlay(&a.series, &b.series),
+        panels: sort(overlay(&a.series, &b.series), &[a, b]),
         axis: TimeAxis::fit(length(a).max(length(b))),
         marks: Marks {
             phases: &b.phases,

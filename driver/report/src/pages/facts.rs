@@ -5,7 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     chart::event_name,
-    number::{counted, duration, seconds, utc},
+    number::{counted, duration, moment, seconds},
     validity_class,
 };
 
@@ -64,7 +64,7 @@ pub(crate) fn events(events: &[Event]) -> Markup {
                     tbody {
                         @for event in events {
                             tr {
-                                td.n { (moment(event.t_s)) }
+                                td.n { (after_start(event.t_s)) }
                                 td { span.tag { (event_name(event.kind)) } }
                                 td { (event.text) }
                             }
@@ -76,7 +76,7 @@ pub(crate) fn events(events: &[Event]) -> Markup {
     }
 }
 
-fn moment(t_s: f64) -> String {
+fn after_start(t_s: f64) -> String {
     if t_s < 0.0 {
         format!("{} before the load", seconds(-t_s))
     } else {
@@ -90,7 +90,7 @@ pub(crate) fn machine(run: &Run) -> Markup {
     html! {
         dl.facts {
             dt { "Run" } dd { code { (run.run_id) } }
-            dt { "Started" } dd { time datetime=(run.started_at) { (utc(run.started_at)) } }
+            dt { "Started" } dd { time datetime=(run.started_at) { (moment(run.started_at)) } }
             dt { "Lasted" } dd {
                 (seconds(run.duration_s))
                 @if run.ended_early.is_some() { " (ended early)" }

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::{
     diff::diffs,
+    home,
     number::{counted, duration},
     page,
 };
@@ -86,12 +87,9 @@ pub(crate) fn page(a: &[Run], b: &[Run], classes: &[GroupedClass]) -> Option<Mar
         }
         section #source { h2 { "What changed in the code" } (diffs(&Comparison::of(first, last).sources)) }
     };
-    Some(page::page(
-        &title,
-        Some("../index.html"),
-        Some(&first.scenario.name),
-        &body,
-    ))
+    let of = (first.scenario.name.as_str(), first.scenario.step);
+    let ways = home::ways("../index.html", Some(of));
+    Some(page::page(&title, Some(&ways), &body))
 }
 
 fn row(at: usize, run: &Run, in_a: bool, classes: &[GroupedClass]) -> Markup {

@@ -43,28 +43,31 @@ pub(crate) fn held(run: &Run) -> String {
 
 /// Why? The first mechanism that failed; with all well, the first that shows it.
 pub(crate) fn why(run: &Run) -> Option<String> {
-    let mechanisms = || {
-        run.checks
-            .iter()
-            .filter(|check| check.kind == CheckKind::Mechanism)
-    };
-    let check = match run.verdict.outcome {
-        // The findings of the self-check stand right below.
-        Outcome::Invalid | Outcome::Cancelled => return None,
-        Outcome::Pass => mechanisms().next()?,
-        Outcome::Fail => mechanisms().find(|check| !check.passed)?,
-    };
-    Some(format!("{}.", in_figures(check)))
+    Some(format!("{}.", in_figures(why_check(run)?)))
 }
 
-/// Where to look: the stretch of the run in which something was wrong on purpose.
-pub(crate) fn look_at(run: &Run) -> Option<String> {
+/// The check that says so; none where the run is not judged: the findings of the self-check stand right below.
+pub(crate) fn why_check(run: &Run) -> Option<&Check> {
+    let mut mechanisms = run
+        .checks
+        .iter()
+        .filter(|check| check.kind == CheckKind::Mechanism);
+    match run.verdict.outcome {
+        Outcome::Invalid | Outcome::Cancelled => None,
+        Outcome::Pass => mechanisms.next(),
+        Outcome::Fail => mechanisms.find(|check| !check.passed),
+    }
+}
+
+/// Where to look: the chart that tells the most, in the stretch of the run in which something was wrong on purpose.
+pub(crate) fn look_at(run: &Run, chart: Option<&str>) -> Option<String> {
     if !run.verdict.outcome.judges() {
         return None;
     }
     let phase = run.phases.iter().find(|phase| phase.fault.is_some())?;
     Some(format!(
-        "The charts from {} to {}, phase {}: {}.",
+        "{} from {} to {}, phase {}: {}.",
+        chart.unwrap_or("The charts"),
         seconds(phase.start_s),
         seconds(phase.end_s),
         phase.name,

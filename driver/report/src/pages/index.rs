@@ -9,11 +9,11 @@ use lab_record::{Check, CheckKind, Entry, Others, Outcome, Reports, Run, Validit
 use maud::{Markup, html};
 
 use super::{
-    WITH_BEGAN,
+    Home, WITH_BEGAN,
     chart::sparkline,
-    comparisons, guess, is_folder_name,
-    number::{NONE, counted, utc},
-    page::{guide, page as skeleton},
+    comparisons, guess, headline, home, is_folder_name,
+    number::{NONE, counted, moment},
+    page::page as skeleton,
 };
 
 /// Runs of a scenario that are shown without unfolding the older ones.
@@ -87,22 +87,53 @@ impl Filter {
 }
 
 /// The index as a page.
-pub(crate) fn page(reports: &Reports) -> Markup {
+pub(crate) fn page(reports: &Reports, home: &Home) -> Markup {
     let (runs, unreadable) = sort(reports);
     let scenarios = by_scenario(&runs);
     let body = html! {
         header {
             h1 { "Runs" }
+            @if runs.is_empty() { p.held { "No run yet." } }
+            (newest(reports.root(), &runs))
+            (home::guide(home))
             p.quiet {
                 (counted(runs.len(), "run", "runs")) " of " (counted(scenarios.len(), "scenario", "scenarios"))
             }
-            @if runs.is_empty() { p.held { "No run yet. `make step1` makes the first." } }
             @if !runs.is_empty() { (filters(&runs, &scenarios)) }
         }
         @for runs in &scenarios { (scenario(reports.root(), runs)) }
         (unreadable_list(reports.root(), &unreadable))
     };
-    skeleton("Runs", None, None, &body)
+    skeleton("Runs", None, &body)
+}
+
+/// The newest run of all, with the ways to what there is of it.
+fn newest(root: &Path, runs: &[Run]) -> Markup {
+    let Some(run) = runs.iter().max_by_key(|run| &run.run_id) else {
+        return html! {};
+    };
+    let of_scenario: Vec<&Run> = runs
+        .iter()
+        .filter(|other| other.scenario.name == run.scenario.name)
+        .collect();
+    html! {
+        div.newest {
+            p.where {
+                "The newest: "
+                @if let Some(step) = run.scenario.step { "step " (step) " · " }
+                (run.scenario.name) " · " (run.code) " · "
+                time datetime=(run.started_at) { (moment(run.started_at)) }
+            }
+            p.held {
+                span.badge.(run.verdict.outcome.name()) {
+                    (run.verdict.outcome.word())
+                    @if let Some(score) = run.verdict.score { " " (score) "/100" }
+                }
+                " " (headline::held(run))
+            }
+            p.links { (links(root, run, &of_scenario)) }
+        }
+    }
 }
 
 /// Runs whose folder is where they say, and all else with what is wrong about it.
@@ -209,7 +240,6 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
                     @if let Some(step) = newest.scenario.step { "Step " (step) ": " }
                     (newest.scenario.name)
                     " " small { (newest.scenario.title) }
-                    (guide(&newest.scenario.name))
                 }
                 (sparkline(&scores))
             }
@@ -279,7 +309,7 @@ fn table(
             table.runs {
                 thead {
                     tr {
-                        th scope="col" { "Started (UTC)" }
+                        th scope="col" { "Started" }
                         @if columns.code { th scope="col" { "Code" } }
                         @if columns.platform { th.platform scope="col" { "Platform" } }
                         th scope="col" { "Verdict" }
@@ -308,7 +338,7 @@ fn scenario_changed(run: &Run, columns: &Columns) -> Markup {
             td colspan=(columns.count()) {
                 // Of its own, so that it stays in sight on a phone, where the table is wider than the page.
                 span {
-                    "The scenario changed since " time datetime=(run.started_at) { (utc(run.started_at)) }
+                    "The scenario changed since " time datetime=(run.started_at) { (moment(run.started_at)) }
                     ": no run is compared across this line."
                 }
             }
@@ -320,7 +350,7 @@ fn row(root: &Path, run: &Run, all: &[&Run], columns: &Columns) -> Markup {
     html! {
         tr.(VERDICT.class(run)).(CODE.class(run)).(PLATFORM.class(run)) {
             // On a phone the column of links is beyond the edge.
-            td { a href=[report(root, run)] { time datetime=(run.started_at) { (utc(run.started_at).trim_end_matches(" UTC")) } } }
+            td { a href=[report(root, run)] { time datetime=(run.started_at) { (clock(run)) } } }
             @if columns.code { td { (run.code) @if is_unedited(run) { " " small.also { "the starter’s text" } } } }
             @if columns.platform { td.platform { (run.platform) } }
             td.outcome { (verdict(run, &columns.figures)) }
@@ -340,6 +370,14 @@ fn row(root: &Path, run: &Run, all: &[&Run], columns: &Columns) -> Markup {
             td.links { (links(root, run, all)) }
         }
     }
+}
+
+/// When a run started, without the zone: it is that of all.
+fn clock(run: &Run) -> String {
+    let moment = moment(run.started_at);
+    moment
+        .split_once(" UTC")
+        .map_or(moment.clone(), |(clock, _)| clock.to_owned())
 }
 
 /// The verdict, and what it is for where no column shows it.

@@ -11,14 +11,17 @@ mod facts;
 mod groups;
 mod guess;
 mod headline;
+mod home;
 mod index;
 mod page;
 mod run;
+mod spread;
 mod stage;
 #[cfg(test)]
 mod tests;
 
 pub use bench::{Bench, Row};
+pub use home::{Home, StepPage};
 
 use std::{io, path::PathBuf};
 
@@ -72,10 +75,10 @@ pub fn write_run(reports: &Reports, run: &Run, others: &Others<'_>) -> Result<Pa
     write(path, run::page(run, others).into_string().as_bytes())
 }
 
-/// Writes `index.html`, made of every run found in the folder.
-pub fn write_index(reports: &Reports) -> Result<PathBuf, WriteError> {
+/// Writes `index.html`, made of every run found in the folder, with the ways `home` to the guide.
+pub fn write_index(reports: &Reports, home: &Home) -> Result<PathBuf, WriteError> {
     let path = reports.root().join("index.html");
-    write(path, index::page(reports).into_string().as_bytes())
+    write(path, index::page(reports, home).into_string().as_bytes())
 }
 
 /// Writes `compare/<a>--<b>.html`, which compares run `b` with run `a`.

@@ -15,13 +15,8 @@ fn policy() -> String {
     )
 }
 
-/// A whole page. `home` is the link to the index, none on the index itself; `scenario` that of the runs on it.
-pub(crate) fn page(
-    title: &str,
-    home: Option<&str>,
-    scenario: Option<&str>,
-    body: &Markup,
-) -> Markup {
+/// A whole page, with the `ways` to others at its head; none on the index.
+pub(crate) fn page(title: &str, ways: Option<&Markup>, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -36,23 +31,12 @@ pub(crate) fn page(
                 style { (PreEscaped(STYLE)) (PreEscaped(lab_stage::STYLE)) (PreEscaped(crosshairs())) }
             }
             body {
-                @if let Some(home) = home {
-                    nav.home {
-                        a href=(home) { "← All runs" }
-                        @if let Some(scenario) = scenario { (guide(scenario)) }
-                    }
-                }
+                @if let Some(ways) = ways { (ways) }
                 main { (body) }
-                footer { "All times are UTC. Times in charts and tables count from the start of the load. Numbers have three significant digits." }
+                footer { "Times of day are those of the machine that made this page. Times in charts and tables count from the start of the load. Numbers have three significant digits." }
             }
         }
     }
-}
-
-/// Where the guide puts its link to the page of the scenario's step while it serves the report. By itself a report knows of
-/// no guide.
-pub(crate) fn guide(scenario: &str) -> Markup {
-    html! { span.guide data-lab-guide=(scenario) {} }
 }
 
 /// Pointing at a moment in one chart marks it in all of them.

@@ -4,10 +4,10 @@ use lab_record::{EndedEarly, Others, Outcome, Run};
 use maud::{Markup, html};
 
 use super::{
-    chart::{Marks, Stack, TimeAxis, panels},
-    checks, classes, comparisons, facts, failures, guess, headline,
-    number::utc,
-    page, stage,
+    chart::{Marks, Stack, TimeAxis, panels, sort},
+    checks, classes, comparisons, facts, failures, guess, headline, home,
+    number::moment,
+    page, spread, stage,
 };
 
 /// The report as a page.
@@ -18,8 +18,9 @@ pub(crate) fn page(run: &Run, others: &Others<'_>) -> Markup {
         run.verdict.outcome.word(),
         run.run_id
     );
+    let stack = stack(run);
     let body = html! {
-        (head(run, others))
+        (head(run, others, stack.panels.first_title()))
         section #checks {
             h2 { "Checks" }
             @if !run.verdict.outcome.judges() {
@@ -30,8 +31,9 @@ pub(crate) fn page(run: &Run, others: &Others<'_>) -> Markup {
         (guess::section(run))
         section #charts {
             h2 { "Over time" }
-            (stack(run).markup())
+            (stack.markup())
         }
+        (spread::section(run))
         section #classes { h2 { "Requests" } (classes::table(run)) }
         section #source { h2 { "The code that ran" } (facts::sources(&run.sources)) }
         section #scenario { h2 { "The scenario" } (facts::scenario(run)) }
@@ -43,22 +45,19 @@ pub(crate) fn page(run: &Run, others: &Others<'_>) -> Markup {
         }
         @if run.stage.is_some() { (stage::scripts()) }
     };
-    page::page(
-        &title,
-        Some("../../index.html"),
-        Some(&run.scenario.name),
-        &body,
-    )
+    let of = (run.scenario.name.as_str(), run.scenario.step);
+    let ways = home::ways("../../index.html", Some(of));
+    page::page(&title, Some(&ways), &body)
 }
 
-fn head(run: &Run, others: &Others<'_>) -> Markup {
+fn head(run: &Run, others: &Others<'_>, chart: Option<&str>) -> Markup {
     let failed: Vec<String> = failures::lines(run).collect();
     html! {
         header.run {
             p.where {
                 @if let Some(step) = run.scenario.step { "Step " (step) " · " }
                 (run.scenario.name) " · " (run.code) " · " (run.platform) " · "
-                time datetime=(run.started_at) { (utc(run.started_at)) }
+                time datetime=(run.started_at) { (moment(run.started_at)) }
             }
             h1 { (run.scenario.title) }
             div.opening {
@@ -68,7 +67,7 @@ fn head(run: &Run, others: &Others<'_>) -> Markup {
                     p.held { (headline::held(run)) }
                     dl {
                         @if let Some(why) = headline::why(run) { dt { "Why" } dd { (why) } }
-                        @if let Some(look_at) = headline::look_at(run) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
+                        @if let Some(look_at) = headline::look_at(run, chart) { dt { "Look at" } dd { a href="#charts" { (look_at) } } }
                         @if let Some(guess) = run.answer() { dt { "Guess" } dd { a href="#guess" { (guess.line()) } } }
                         @if others.iter().next().is_some() {
                             dt { "Compared" }
@@ -123,7 +122,7 @@ fn badge(run: &Run) -> Markup {
 
 fn stack(run: &Run) -> Stack<'_> {
     Stack {
-        panels: panels(&run.series),
+        panels: sort(panels(&run.series), &[run]),
         axis: TimeAxis::fit(length(run)),
         marks: Marks {
             phases: &run.phases,

@@ -4,7 +4,9 @@ use std::{fs, path::Path};
 
 use lab_record::{Others, Outcome, Reports, Run, RunId};
 
-use super::{WriteError, write_comparison, write_comparisons, write_index, write_run};
+use super::{
+    Home, StepPage, WriteError, write_comparison, write_comparisons, write_index, write_run,
+};
 use crate::sample;
 
 /// Saves a run as the driver does, and its report.
@@ -168,7 +170,7 @@ fn the_index_lists_runs_and_what_it_cant_read() {
     run.run_id = "20261123T151302Z-4f2b".parse().unwrap();
     fs::write(moved.join("data.json"), serde_json::to_vec(&run).unwrap()).unwrap();
 
-    let page = read(write_index(&reports).unwrap());
+    let page = read(write_index(&reports, &Home::default()).unwrap());
     let body = page.split_once("<body>").unwrap().1;
     insta::assert_snapshot!("index", text(body));
 }
@@ -183,7 +185,7 @@ fn the_index_compares_nothing_across_a_change_of_the_scenario() {
     save(&reports, &new);
     // As if made before the scenario was changed.
     write_comparison(&reports, &old, &new).unwrap();
-    let page = read(write_index(&reports).unwrap());
+    let page = read(write_index(&reports, &Home::default()).unwrap());
     let body = text(&page);
     let line =
         "The scenario changed since 2026-11-23 15:13:02 UTC: no run is compared across this line.";
@@ -203,24 +205,69 @@ fn a_run_that_ended_early_hides_no_figures_of_the_others() {
     early.run_id = sample::passing().run_id;
     save(&reports, &sample::failing());
     let heads = |page: &str| page.matches("n figure").count();
-    let before = heads(&read(write_index(&reports).unwrap()));
+    let before = heads(&read(write_index(&reports, &Home::default()).unwrap()));
     save(&reports, &early);
-    assert_eq!(heads(&read(write_index(&reports).unwrap())), before);
+    assert_eq!(
+        heads(&read(write_index(&reports, &Home::default()).unwrap())),
+        before
+    );
     assert!(before > 1);
 }
 
 #[test]
 fn an_empty_folder_has_an_index_too() {
     let folder = tempfile::tempdir().unwrap();
-    let page = read(write_index(&Reports::at(folder.path().join("new"))).unwrap());
+    let page =
+        read(write_index(&Reports::at(folder.path().join("new")), &Home::default()).unwrap());
     assert!(text(&page).contains("No run yet"));
+}
+
+/// What the index knows of the guide, before the book is built.
+fn home() -> Home {
+    Home {
+        next: Some("Step 1, Timeouts: mend the marked place, then `make step1` again.".to_owned()),
+        steps: vec![StepPage {
+            scenario: "timeouts".to_owned(),
+            name: "Step 1: Timeouts".to_owned(),
+            page: None,
+        }],
+    }
+}
+
+#[test]
+fn the_index_opens_with_the_newest_run_and_what_is_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let reports = folder_of_runs(folder.path());
+    let page = |home: &Home| {
+        let page = read(write_index(&reports, home).unwrap());
+        let (_, body) = page.split_once("<main>").unwrap();
+        text(body.split_once("<section").unwrap().0)
+    };
+    let mut home = home();
+    let without = page(&home);
+    assert!(
+        without.starts_with("Runs\nThe newest: step 1 · timeouts · mine · 2026-11-23 15:13:02 UTC"),
+        "{without}"
+    );
+    assert!(
+        without
+            .contains("\nNext: Step 1, Timeouts: mend the marked place, then make step1 again.\n"),
+        "{without}"
+    );
+    assert!(
+        without.contains("The guide, which make book opens:Step 1: Timeouts"),
+        "{without}"
+    );
+    home.steps[0].page = Some("../target/book/step1.html".to_owned());
+    let with = page(&home);
+    assert!(with.contains("The guide: | Step 1: Timeouts"), "{with}");
 }
 
 /// Links of all pages lead to files that exist, whatever the folder is called.
 #[test]
 fn links_are_relative_and_lead_somewhere() {
     let folder = tempfile::tempdir().unwrap();
-    write_index(&folder_of_runs(&folder.path().join("before"))).unwrap();
+    write_index(&folder_of_runs(&folder.path().join("before")), &home()).unwrap();
     fs::rename(folder.path().join("before"), folder.path().join("after")).unwrap();
     let root = folder.path().join("after");
     let mut pages = vec![root.join("index.html")];
@@ -245,8 +292,11 @@ fn links_are_relative_and_lead_somewhere() {
             let link = rest.split_once('"').unwrap().0;
             if !link.starts_with(['#']) && !link.starts_with("data:") {
                 links += 1;
-                let target = page.parent().unwrap().join(link);
+                let (file, place) = link.split_once('#').unwrap_or((link, ""));
+                let target = page.parent().unwrap().join(file);
                 assert!(target.is_file(), "{}: {link}", page.display());
+                let is_there = || read(&target).contains(&format!("id=\"{place}\""));
+                assert!(place.is_empty() || is_there(), "{}: {link}", page.display());
             }
         }
     }
@@ -261,7 +311,7 @@ fn pages_need_nothing_but_themselves() {
     let pages = [
         write_run(&reports, &run, &Others::default()).unwrap(),
         write_comparison(&reports, &run, &sample::passing()).unwrap(),
-        write_index(&reports).unwrap(),
+        write_index(&reports, &Home::default()).unwrap(),
     ];
     for page in pages {
         let html = without_our_scripts(&read(&page)).to_lowercase();
@@ -369,7 +419,7 @@ fn hostile_text_stays_text() {
     let pages = [
         write_run(&reports, &run, &Others::default()).unwrap(),
         write_comparison(&reports, &run, &sample::passing()).unwrap(),
-        write_index(&reports).unwrap(),
+        write_index(&reports, &Home::default()).unwrap(),
     ];
     for page in pages {
         let html = without_our_scripts(&read(&page));
@@ -451,8 +501,9 @@ fn five_hundred_runs_fit_an_index() {
         run.verdict.outcome = [Outcome::Pass, Outcome::Fail][(n % 2) as usize];
         save(&reports, &run);
     }
-    let page = read(write_index(&reports).unwrap());
-    assert_eq!(page.matches(">report</a>").count(), 500);
+    let page = read(write_index(&reports, &Home::default()).unwrap());
+    // The newest stands at the top, too.
+    assert_eq!(page.matches(">report</a>").count(), 501);
     assert!(text(&page).contains("485 older runs"));
     assert!(gzip(page.as_bytes()) < 60_000);
 }
@@ -508,5 +559,5 @@ fn look() {
     suspect.verdict.score = Some(71);
     suspect.verdict.outcome = Outcome::Fail;
     save(&reports, &suspect);
-    write_index(&reports).unwrap();
+    write_index(&reports, &Home::default()).unwrap();
 }

@@ -2,7 +2,10 @@
 
 use lab_record::{Class, PhaseStats, Run};
 
-use super::number::{count, counted};
+use super::{
+    class_name,
+    number::{count, counted},
+};
 
 /// So many kinds are told one by one; what a broken service makes up beyond that is summed up.
 const KINDS: usize = 5;
@@ -19,7 +22,7 @@ pub fn lines(run: &Run) -> impl Iterator<Item = String> {
             .chain(without)
             .collect();
         let all = count(counts.failed + counts.timed_out + counts.dropped);
-        (!told.is_empty()).then(|| format!("{} {all}: {}", class.name, told.join(", ")))
+        (!told.is_empty()).then(|| format!("{} {all}: {}", class_name(class), told.join(", ")))
     })
 }
 

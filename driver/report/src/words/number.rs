@@ -89,11 +89,22 @@ pub fn counted(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
-/// A moment in UTC, to the second.
-pub fn utc(at: Timestamp) -> String {
-    at.to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%d %H:%M:%S UTC")
-        .to_string()
+/// A moment on the clocks of this machine, to the second, with how far they are from UTC.
+pub fn moment(at: Timestamp) -> String {
+    // Pages under test are the same everywhere.
+    moment_in(
+        at,
+        if cfg!(test) {
+            TimeZone::UTC
+        } else {
+            TimeZone::system()
+        },
+    )
+}
+
+fn moment_in(at: Timestamp, zone: TimeZone) -> String {
+    let text = at.to_zoned(zone).strftime("%Y-%m-%d %H:%M:%S UTC%:z");
+    text.to_string().replace("UTC+00:00", "UTC")
 }
 
 /// A number with three significant digits; without the zeros behind the point where it is whole.
@@ -168,6 +179,14 @@ mod tests {
         for (value, text) in cases {
             assert_eq!(three_digits(value), text);
         }
+    }
+
+    #[test]
+    fn a_moment_is_local_and_says_how_far_from_utc() {
+        let at: Timestamp = "2026-11-23T15:13:02Z".parse().unwrap();
+        let east = TimeZone::fixed(jiff::tz::offset(5));
+        assert_eq!(moment_in(at, east), "2026-11-23 20:13:02 UTC+05:00");
+        assert_eq!(moment(at), "2026-11-23 15:13:02 UTC");
     }
 
     #[test]

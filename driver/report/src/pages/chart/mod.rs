@@ -5,12 +5,14 @@
 
 mod labels;
 mod line;
+mod order;
 mod panel;
 mod scale;
 mod spark;
 mod stack;
 
-pub(crate) use scale::TimeAxis;
+pub(crate) use order::{Sorted, sort};
+pub(crate) use scale::{Scale, TimeAxis, percent};
 pub(crate) use spark::sparkline;
 pub(crate) use stack::{Marks, Stack, name as event_name};
 

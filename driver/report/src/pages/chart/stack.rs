@@ -4,7 +4,7 @@ use lab_record::{Event, EventKind, Pause, Phase};
 use maud::{Markup, html};
 
 use super::{
-    Panel,
+    Panel, Sorted,
     scale::{TimeAxis, percent},
 };
 use crate::words::number::{counted, duration, quantity};
@@ -15,7 +15,7 @@ pub(super) const LONGEST_LABEL: usize = 24;
 /// All charts of a report.
 pub(crate) struct Stack<'a> {
     /// The charts, from the top down.
-    pub(crate) panels: Vec<Panel>,
+    pub(crate) panels: Sorted,
     /// Their common axis.
     pub(crate) axis: TimeAxis,
     /// What is drawn across all of them.
@@ -35,17 +35,42 @@ pub(crate) struct Marks<'a> {
 impl Stack<'_> {
     /// The stack as HTML.
     pub(crate) fn markup(&self) -> Markup {
-        let longest = self.panels.iter().map(Panel::longest_label).max();
+        let longest = self.panels().map(Panel::longest_label).max();
         let gutter = longest.unwrap_or(0).clamp(6, LONGEST_LABEL);
         html! {
-            div.stack.compared[self.panels.iter().any(Panel::compares)].(format!("g{}", gutter.div_ceil(6) * 6)) {
+            div.stack.compared[self.panels().any(Panel::compares)].(format!("g{}", gutter.div_ceil(6) * 6)) {
                 (self.marks.pauses_note())
                 (self.marks.strip(self.axis))
-                @for (number, panel) in self.panels.iter().enumerate() {
+                @for (number, panel) in self.panels.open.iter().enumerate() {
                     (panel.markup(number, self.axis, &self.marks))
                 }
+                (self.folded())
             }
             (self.table())
+        }
+    }
+
+    fn panels(&self) -> impl Iterator<Item = &Panel> {
+        self.panels.open.iter().chain(&self.panels.folded)
+    }
+
+    /// The charts that tell little, each named: nobody has to open them to know that.
+    fn folded(&self) -> Markup {
+        let folded = &self.panels.folded;
+        let names: Vec<String> = folded.iter().map(Panel::in_short).collect();
+        let first = self.panels.open.len();
+        html! {
+            @if !folded.is_empty() {
+                details.noise {
+                    summary {
+                        (counted(folded.len(), "more chart", "more charts")) ", by which nothing was decided"
+                        span.quiet { ": " (names.join(", ")) }
+                    }
+                    @for (number, panel) in (first..).zip(folded) {
+                        (panel.markup(number, self.axis, &self.marks))
+                    }
+                }
+            }
         }
     }
 
@@ -60,7 +85,7 @@ impl Stack<'_> {
                         thead {
                             tr {
                                 th rowspan="2" scope="col" { "Time" }
-                                @for panel in &self.panels {
+                                @for panel in self.panels() {
                                     @let (title, unit) = panel.heading(panel.scale());
                                     th colspan=(panel.heads().count()) scope="colgroup" {
                                         (title) " " small { (unit.trim_end_matches(", logarithmic")) }
@@ -68,7 +93,7 @@ impl Stack<'_> {
                                 }
                             }
                             tr {
-                                @for head in self.panels.iter().flat_map(Panel::heads) {
+                                @for head in self.panels().flat_map(Panel::heads) {
                                     th scope="col" { (head) }
                                 }
                             }
@@ -77,7 +102,7 @@ impl Stack<'_> {
                             @for slice in 0..self.axis.slices {
                                 tr {
                                     th scope="row" { (quantity(self.axis.middle(slice), "s")) }
-                                    @for cell in self.panels.iter().flat_map(|panel| panel.cells(self.axis, slice)) {
+                                    @for cell in self.panels().flat_map(|panel| panel.cells(self.axis, slice)) {
                                         td { (cell) }
                                     }
                                 }

@@ -1,0 +1,190 @@
+//! How far the steps are, and the one next thing to do. Whoever says it, the terminal, a report or the guide, says what
+//! stands here.
+
+use std::fmt;
+
+use crate::{Brief, Outcome, Reports};
+
+/// The code whose runs count: the participant's.
+const MINE: &str = "mine";
+
+impl Brief {
+    /// Whether it is a run of the participant's code that was not given up by them: of that there is nothing to tell.
+    pub fn is_told(&self) -> bool {
+        self.code == MINE && self.outcome != Outcome::Cancelled
+    }
+}
+
+/// How far a step is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// A run passed once; what came later takes nothing away.
+    Done {
+        /// Whether the newest run does not.
+        latest_fails: bool,
+    },
+    /// There are runs, and none passed.
+    Open {
+        /// The best score.
+        best: Option<u8>,
+        /// Whether the newest run can't be believed.
+        latest_is_invalid: bool,
+    },
+    /// There is no run.
+    New,
+}
+
+impl State {
+    /// That of a scenario, by its runs.
+    pub fn of(reports: &Reports, scenario: &str) -> Self {
+        let mut latest = None;
+        let mut best = None;
+        for brief in reports.briefs(scenario).filter(Brief::is_told) {
+            let latest = *latest.get_or_insert(brief.outcome);
+            best = best.max(brief.score);
+            if brief.outcome == Outcome::Pass {
+                let latest_fails = latest == Outcome::Fail;
+                return Self::Done { latest_fails };
+            }
+        }
+        latest.map_or(Self::New, |latest| Self::Open {
+            best,
+            latest_is_invalid: latest == Outcome::Invalid,
+        })
+    }
+
+    /// Its name in style sheets: `pass`, `fail` or `new`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Done { .. } => "pass",
+            Self::Open { .. } => "fail",
+            Self::New => "new",
+        }
+    }
+}
+
+/// In words: `done`, `not yet; best score 41 of 100`.
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done {
+                latest_fails: false,
+            } => f.write_str("done"),
+            Self::Done { latest_fails: true } => f.write_str("done; the latest run fails"),
+            Self::Open {
+                best: Some(best), ..
+            } => write!(f, "not yet; best score {best} of 100"),
+            Self::Open { best: None, .. } => f.write_str("not yet"),
+            Self::New => f.write_str("not run yet"),
+        }
+    }
+}
+
+/// The one next thing to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Something about the first step that is not done.
+    Step {
+        /// Its number, from 1.
+        number: usize,
+        /// Its title.
+        title: String,
+        /// How far it is.
+        state: State,
+    },
+    /// There is none: all steps are done.
+    Done,
+}
+
+impl Next {
+    /// That of the steps, each with its title and how far it is, in their order.
+    pub fn of<'a>(steps: impl IntoIterator<Item = (&'a str, State)>) -> Self {
+        let mut steps = (1..).zip(steps);
+        let first = steps.find(|(_, (_, state))| !matches!(state, State::Done { .. }));
+        first.map_or(Self::Done, |(number, (title, state))| Self::Step {
+            number,
+            title: title.to_owned(),
+            state,
+        })
+    }
+
+    /// What it is about: `Step 3, Bulkheads`. None where all is done.
+    pub fn about(&self) -> Option<String> {
+        match self {
+            Self::Step { number, title, .. } => Some(format!("Step {number}, {title}")),
+            Self::Done => None,
+        }
+    }
+
+    /// What to do, after what it is about; commands stand in backticks.
+    pub fn what(&self) -> String {
+        let Self::Step { number, state, .. } = self else {
+            return "All steps are done: on to the wrap-up.".to_owned();
+        };
+        match state {
+            State::Open {
+                latest_is_invalid: true,
+                ..
+            } => {
+                format!("`make step{number}` again, since the last run can't be believed.")
+            }
+            State::Open { .. } => format!("mend the marked place, then `make step{number}` again."),
+            State::New | State::Done { .. } => {
+                format!("`make step{number}` as it is, to see it fail.")
+            }
+        }
+    }
+}
+
+/// All of it, as the terminal says it: `Step 1, Timeouts: make step1 as it is, to see it fail.`
+impl fmt::Display for Next {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(about) = self.about() {
+            write!(f, "{about}: ")?;
+        }
+        f.write_str(&self.what().replace('`', ""))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FAILED: State = State::Open {
+        best: Some(41),
+        latest_is_invalid: false,
+    };
+
+    #[test]
+    fn the_first_step_that_is_not_done_is_next() {
+        let done = State::Done { latest_fails: true };
+        let said =
+            |states: [State; 2]| Next::of(["One", "Two"].into_iter().zip(states)).to_string();
+        assert_eq!(
+            said([State::New, State::New]),
+            "Step 1, One: make step1 as it is, to see it fail."
+        );
+        assert_eq!(
+            said([FAILED, State::New]),
+            "Step 1, One: mend the marked place, then make step1 again."
+        );
+        let invalid = State::Open {
+            best: None,
+            latest_is_invalid: true,
+        };
+        assert_eq!(
+            said([done, invalid]),
+            "Step 2, Two: make step2 again, since the last run can't be believed."
+        );
+        assert_eq!(said([done, done]), "All steps are done: on to the wrap-up.");
+    }
+
+    #[test]
+    fn states_are_told_in_words() {
+        assert_eq!(FAILED.to_string(), "not yet; best score 41 of 100");
+        assert_eq!(
+            (State::New.to_string(), State::New.name()),
+            ("not run yet".to_owned(), "new")
+        );
+    }
+}
