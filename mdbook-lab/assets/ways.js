@@ -36,9 +36,13 @@
       const state = STATES.find((state) => step.classList.contains(`lab-${state}`));
       return { page: link && page(link), state, words: step.dataset.labWords ?? "" };
     });
+    return { steps, next: readNext(block) };
+  }
+
+  function readNext(block) {
     const next = block.querySelector(".lab-next");
     const link = next?.querySelector("a");
-    return { steps, next: next && { page: link ? page(link) : null, title: link?.textContent ?? "", text: next.textContent } };
+    return next && { page: link ? page(link) : null, title: link?.textContent ?? "", text: next.textContent };
   }
 
   // Marks the chapters in the sidebar. A sign for each state, and its words for who can't see or tell it.
@@ -92,7 +96,11 @@
 
   const here = document.querySelector(".lab-progress .lab-step") && document.querySelector(".lab-progress");
   if (here) show(read(here));
-  else mark(recall() ?? {});
+  else {
+    const known = recall() ?? {};
+    // What this page says of it is newer.
+    mark({ ...known, next: readNext(document.querySelector("main") ?? document) ?? known.next });
+  }
   document.addEventListener("lab-progress", ({ detail }) => {
     const block = make("template");
     // From our own renderer, which escapes.

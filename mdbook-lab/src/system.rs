@@ -14,7 +14,7 @@ const WIDTH: f64 = 360.0;
 /// Between two parts of a row.
 const GAP: f64 = 14.0;
 /// The widest that a part gets.
-const WIDEST: f64 = 250.0;
+const WIDEST: f64 = 270.0;
 /// Between two rows: room for an arrow and its label.
 const ROWS: f64 = 50.0;
 /// Between a part's edge and its text.
@@ -25,8 +25,8 @@ const MARK: f64 = 18.0;
 const NAME: f64 = 19.0;
 const LINE: f64 = 17.0;
 /// Widths of a letter of each, at most, on average over a line.
-const NAME_LETTER: f64 = 8.0;
-const LETTER: f64 = 6.7;
+const NAME_LETTER: f64 = 7.7;
+const LETTER: f64 = 6.3;
 
 /// What contradicts itself in a description; `edit` are the step's edit points.
 pub(crate) fn sense(system: &System, edit: &[PathBuf]) -> Result<(), String> {
