@@ -1,9 +1,9 @@
 //! The stage in the reports of real runs, those that `make demo` left: what it shows is what the run's data say, at its
 //! worst and at each moment that the script moves it to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use lab_record::{Frame, Reports, Run};
+use lab_record::{Frame, Others, Reports, Run};
 use lab_say::note;
 
 use super::{
@@ -44,9 +44,14 @@ fn reports() -> Reports {
     )
 }
 
-fn open(tab: &mut Tab, run: &Run) {
-    let folder = reports().run_folder(&run.scenario.name, &run.run_id);
-    tab.go(&format!("file://{}", folder.join("report.html").display()));
+/// Its report, as it is made today.
+fn report(folder: &Path, run: &Run) -> PathBuf {
+    let report = lab_report::write_run(&Reports::at(folder), run, &Others::default());
+    report.expect("a report")
+}
+
+fn open(tab: &mut Tab, report: &Path) {
+    tab.go(&format!("file://{}", report.display()));
     tab.wait("the stage", "document.querySelector('figure.stage svg')");
 }
 
@@ -76,8 +81,9 @@ fn is_told(name: &str, scenario: &str, expression: &str) {
         return;
     };
     for (run, told) in [(&starter, true), (&solved, false)] {
+        let folder = tempfile::tempdir().expect("a folder");
         let mut tab = browser.tab();
-        open(&mut tab, run);
+        open(&mut tab, &report(folder.path(), run));
         let worst = run.worst_moment().expect("it was looked at");
         assert_eq!(shown(&mut tab), drawn(&mut tab, run, &worst));
         let words = tab.eval("document.querySelector('figure.stage svg').ariaLabel");
@@ -147,21 +153,21 @@ fn a_stage_moves_in_the_guide_and_stays_where_nothing_runs() {
         return;
     };
     let guide = Guide::open();
-    std::fs::create_dir_all(guide.path("reports")).expect("a folder");
-    let from = reports().run_folder(&run.scenario.name, &run.run_id);
-    std::fs::copy(from.join("report.html"), guide.path("reports/stage.html")).expect("a report");
+    let file = report(&guide.path("reports"), &run);
     let mut tab = browser.tab();
     tab.go(&guide.link());
     tab.wait("the guide", "document.querySelector('.lab-run')");
-    let report = format!("http://{}/reports/stage.html", guide.host());
-    tab.go(&report);
+    let path = file
+        .strip_prefix(guide.path(""))
+        .expect("it is in the guide's folder");
+    tab.go(&format!("http://{}/{}", guide.host(), path.display()));
     tab.wait("a slider", "!document.querySelector('.scrub').hidden");
     moves_through_the_run(&mut tab, &run);
     assert_eq!(tab.complaints(), Vec::<String>::new());
 
     let mut still = browser.tab();
     still.without_scripts();
-    open(&mut still, &run);
+    open(&mut still, &file);
     assert_eq!(
         still.eval("document.querySelector('.scrub').checkVisibility()"),
         false
