@@ -6,7 +6,8 @@
 //! `driver/tests/architecture.rs` holds that.
 //!
 //! The crates below, each knowing only those before it: [`lab_say`], [`lab_exposition`] and [`lab_autoscale`] know none;
-//! [`lab_record`] is what a run leaves behind; [`lab_load`] and [`lab_report`] stand on that, and [`lab_remote`] on the load.
+//! [`lab_record`] is what a run leaves behind; [`lab_load`] and `lab_stage` stand on that, [`lab_report`] on the stage and
+//! [`lab_remote`] on the load.
 
 // What is asked for.
 pub mod command;

@@ -10,6 +10,9 @@ use crate::{Finite, Run};
 /// How long a value stands for what was not seen since, seconds: ten looks. After that nobody knows.
 const FRESH_S: f64 = 1.0;
 
+/// What part of the longest line is nearly as long.
+const NEARLY: f64 = 0.9;
+
 /// What a stage shows, as its scenario says. Ids are unique within it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -216,14 +219,17 @@ impl Run {
         frames.collect()
     }
 
-    /// When it was worst: the longest line; among moments of the same the most places taken, and of those the first.
+    /// When it was worst: of the moments at which the line was nearly as long as it ever was, the one with the most places
+    /// taken, and among those the one with the longest line. At the longest itself somebody may just have left.
     pub fn worst_moment(&self) -> Option<Frame> {
         let stage = self.stage.as_ref()?;
-        let misery = |frame: &Frame| {
-            let sum = |parts| frame.sum(parts).unwrap_or(0.0);
-            (sum(&stage.line), sum(&stage.taken))
-        };
-        self.frames().into_iter().reduce(|worst, frame| {
+        let line = |frame: &Frame| frame.sum(&stage.line).unwrap_or(0.0);
+        let taken = |frame: &Frame| frame.sum(&stage.taken).unwrap_or(0.0);
+        let mut frames = self.frames();
+        let longest = frames.iter().map(line).fold(0.0, f64::max);
+        frames.retain(|frame| line(frame) >= NEARLY * longest);
+        frames.into_iter().reduce(|worst, frame| {
+            let misery = |frame: &Frame| (taken(frame), line(frame));
             let worse = misery(&frame) > misery(&worst);
             if worse { frame } else { worst }
         })

@@ -15,17 +15,33 @@ use crate::{
 /// Width of the picture; its height follows from what there is to show. A letter is 20 high, so that it can be read where
 /// the picture is as narrow as a telephone, and from ten metres where it fills a wall.
 pub(crate) const WIDTH: f64 = 640.0;
-/// Where tokens and bars of a row begin, right of its label.
-const ROW_LEFT: f64 = 206.0;
-/// From one token to the next, and how many fit into a line beside their number.
+/// From one token to the next.
 const TOKEN: f64 = 20.0;
-const TOKENS_ABREAST: usize = 18;
+
+/// Where the tokens of a row are, right of its label, and how many of them fit beside their number.
+struct Tokens {
+    left: f64,
+    abreast: usize,
+    most: usize,
+    height: f64,
+}
+
 /// A line is two abreast.
-const MOST_WAITING: usize = 2 * TOKENS_ABREAST;
-/// Heights of rows.
-const HEADING: f64 = 40.0;
-const LINE: f64 = 48.0;
-const REFUSED: f64 = 34.0;
+const WAITING: Tokens = Tokens {
+    left: 206.0,
+    abreast: 2,
+    most: 36,
+    height: 48.0,
+};
+const REFUSED: Tokens = Tokens {
+    left: 326.0,
+    abreast: 1,
+    most: 12,
+    height: 38.0,
+};
+
+/// Heights of other rows.
+const HEADING: f64 = 52.0;
 const GAUGE: f64 = 62.0;
 const KEY: f64 = 32.0;
 /// Where a bar has its bound: it can go twice as far.
@@ -147,7 +163,7 @@ impl Rows {
             .chain([free])
             .map(|(ink, (id, label), text)| {
                 // With room for three digits, however many there are now.
-                let width = 76.0 + 10.4 * label.chars().count() as f64;
+                let width = 80.0 + 11.6 * label.chars().count() as f64;
                 if left + width > WIDTH && left > 0.0 {
                     left = 0.0;
                     top = self.take(KEY);
@@ -173,41 +189,56 @@ impl Rows {
         let rows: Vec<Markup> = stage
             .line
             .iter()
-            .map(|part| self.queue(part, frame, "line", MOST_WAITING))
+            .map(|part| {
+                self.queue(
+                    ("line", part),
+                    &words::counted(frame, part),
+                    frame,
+                    &WAITING,
+                )
+            })
             .collect();
         html! {
-            text.waiting x="0" y=(top + 32.0) data-kind="waiting" data-word=(stage.waiting) { (words::waiting(stage, frame)) }
+            text.waiting x="0" y=(top + 40.0) data-kind="waiting" data-word=(stage.waiting) { (words::waiting(stage, frame)) }
             @for row in rows { (row) }
         }
     }
 
     fn refused(&mut self, part: &StagePart, frame: &Frame) -> Markup {
-        self.queue(part, frame, "refused", TOKENS_ABREAST)
+        self.queue(
+            ("refused", part),
+            &words::rate(frame, part),
+            frame,
+            &REFUSED,
+        )
     }
 
     /// A row of tokens, one each up to a bound, and how many more there are.
-    fn queue(&mut self, part: &StagePart, frame: &Frame, kind: &str, most: usize) -> Markup {
+    fn queue(
+        &mut self,
+        (kind, part): (&str, &StagePart),
+        text: &str,
+        frame: &Frame,
+        tokens: &Tokens,
+    ) -> Markup {
         let count = words::of(frame, part).unwrap_or(0.0).round() as usize;
-        let (text, height) = if kind == "line" {
-            (words::counted(frame, part), LINE)
-        } else {
-            (words::rate(frame, part), REFUSED)
+        let middle = self.take(tokens.height) + tokens.height / 2.0;
+        let first = middle - tokens.abreast as f64 * TOKEN / 2.0;
+        let place = |n: usize| {
+            let (column, row) = (n / tokens.abreast, n % tokens.abreast);
+            (
+                tokens.left + column as f64 * TOKEN,
+                first + row as f64 * TOKEN,
+            )
         };
-        let abreast = most / TOKENS_ABREAST;
-        let top = self.take(height);
-        let middle = top + height / 2.0;
-        let first = middle - abreast as f64 * TOKEN / 2.0;
         html! {
-            g data-kind=(kind) data-stage=(part.id) data-word=(part.label) data-top=(first) data-abreast=(abreast) {
+            g data-kind=(kind) data-stage=(part.id) data-word=(part.label) data-top=(first) {
                 (cell(Some(part.ink), (0.0, middle - 13.0), 26.0))
                 text x="32" y=(middle + 7.0) { (text) }
-                g {
-                    @for n in 0..count.min(most) {
-                        @let at = (ROW_LEFT + (n / abreast) as f64 * TOKEN, first + (n % abreast) as f64 * TOKEN);
-                        (cell(Some(part.ink), at, TOKEN))
-                    }
+                g.tokens {
+                    @for n in 0..count.min(tokens.most) { (cell(Some(part.ink), place(n), TOKEN)) }
                 }
-                text.more x=(WIDTH) y=(middle + 7.0) { @if count > most { "+" (count - most) } }
+                text.more x=(WIDTH) y=(middle + 7.0) { @if count > tokens.most { "+" (count - tokens.most) } }
             }
         }
     }

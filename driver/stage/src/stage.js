@@ -2,7 +2,8 @@
 // of a tick or of a frame. Geometry and words are those of grid.rs, picture.rs and words.rs, to the letter.
 globalThis.labStage = (() => {
   const WIDTH = 640, TOP = 82, HEIGHT = 176, MARGIN = 10, LARGEST = 116, MOST = 512;
-  const LEFT = 206, TOKEN = 20, ABREAST = 18;
+  const TOKEN = 20;
+  const WAITING = { left: 206, abreast: 2, most: 36 }, REFUSED = { left: 326, abreast: 1, most: 12 };
 
   const short = (number) => Math.round(number * 100) / 100;
   const round = (value) => Math.max(0, Math.round(value ?? 0));
@@ -52,11 +53,10 @@ globalThis.labStage = (() => {
     });
   }
 
-  function queue(row, values, most) {
-    const count = round(values[row.dataset.stage]);
-    const top = Number(row.dataset.top), abreast = Number(row.dataset.abreast);
-    const corner = (n) => [LEFT + Math.floor(n / abreast) * TOKEN, top + (n % abreast) * TOKEN];
-    fill(row.querySelector(':scope > g:not(.cell)'), Array(Math.min(count, most)).fill(row), corner, TOKEN);
+  function queue(row, values, { left, abreast, most }) {
+    const count = round(values[row.dataset.stage]), top = Number(row.dataset.top);
+    const corner = (n) => [left + Math.floor(n / abreast) * TOKEN, top + (n % abreast) * TOKEN];
+    fill(row.querySelector('.tokens'), Array(Math.min(count, most)).fill(row), corner, TOKEN);
     write(row.querySelector('.more'), count > most ? `+${count - most}` : '');
   }
 
@@ -95,8 +95,8 @@ globalThis.labStage = (() => {
     const places = Math.min(round(values.places), MOST), { pitch, corner } = grid(Math.max(places, 1));
     const looks = taken.flatMap((part) => Array(Math.min(round(values[part.dataset.stage]), MOST)).fill(part));
     fill(all(svg, 'cells')[0], Array.from({ length: places }, (_, n) => looks[n]), corner, pitch);
-    line.forEach((row) => queue(row, values, 2 * ABREAST));
-    refused.forEach((row) => queue(row, values, ABREAST));
+    line.forEach((row) => queue(row, values, WAITING));
+    refused.forEach((row) => queue(row, values, REFUSED));
     svg.setAttribute('aria-label', `${sentences.join('. ')}.`);
   }
 

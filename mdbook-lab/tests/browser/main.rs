@@ -10,6 +10,7 @@ mod book;
 mod chromium;
 mod live;
 mod sessions;
+mod stages;
 mod strangers;
 mod turns;
 mod words;

@@ -40,7 +40,7 @@ pub(crate) fn page(run: &Run, others: &Others<'_>) -> Markup {
             (facts::machine(run))
             p { a href="data.json" { "data.json" } " has everything on this page, and more." }
         }
-        (stage::scripts())
+        @if run.stage.is_some() { (stage::scripts()) }
     };
     page::page(
         &title,

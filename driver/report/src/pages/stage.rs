@@ -62,14 +62,13 @@ pub(super) fn figure(run: &Run, name: Option<&str>) -> Option<Markup> {
 
 /// Nothing in it can end the element that it is in.
 fn json(run: &Run, frames: &[Frame], worst: Option<usize>) -> String {
-    let rounded = |value: f64| (value * 100.0).round() / 100.0;
     let ids = frames.iter().flat_map(|frame| frame.values.keys());
     let of = |id: &str| {
         let values = frames.iter().map(|frame| frame.values.get(id));
-        values.map(|value| value.copied().map(rounded)).collect()
+        values.map(Option::<&f64>::copied).collect()
     };
     let all = Frames {
-        t: frames.iter().map(|frame| rounded(frame.t_s)).collect(),
+        t: frames.iter().map(|frame| frame.t_s).collect(),
         values: ids.map(|id| (id.as_str(), of(id))).collect(),
         phases: (run.phases.iter())
             .map(|phase| (phase.name.as_str(), phase.start_s))
@@ -96,4 +95,94 @@ pub(super) fn compared(a: &Run, b: &Run) -> Option<Markup> {
             div.stages { (side("A", a)?) (side("B", b)?) }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use lab_record::Points;
+    use proptest::{collection::vec, prelude::*};
+
+    use super::*;
+    use crate::sample;
+
+    fn with(calls: &[(f64, f64)], waiting: &[(f64, f64)]) -> Run {
+        let mut run = sample::failing();
+        for (id, points) in [("dep", calls), ("waiting", waiting)] {
+            let series = run.series.iter_mut().find(|series| series.id == id);
+            series.unwrap().points = points.iter().copied().collect::<Points>();
+        }
+        run
+    }
+
+    /// In order of time, as they are measured.
+    fn points() -> impl Strategy<Value = Vec<(f64, f64)>> {
+        let points = vec((0.0..20.0, 0.0..300.0), 0..40);
+        points.prop_map(|mut points: Vec<(f64, f64)>| {
+            points.sort_by(|a, b| a.0.total_cmp(&b.0));
+            points
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_drawn_at_a_moment_is_what_the_series_have_there(
+            calls in points(),
+            waiting in points(),
+            at in 0.0..22.0,
+        ) {
+            let run = with(&calls, &waiting);
+            let frame = run.frame_at(at).unwrap();
+            for (id, points) in [("calls", &calls), ("requests", &waiting)] {
+                // The last that is not later, of the last second.
+                let last = points.iter().rfind(|(t, _)| *t <= at && at - *t <= 1.0);
+                prop_assert_eq!(frame.values.get(id).copied(), last.map(|(_, value)| *value));
+            }
+            let picture = lab_stage::picture(run.stage.as_ref().unwrap(), &frame).into_string();
+            let drawn = |ink: &str| picture.matches(&format!("class=\"cell {ink}\"")).count() - 1;
+            let counted = |id: &str| frame.values.get(id).map_or(0, |value| value.round() as usize);
+            prop_assert_eq!(drawn("stuck"), counted("calls").min(16));
+            prop_assert_eq!(drawn("free"), 16 - counted("calls").min(16));
+            prop_assert_eq!(drawn("wait"), counted("requests").min(36));
+        }
+
+        #[test]
+        fn no_moment_is_worse_than_the_worst(calls in points(), waiting in points()) {
+            let run = with(&calls, &waiting);
+            let value = |frame: &Frame, id: &str| frame.values.get(id).copied().unwrap_or(0.0);
+            let misery = |frame: &Frame| (value(frame, "calls"), value(frame, "requests"));
+            let worst = run.worst_moment();
+            prop_assert_eq!(worst.is_none(), calls.is_empty() && waiting.is_empty());
+            let moments = calls.iter().chain(&waiting).map(|(at, _)| *at);
+            let frames: Vec<Frame> = moments.map(|at| run.frame_at(at).unwrap()).collect();
+            let longest = frames.iter().map(|frame| value(frame, "requests")).fold(0.0, f64::max);
+            for frame in frames.iter().filter(|frame| value(frame, "requests") >= 0.9 * longest) {
+                prop_assert!(misery(frame) <= misery(worst.as_ref().unwrap()));
+            }
+            prop_assert!(worst.is_none_or(|worst| value(&worst, "requests") >= 0.9 * longest));
+        }
+    }
+
+    #[test]
+    fn a_run_of_which_nothing_was_seen_has_no_stage() {
+        assert!(figure(&with(&[], &[]), None).is_none());
+        let mut run = sample::failing();
+        run.stage = None;
+        assert!(figure(&run, None).is_none() && compared(&run, &sample::passing()).is_none());
+    }
+
+    #[test]
+    fn two_runs_are_compared_by_their_worst_moments() {
+        let (starter, solved) = (
+            with(&[(14.2, 16.0), (15.0, 16.0)], &[(14.2, 197.0), (15.0, 3.0)]),
+            with(&[(9.0, 3.0)], &[(9.0, 0.0)]),
+        );
+        let page = compared(&starter, &solved).unwrap().into_string();
+        let both =
+            "A: 16 of 16 slots taken, 197 wait outside. B: 3 of 16 slots taken, 0 wait outside.";
+        assert!(page.contains(both), "{page}");
+        assert!(
+            page.contains("At its worst 14.2 s, phase healthy"),
+            "{page}"
+        );
+    }
 }
