@@ -514,6 +514,8 @@
       this.named = new Map(classes.map(({ name, bystander }) => [name, bystander ? `${name} (bystander)` : name]));
       this.shown = new Map();
       drawings.delete(this.figures);
+      this.last = null;
+      this.counted = -1;
       this.figures.replaceChildren();
       const figures = [["phase", "phase"], ["offered", "offered/s"], ...ENDS.map(([end]) => [end, `${end}/s`]), ["flight", "in flight"]];
       if (scales) figures.push(["replicas", "replicas"]);
@@ -545,7 +547,12 @@
 
     tick(tick) {
       if (onWall) return;
-      draw(this.figures, () => this.count(tick));
+      this.last = tick;
+      // Every other tick of ten a second: nobody reads faster, and the run has the CPU.
+      if (!(tick.t_s < this.counted + 0.15)) {
+        this.counted = tick.t_s;
+        draw(this.figures, () => this.count(tick));
+      }
       this.traffic.add(tick.t_s, ENDS.map(([end, of]) => [end, of(tick), `lab-line-${end}`]));
       this.latency.add(tick.t_s, this.latencies(tick).map(([label, ms], index) => [label, ms, `lab-line-p95 lab-line-${index % 4}`]));
       if (this.run.phase === tick.phase) return;
@@ -574,6 +581,7 @@
     verdict({ outcome, score, validity }) {
       this.run.outcome = outcome;
       for (const chart of [this.latency, this.traffic]) draw(chart, () => chart.draw());
+      if (this.last) draw(this.figures, () => this.count(this.last));
       if (outcome === "cancelled") return this.say(`${this.run.scenario}: cancelled.`);
       const points = score === null || score === undefined ? "" : `, ${score} of 100`;
       const doubt = validity === "suspect" && points !== "" ? " SUSPECT" : "";

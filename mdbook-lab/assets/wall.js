@@ -28,7 +28,7 @@
     const code = { mine: "your code", solved: "the reference", starter: "the starter" }[line.code] ?? line.code ?? "";
     run = {
       id: run_id, scenario, code, seconds: line.planned_s ?? 0,
-      phases: [], watched: null, stage: null, tick: null, worst: null, outcome: null, finished: null,
+      phases: [], watched: null, stage: null, tick: null, worst: null, drawn: -1, outcome: null, finished: null,
     };
     at("picture").replaceChildren();
     at("picture").hidden = true;
@@ -164,6 +164,10 @@
   told("line", (data) => {
     if (data.line.line === "started" || run?.id !== data.run_id) begin(data);
     lines[data.line.line]?.(data.line);
+    // Every other tick of ten a second: nobody reads faster, and the run has the CPU.
+    const { line, t_s } = data.line;
+    if (line === "tick" && t_s < run.drawn + 0.15) return;
+    if (line === "tick") run.drawn = t_s;
     soon();
   });
   // From our own renderer, which escapes.
