@@ -121,12 +121,13 @@ impl ShareCode {
     const PARTS: usize = 11;
 
     /// What is to be told of a run; none of one that says nothing, or is of no step.
-    pub fn of(run: &Run, name: ShareName, guess: Option<f64>) -> Option<Self> {
+    pub fn of(run: &Run, name: ShareName) -> Option<Self> {
         run.scenario.step?;
         if !run.is_comparable() {
             return None;
         }
         let headline = run.headline().and_then(|check| check.value);
+        let guess = run.guess.as_ref().and_then(|guess| guess.guessed);
         let mut edit = crc32fast::Hasher::new();
         for source in &run.sources {
             edit.update(source.text.as_bytes());
@@ -139,7 +140,7 @@ impl ShareCode {
             validity: run.self_check.validity,
             score: run.verdict.score?,
             headline: headline.map(|value| four_digits(value.get())),
-            guess: guess.map(four_digits),
+            guess: guess.map(|value| four_digits(value.get())),
             platform: run.platform.clone(),
             at: Timestamp::from_second(run.started_at.as_second()).ok()?,
             edit: edit.finalize(),

@@ -68,7 +68,7 @@ pub(super) fn tell_code(root: &Path, run: &Run) {
         Some(ShareName::default())
     });
     let asks = name.is_none();
-    if let Some(code) = ShareCode::of(run, name.unwrap_or_default(), None) {
+    if let Some(code) = ShareCode::of(run, name.unwrap_or_default()) {
         say!("  share    {code}");
         if asks {
             say!(
