@@ -28,7 +28,7 @@
     const code = { mine: "your code", solved: "the reference", starter: "the starter" }[line.code] ?? line.code ?? "";
     run = {
       id: run_id, scenario, code, seconds: line.planned_s ?? 0,
-      phases: [], watched: null, stage: null, tick: null, worst: null, drawn: -1, outcome: null, finished: null,
+      phases: [], watched: null, stage: null, tick: null, ticks: [], worst: null, drawn: -1, outcome: null, finished: null,
     };
     at("picture").replaceChildren();
     at("picture").hidden = true;
@@ -54,26 +54,32 @@
   }
 
   const p95 = (tick) => (run.watched && tick.p95_ms_by_class?.[run.watched.name]) ?? (run.watched ? null : tick.p95_ms);
-  // How bad a moment is: by who waits, then by what is taken, then by what is felt and what fails.
-  function badness(tick) {
-    const of = (parts) => sum((parts ?? []).map(({ id }) => tick.stage?.[id] ?? 0));
-    return [of(run.stage?.line), of(run.stage?.taken), p95(tick) ?? 0, tick.failed_per_s];
-  }
-  function isWorse(one, other) {
-    const index = one.findIndex((value, index) => value !== other[index]);
-    return index >= 0 && one[index] > other[index];
+  // When it was worst, as the report has it: of the moments at which the line was nearly as long as it ever was, the one with
+  // the most places taken, then with the longest line; and where there is no stage, by what is felt and what fails.
+  const NEARLY = 0.9;
+  function worst() {
+    const of = (tick, parts) => sum((parts ?? []).map(({ id }) => tick.stage?.[id] ?? 0));
+    const line = (tick) => of(tick, run.stage?.line);
+    const misery = (tick) => [of(tick, run.stage?.taken), line(tick), p95(tick) ?? 0, tick.failed_per_s];
+    const longest = Math.max(...run.ticks.map(line));
+    const isWorse = (one, other) => {
+      const index = one.findIndex((value, index) => value !== other[index]);
+      return index >= 0 && one[index] > other[index];
+    };
+    return run.ticks.filter((tick) => line(tick) >= NEARLY * longest)
+      .reduce((worst, tick) => (isWorse(misery(tick), misery(worst)) ? tick : worst));
   }
 
   function tick(line) {
     run.tick = line;
-    const badly = badness(line);
-    if (run.worst === null || isWorse(badly, run.worst.badly)) run.worst = { tick: line, badly };
+    run.ticks.push(line);
   }
 
   function finished(line) {
     const { outcome, score, validity } = line;
     run.outcome = outcome;
     run.finished = line;
+    run.worst = run.ticks.length > 0 ? worst() : null;
     const points = score === null || score === undefined ? "" : ` · ${score} of 100`;
     const doubt = validity === "suspect" && points !== "" ? " SUSPECT" : "";
     set(at("said"), `${outcome.toUpperCase()}${doubt}${points}`);
@@ -92,7 +98,7 @@
 
   // While it goes on, how it stands; afterwards, how it stood when it was at its worst.
   function draw() {
-    const shown = run.outcome === null ? run.tick : run.worst?.tick ?? run.tick;
+    const shown = run.outcome === null ? run.tick : run.worst;
     set(at("title"), `${run.scenario}, ${run.code}`);
     at("course").hidden = run.phases.length === 0;
     at("figures").hidden = shown === null;
