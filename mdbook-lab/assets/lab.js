@@ -745,10 +745,7 @@
     status({ scenario, html }) {
       fill(`.lab-status[data-lab-scenario="${CSS.escape(scenario)}"]`, html);
     },
-    progress({ html }) {
-      fill(".lab-progress", html);
-      document.dispatchEvent(new CustomEvent("lab-progress", { detail: html }));
-    },
+    progress: ({ html }) => fill(".lab-progress", html),
     slot: ({ name, html }) => fill(`[data-lab-slot="${CSS.escape(name)}"]`, html),
     line: (data) => panel.line(data),
     picture: (data) => panel.picture(data),

@@ -101,10 +101,10 @@
     // What this page says of it is newer.
     mark({ ...known, next: readNext(document.querySelector("main") ?? document) ?? known.next });
   }
-  document.addEventListener("lab-progress", ({ detail }) => {
+  document.addEventListener("lab-progress", ({ detail: { html } }) => {
     const block = make("template");
     // From our own renderer, which escapes.
-    block.innerHTML = detail;
+    block.innerHTML = html;
     show(read(block.content));
     const next = block.content.querySelector(".lab-next");
     for (const slot of document.querySelectorAll("main .lab-next-slot")) slot.replaceChildren(...(next ? [next.cloneNode(true)] : []));

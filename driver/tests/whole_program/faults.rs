@@ -4,7 +4,8 @@
 use std::{process::Child, sync::RwLockWriteGuard};
 
 use crate::support::{
-    alive, data, descendants, has_postgres, journal, run_of, signal, start, text, turn, wait_for,
+    alive, data, descendants, has_postgres, journal, last_tick, run_of, signal, start, text, turn,
+    wait_for,
 };
 
 /// A run that is in the middle of its load, with the processes below it.
@@ -24,7 +25,8 @@ fn in_the_middle_of(scenario: &str) -> Running {
             driver.try_wait().unwrap().is_none(),
             "the driver ended early"
         );
-        journal(reports.path(), scenario).filter(|text| text.matches("\"tick\"").count() >= 3)
+        let at = last_tick(&journal(reports.path(), scenario)?)?;
+        (at >= 0.5).then_some(())
     });
     let children = descendants(driver.id());
     Running {
