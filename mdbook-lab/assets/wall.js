@@ -96,6 +96,13 @@
     });
   }
 
+  // Where the run stands. After the load the last answers are waited for.
+  function clock(shown) {
+    if (run.outcome !== null) return `${whole(shown.t_s)} s, ${shown.phase}`;
+    const isOver = shown.t_s > run.seconds;
+    return isOver ? `${whole(run.seconds)} s, the last answers` : `${whole(shown.t_s)} of ${whole(run.seconds)} s`;
+  }
+
   // While it goes on, how it stands; afterwards, how it stood when it was at its worst.
   function draw() {
     const shown = run.outcome === null ? run.tick : run.worst;
@@ -108,7 +115,7 @@
       return;
     }
     set(at("phase"), run.outcome === null ? shown.phase : "at its worst:");
-    set(at("time"), run.outcome === null ? `${whole(shown.t_s)} of ${whole(run.seconds)} s` : `${whole(shown.t_s)} s, ${shown.phase}`);
+    set(at("time"), clock(shown));
     at("course").style.setProperty("--at", `${Math.min(100, 100 * shown.t_s / run.seconds)}%`);
     latency(shown);
     ends(shown);

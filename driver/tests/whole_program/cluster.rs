@@ -263,8 +263,7 @@ fn payments_are_made_and_audited_on_a_cluster() {
 #[test]
 #[ignore = "for as long as is wished"]
 fn rounds_of_starter_and_reference_end_as_they_must() {
-    let _turn = turn();
-    let Some(cluster) = Cluster::new().filter(|_| has_postgres()) else {
+    let Some(cluster) = Cluster::alone().filter(|_| has_postgres()) else {
         return;
     };
     let rounds =
