@@ -17,8 +17,9 @@ use crate::{
 };
 
 /// All that a page is told of.
-const EVENTS: [&str; 8] = [
-    "hello", "status", "progress", "line", "over", "output", "ended", "reload",
+const EVENTS: [&str; 11] = [
+    "hello", "status", "progress", "slot", "line", "picture", "over", "output", "build", "ended",
+    "reload",
 ];
 
 /// A guide that is served, with a page of it open.

@@ -108,7 +108,7 @@ pub(super) fn stands() -> Result<()> {
 
 pub(super) fn up(world: &World) -> Result<()> {
     let ended = world.start(&mut world.driver(&["up"]))?.end()?;
-    ended.with(&[0])?.says("make down to stop")?;
+    ended.with(&[0])?.says("make down stops them")?;
     stands()
 }
 
