@@ -401,6 +401,39 @@ fn a_cold_build_says_how_far_it_is_in_few_lines() {
     assert_eq!(drawn.matches("a, b(build)").count(), 39, "{drawn}");
 }
 
+/// A shell looks for the last of a thing in the square of a text's length: minutes for this one.
+#[test]
+fn a_line_of_any_length_is_passed_on_at_once() {
+    let folder = copy();
+    let script = "#!/bin/sh\nprintf '\\r%0200000d\\nend\\n' 0\n";
+    fs::write(folder.path().join("cargo"), script).unwrap();
+    let path = format!(
+        "{}:{}",
+        folder.path().display(),
+        std::env::var("PATH").unwrap()
+    );
+    let mut build = command(folder.path(), "sh")
+        .args([
+            "-ec",
+            "chmod +x cargo; exec sh scripts/build.sh --bin driver",
+        ])
+        .env("PATH", path)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let said = BufReader::new(build.stderr.take().unwrap());
+    let (told, heard) = mpsc::channel();
+    thread::spawn(move || {
+        said.lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| told.send(line))
+    });
+    let line = heard.recv_timeout(BOUND);
+    let _ = build.kill();
+    let _ = build.wait();
+    assert_eq!(line.unwrap().trim_start_matches('\r').len(), 200_000);
+}
+
 #[test]
 fn who_waits_for_another_build_is_told() {
     let copy = copy();
