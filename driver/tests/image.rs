@@ -71,3 +71,54 @@ fn cargo_reads_the_workspace_from_what_is_copied() {
     }
     assert!(layer.path().join("lab-services/src/main.rs").is_file());
 }
+
+/// The crates of this workspace that a package needs, itself included, as their folders.
+fn crates(package: &str) -> Vec<String> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "tree",
+            "--locked",
+            "--offline",
+            "--edges",
+            "normal",
+            "--prefix",
+            "none",
+            "--package",
+            package,
+        ])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let here = format!("({}/", root().display());
+    let folders = text
+        .lines()
+        .filter_map(|line| Some(line.split_once(&here)?.1.split_once(')')?.0.to_owned()));
+    folders.collect()
+}
+
+/// A stage that builds a program from what stands for its crates in the first layer would build another program, or none.
+#[test]
+fn each_stage_copies_the_crates_of_its_program_and_makes_them_newer_than_what_stood_for_them() {
+    let text = fs::read_to_string(root().join("deploy/Dockerfile")).unwrap();
+    let text = text.replace("\\\n", " ");
+    for (stage, package) in [("load", "lab-remote"), ("build", "lab-services")] {
+        let (_, rest) = text
+            .split_once(&format!("FROM dependencies AS {stage}\n"))
+            .unwrap();
+        let stage = rest.split("\nFROM ").next().unwrap();
+        let crates = crates(package);
+        assert!(!crates.is_empty());
+        for folder in crates {
+            assert!(
+                stage.contains(&format!("COPY {folder} {folder}\n")),
+                "{package} needs {folder}:\n{stage}"
+            );
+            assert!(
+                stage.contains(&format!("{folder}/src/lib.rs")),
+                "{folder} is not touched:\n{stage}"
+            );
+        }
+    }
+}
