@@ -51,6 +51,13 @@ fn watch(t0: Instant, wanted: &mpsc::Receiver<()>) -> Hiccups {
     seen
 }
 
+/// How late this machine wakes a thread that only sleeps, seen for as long as `span`, which is how long it takes.
+pub fn watch_for(span: Duration) -> io::Result<Hiccups> {
+    let probe = HiccupProbe::start(Instant::now())?;
+    thread::sleep(span);
+    Ok(probe.finish())
+}
+
 /// The first whole step after `now`: those missed in between were one hiccup, not many.
 fn next_step(now: Duration) -> Duration {
     let steps = now.as_nanos() / STEP.as_nanos() + 1;
@@ -58,14 +65,28 @@ fn next_step(now: Duration) -> Duration {
 }
 
 /// What the probe has seen.
-#[derive(Default)]
-pub(super) struct Hiccups {
+#[derive(Debug, Default)]
+pub struct Hiccups {
     /// The worst lateness of each cell since the start.
     pub(super) worst: Vec<Duration>,
     lateness: Distribution,
 }
 
 impl Hiccups {
+    /// The longest pause.
+    pub fn worst(&self) -> Duration {
+        self.worst.iter().max().copied().unwrap_or_default()
+    }
+
+    /// Share of the sends, 0 to 1, that a sender that has nothing else to do would make later than `limit`, were one due
+    /// each millisecond.
+    pub fn late_share(&self, limit: Duration) -> f64 {
+        let all = self.lateness.histogram();
+        let later = all.next_non_equivalent(Distribution::micros(limit));
+        let late = all.count_between(later, u64::MAX);
+        late as f64 / all.len().max(1) as f64
+    }
+
     /// How late a sender that has nothing else to do leaves, were one send due each millisecond: the 99th percentile;
     /// none where nothing was seen.
     pub(super) fn floor(&self) -> Option<Duration> {
@@ -105,6 +126,18 @@ mod tests {
         seen.note(ms(12), ms(12));
         seen.note(ms(150), ms(420));
         assert_eq!(seen.worst, [ms(1), ms(270), ms(270), ms(270), ms(270)]);
+    }
+
+    #[test]
+    fn late_are_those_that_were_due_in_a_pause_but_for_its_end() {
+        let mut seen = Hiccups::default();
+        assert_eq!((seen.late_share(ms(25)), seen.worst()), (0.0, ms(0)));
+        for at in 1..=100 {
+            seen.note(ms(at), ms(at));
+        }
+        seen.note(ms(101), ms(200));
+        // Of the 100 that were due in it, those of its last 26 ms (25 to 0 late) were in time.
+        assert_eq!((seen.late_share(ms(25)), seen.worst()), (0.37, ms(99)));
     }
 
     #[test]

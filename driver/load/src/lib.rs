@@ -52,7 +52,7 @@ pub use ask::{Ask, Asker, Reply};
 pub use cells::{Account, Cell, Cells, CellsPart, Ended};
 pub use find::{Found, find};
 pub use handshake::Handshakes;
-pub use hiccup::HICCUP_CELL;
+pub use hiccup::{HICCUP_CELL, Hiccups, watch_for};
 pub use lab_record::Cause;
 pub use lateness::Lateness;
 pub use loops::loops;

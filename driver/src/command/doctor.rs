@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::{Ended, Place};
 use crate::{
     guide, host,
-    platform::local::{self, preflight},
+    platform::local::{Finding, State, preflight},
 };
 
 /// What to look at, and how to say it.
@@ -28,42 +28,6 @@ pub(super) struct Options {
     /// Without the five seconds that tell whether the machine is quiet enough for runs
     #[arg(long)]
     quick: bool,
-}
-
-/// What is thought of a thing that was looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    /// As needed.
-    Ok,
-    /// Good to know, before it is needed.
-    Note,
-    /// The workshop needs it.
-    Lacks,
-}
-
-/// One thing that was looked at.
-#[derive(Debug, Serialize)]
-struct Finding {
-    /// What, in a word or two.
-    name: &'static str,
-    state: State,
-    /// What was found; where it is not as needed, what to do.
-    text: String,
-}
-
-impl Finding {
-    fn new(name: &'static str, state: State, text: impl Into<String>) -> Self {
-        let text = text.into();
-        Self { name, state, text }
-    }
-}
-
-impl From<local::Finding> for Finding {
-    fn from(found: local::Finding) -> Self {
-        let state = if found.ok { State::Ok } else { State::Lacks };
-        Self::new(found.name, state, found.text)
-    }
 }
 
 /// Everything, as programs get it.
@@ -81,7 +45,7 @@ pub(super) fn doctor(root: &Path, options: &Options) -> Result<Ended> {
     options
         .place
         .check_local("sh scripts/cluster.sh preflight")?;
-    let mut findings: Vec<Finding> = preflight(root).into_iter().map(Finding::from).collect();
+    let mut findings = preflight(root);
     findings.extend(offline::findings(root));
     if !options.quick {
         findings.push(fitness::finding());

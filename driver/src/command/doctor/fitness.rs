@@ -8,10 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lab_load::watch_for;
 use rustix::time::{ClockId, clock_gettime};
 
-use super::{Finding, State};
-use crate::selfcheck::Limits;
+use crate::{
+    platform::local::{Finding, State},
+    selfcheck::Limits,
+};
+
+const NAME: &str = "fitness";
 
 /// How long the clock is watched, and then the cores.
 const CLOCK: Duration = Duration::from_secs(3);
@@ -35,10 +40,13 @@ struct Seen {
 /// Looks, which takes five seconds.
 pub(super) fn finding() -> Finding {
     let limits = Limits::default();
-    let (late, worst) = clock(&limits);
+    let clock = match watch_for(CLOCK) {
+        Ok(clock) => clock,
+        Err(error) => return Finding::new(NAME, State::Note, format!("not seen: {error}")),
+    };
     let seen = Seen {
-        late,
-        worst,
+        late: clock.late_share(limits.lateness),
+        worst: clock.worst(),
         share: cores(),
     };
     judge(&seen, &limits, &circumstances())
@@ -62,7 +70,7 @@ fn judge(seen: &Seen, limits: &Limits, circumstances: &[&str]) -> Finding {
     );
     if would_be.is_none() && seen.share >= ENOUGH {
         return Finding::new(
-            "fitness",
+            NAME,
             State::Ok,
             format!("quiet enough for runs: {measured}"),
         );
@@ -73,29 +81,10 @@ fn judge(seen: &Seen, limits: &Limits, circumstances: &[&str]) -> Finding {
     let mut causes = vec!["close what else works on it"];
     causes.extend(circumstances);
     Finding::new(
-        "fitness",
+        NAME,
         State::Note,
         format!("{so}: {measured}; {}", causes.join("; ")),
     )
-}
-
-/// Sleeps from millisecond to millisecond: the share of wake-ups that were too late, and the latest. What a pause
-/// swallows counts as late, too.
-fn clock(limits: &Limits) -> (f64, Duration) {
-    let begun = Instant::now();
-    let (mut due, mut late, mut worst) = (Duration::ZERO, 0_u32, Duration::ZERO);
-    let (mut count, step) = (0_u32, Duration::from_millis(1));
-    while due < CLOCK {
-        thread::sleep((begun + due).saturating_duration_since(Instant::now()));
-        let now = begun.elapsed();
-        worst = worst.max(now.saturating_sub(due));
-        while due <= now {
-            count += 1;
-            late += u32::from(now.saturating_sub(due) > limits.lateness);
-            due += step;
-        }
-    }
-    (f64::from(late) / f64::from(count), worst)
 }
 
 /// Wants all of every core, and sees how much it gets.

@@ -2,7 +2,7 @@
 
 use std::{env, ffi::OsString, path::Path, process::Command};
 
-use super::{Finding, State};
+use crate::platform::local::{Finding, State, cargo};
 
 /// What `make prefetch` builds.
 const PROGRAMS: [&str; 3] = ["driver", "lab", "mdbook-lab"];
@@ -14,8 +14,7 @@ pub(super) fn findings(root: &Path) -> [Finding; 2] {
 }
 
 fn crates(root: &Path) -> Finding {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let fetched = Command::new(cargo)
+    let fetched = Command::new(cargo())
         .args(["fetch", "--locked", "--offline", "--quiet"])
         .current_dir(root)
         .output();

@@ -242,7 +242,7 @@ fn writable(folder: &Path) -> io::Result<()> {
 }
 
 /// The cargo that runs this program, so that both use one toolchain; else the one of the `PATH`.
-pub(super) fn cargo() -> OsString {
+pub(crate) fn cargo() -> OsString {
     std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into())
 }
 

@@ -26,10 +26,11 @@ mod process;
 mod services;
 mod supervisor;
 
+pub(crate) use build::cargo;
 pub use build::{BuildError, build, workspace_root};
 pub use lock::{LockError, RunLock};
 pub use postgres::{ConninfoError, FindError, GuardArgs, PostgresError, Source, guard_main};
-pub use preflight::{Finding, preflight};
+pub use preflight::{Finding, State, preflight};
 pub use process::{LastLines, ProcessError};
 
 use postgres::{Database, External, Private, find::find};

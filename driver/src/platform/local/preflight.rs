@@ -2,6 +2,8 @@
 
 use std::{fs, path::Path, process::Command};
 
+use serde::Serialize;
+
 use super::{
     Error,
     build::cargo,
@@ -16,35 +18,57 @@ const FREE_SPACE: u64 = 2 << 30;
 /// The ports of `make up`, with the service that gets each.
 const PORTS: [(u16, &str); 2] = [(30080, "api"), (30081, "worker")];
 
+/// What is thought of a thing that was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// As needed.
+    Ok,
+    /// Good to know, before it is needed.
+    Note,
+    /// The workshop needs it.
+    Lacks,
+}
+
 /// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// What, in a word or two.
     pub name: &'static str,
     /// Whether it is as needed.
-    pub ok: bool,
+    pub state: State,
     /// What was found; where it is not as needed, what to do.
     pub text: String,
 }
 
 impl Finding {
-    fn new(name: &'static str, found: Result<String, String>) -> Self {
-        let ok = found.is_ok();
+    /// Of something that is as it is.
+    pub fn new(name: &'static str, state: State, text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { name, state, text }
+    }
+
+    fn needed(name: &'static str, found: Result<String, String>) -> Self {
+        let state = if found.is_ok() {
+            State::Ok
+        } else {
+            State::Lacks
+        };
         let (Ok(text) | Err(text)) = found;
-        Self { name, ok, text }
+        Self { name, state, text }
     }
 }
 
 /// Looks at everything that the local platform needs for the project at `root`.
 pub fn preflight(root: &Path) -> Vec<Finding> {
     let mut findings = vec![
-        Finding::new("rust", rust(root)),
-        Finding::new("postgresql", postgresql()),
-        Finding::new("reports folder", writable(&root.join("reports"))),
-        Finding::new("free space", space(root)),
-        Finding::new("loopback", loopback()),
+        Finding::needed("rust", rust(root)),
+        Finding::needed("postgresql", postgresql()),
+        Finding::needed("reports folder", writable(&root.join("reports"))),
+        Finding::needed("free space", space(root)),
+        Finding::needed("loopback", loopback()),
     ];
-    findings.extend(PORTS.map(|(port, service)| Finding::new("port", free(port, service))));
+    findings.extend(PORTS.map(|(port, service)| Finding::needed("port", free(port, service))));
     findings
 }
 
