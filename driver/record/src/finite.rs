@@ -25,6 +25,12 @@ impl Finite {
     pub fn get(self) -> f64 {
         self.0
     }
+
+    /// The nearest number with so many significant digits, one at least.
+    pub fn rounded(self, digits: usize) -> f64 {
+        let text = format!("{:.*e}", digits.saturating_sub(1), self.0);
+        text.parse().unwrap_or(self.0)
+    }
 }
 
 impl TryFrom<f64> for Finite {

@@ -44,7 +44,7 @@ impl Guess {
     pub fn figures(&self) -> Vec<(&'static str, String)> {
         let guessed = self
             .guessed
-            .map(|value| ("you said", self.in_unit(shortest(value.get()))));
+            .map(|value| ("you said", self.in_unit(value.get())));
         let law = Some(("the law says", self.in_unit(self.law.text(2))));
         let measured = self
             .measured
@@ -67,9 +67,9 @@ impl Guess {
 }
 
 impl Figure {
-    fn text(self, digits: i32) -> String {
+    fn text(self, digits: usize) -> String {
         let bound = if self.at_least { "≥ " } else { "" };
-        format!("{bound}{}", shortest(rounded(self.value.get(), digits)))
+        format!("{bound}{}", self.value.rounded(digits))
     }
 }
 
@@ -79,21 +79,6 @@ impl Run {
         self.guess.as_ref().filter(|guess| guess.measured.is_some())
     }
 }
-
-/// A number with so many significant digits.
-fn rounded(value: f64, digits: i32) -> f64 {
-    if value == 0.0 {
-        return 0.0;
-    }
-    let unit = 10f64.powi(digits - 1 - value.abs().log10().floor() as i32);
-    (value * unit).round() / unit
-}
-
-/// The shortest text that is read as this number.
-fn shortest(value: f64) -> String {
-    value.to_string()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -6,7 +6,7 @@ use std::{fmt, str::FromStr};
 
 use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
-use crate::{Outcome, Run, Validity};
+use crate::{Finite, Outcome, Run, Validity};
 
 /// The version of the line that [`ShareCode`] describes. Others are refused by name.
 const VERSION: u32 = 1;
@@ -139,8 +139,8 @@ impl ShareCode {
             outcome: run.verdict.outcome,
             validity: run.self_check.validity,
             score: run.verdict.score?,
-            headline: headline.map(|value| four_digits(value.get())),
-            guess: guess.map(|value| four_digits(value.get())),
+            headline: headline.map(four_digits),
+            guess: guess.map(four_digits),
             platform: run.platform.clone(),
             at: Timestamp::from_second(run.started_at.as_second()).ok()?,
             edit: edit.finalize(),
@@ -186,8 +186,8 @@ impl ShareCode {
 }
 
 /// Four significant digits: more say nothing, and a line is to be short.
-fn four_digits(value: f64) -> f64 {
-    format!("{value:.3e}").parse().unwrap_or(value)
+fn four_digits(value: Finite) -> f64 {
+    value.rounded(4)
 }
 
 /// What a code consists of. Chats leave these alone, and none of them is markup.
