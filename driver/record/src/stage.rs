@@ -184,6 +184,22 @@ impl Stage {
         all.filter_map(|(id, value)| Some((id, value?))).collect()
     }
 
+    /// Which frame was the worst: of those at which the line was nearly as long as it ever was, the one with the most places
+    /// taken, and among those the one with the longest line. At the longest itself somebody may just have left. None of none.
+    pub fn worst_of(&self, frames: &[Frame]) -> Option<usize> {
+        let line = |frame: &Frame| frame.sum(&self.line).unwrap_or(0.0);
+        let taken = |frame: &Frame| frame.sum(&self.taken).unwrap_or(0.0);
+        let longest = frames.iter().map(line).fold(0.0, f64::max);
+        let long = frames.iter().enumerate();
+        let long = long.filter(|(_, frame)| line(frame) >= NEARLY * longest);
+        let worst = long.reduce(|worst, frame| {
+            let misery = |frame: &Frame| (taken(frame), line(frame));
+            let worse = misery(frame.1) > misery(worst.1);
+            if worse { frame } else { worst }
+        });
+        worst.map(|(index, _)| index)
+    }
+
     /// The series whose points are the moments at which there is something else to see.
     fn paces(&self, series: &str) -> bool {
         let mut parts = self.taken.iter().chain(&self.line);
@@ -219,19 +235,9 @@ impl Run {
         frames.collect()
     }
 
-    /// When it was worst: of the moments at which the line was nearly as long as it ever was, the one with the most places
-    /// taken, and among those the one with the longest line. At the longest itself somebody may just have left.
+    /// When it was worst.
     pub fn worst_moment(&self) -> Option<Frame> {
-        let stage = self.stage.as_ref()?;
-        let line = |frame: &Frame| frame.sum(&stage.line).unwrap_or(0.0);
-        let taken = |frame: &Frame| frame.sum(&stage.taken).unwrap_or(0.0);
-        let mut frames = self.frames();
-        let longest = frames.iter().map(line).fold(0.0, f64::max);
-        frames.retain(|frame| line(frame) >= NEARLY * longest);
-        frames.into_iter().reduce(|worst, frame| {
-            let misery = |frame: &Frame| (taken(frame), line(frame));
-            let worse = misery(&frame) > misery(&worst);
-            if worse { frame } else { worst }
-        })
+        let (stage, frames) = (self.stage.as_ref()?, self.frames());
+        Some(frames[stage.worst_of(&frames)?].clone())
     }
 }

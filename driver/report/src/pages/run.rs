@@ -92,7 +92,7 @@ fn head(run: &Run, others: &Others<'_>, chart: Option<&str>) -> Markup {
                     }
                 }
             }
-            @if let Some(stage) = stage::figure(run, None) { (stage) }
+            @if let Some(stage) = stage::figure(run) { (stage) }
             }
             (facts::self_check(&run.self_check))
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine, prelude::BASE64_STANDARD};
-use lab_record::{Frame, Run};
+use lab_record::{Frame, Run, Stage};
 use maud::{Markup, PreEscaped, html};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -31,68 +31,98 @@ struct Frames<'a> {
     values: BTreeMap<&'a str, Vec<Option<f64>>>,
     phases: Vec<(&'a str, f64)>,
     /// Which of the times is the worst moment.
-    worst: Option<usize>,
+    worst: usize,
 }
 
-/// The stage at its worst, after `name`, where the page tells several; none where there is none or nothing was seen of it.
-pub(super) fn figure(run: &Run, name: Option<&str>) -> Option<Markup> {
-    let (stage, worst) = (run.stage.as_ref()?, run.worst_moment()?);
-    let frames = run.frames();
-    let phase = run.phases.iter().rfind(|phase| phase.start_s <= worst.t_s);
-    let last = frames.len().saturating_sub(1);
-    let at = frames.iter().position(|frame| *frame == worst);
-    Some(html! {
-        figure.stage {
-            (lab_stage::picture(stage, &worst))
-            figcaption {
-                @if let Some(name) = name { b { (name) } " · " }
-                span.when {
-                    "At its worst " (format!("{:.1}", worst.t_s)) " s"
-                    @if let Some(phase) = phase { ", phase " (phase.name) }
+/// What there is to see of a run's stage, and when it was worst.
+struct Seen<'a> {
+    run: &'a Run,
+    stage: &'a Stage,
+    frames: Vec<Frame>,
+    worst: usize,
+}
+
+impl<'a> Seen<'a> {
+    /// None where there is no stage or nothing was seen of it.
+    fn of(run: &'a Run) -> Option<Self> {
+        let (stage, frames) = (run.stage.as_ref()?, run.frames());
+        let worst = stage.worst_of(&frames)?;
+        Some(Self {
+            run,
+            stage,
+            frames,
+            worst,
+        })
+    }
+
+    fn worst(&self) -> &Frame {
+        &self.frames[self.worst]
+    }
+
+    fn headline(&self) -> String {
+        lab_stage::headline(self.stage, self.worst())
+    }
+
+    /// At its worst, after `name`, where the page tells several.
+    fn figure(&self, name: Option<&str>) -> Markup {
+        let t_s = self.worst().t_s;
+        let phase = self.run.phases.iter().rfind(|phase| phase.start_s <= t_s);
+        html! {
+            figure.stage {
+                (lab_stage::picture(self.stage, self.worst()))
+                figcaption {
+                    @if let Some(name) = name { b { (name) } " · " }
+                    span.when {
+                        "At its worst " (format!("{t_s:.1}")) " s"
+                        @if let Some(phase) = phase { ", phase " (phase.name) }
+                    }
                 }
+                div.scrub hidden {
+                    button type="button" { "Play" }
+                    input type="range" min="0" max=(self.frames.len() - 1) value=(self.worst) aria-label="Moment of the run";
+                }
+                script type="application/json" { (PreEscaped(self.json())) }
             }
-            div.scrub hidden {
-                button type="button" { "Play" }
-                input type="range" min="0" max=(last) value=(at.unwrap_or(0)) aria-label="Moment of the run";
-            }
-            script type="application/json" { (PreEscaped(json(run, &frames, at))) }
         }
-    })
+    }
+
+    /// Nothing in it can end the element that it is in.
+    fn json(&self) -> String {
+        let frames = &self.frames;
+        let ids = frames.iter().flat_map(|frame| frame.values.keys());
+        let of = |id: &str| {
+            let values = frames.iter().map(|frame| frame.values.get(id));
+            values.map(Option::<&f64>::copied).collect()
+        };
+        let all = Frames {
+            t: frames.iter().map(|frame| frame.t_s).collect(),
+            values: ids.map(|id| (id.as_str(), of(id))).collect(),
+            phases: (self.run.phases.iter())
+                .map(|phase| (phase.name.as_str(), phase.start_s))
+                .collect(),
+            worst: self.worst,
+        };
+        serde_json::to_string(&all)
+            .unwrap_or_default()
+            .replace('<', "\\u003c")
+    }
 }
 
-/// Nothing in it can end the element that it is in.
-fn json(run: &Run, frames: &[Frame], worst: Option<usize>) -> String {
-    let ids = frames.iter().flat_map(|frame| frame.values.keys());
-    let of = |id: &str| {
-        let values = frames.iter().map(|frame| frame.values.get(id));
-        values.map(Option::<&f64>::copied).collect()
-    };
-    let all = Frames {
-        t: frames.iter().map(|frame| frame.t_s).collect(),
-        values: ids.map(|id| (id.as_str(), of(id))).collect(),
-        phases: (run.phases.iter())
-            .map(|phase| (phase.name.as_str(), phase.start_s))
-            .collect(),
-        worst,
-    };
-    serde_json::to_string(&all)
-        .unwrap_or_default()
-        .replace('<', "\\u003c")
+/// The stage at its worst; none where there is none or nothing was seen of it.
+pub(super) fn figure(run: &Run) -> Option<Markup> {
+    Some(Seen::of(run)?.figure(None))
 }
 
 /// Two stages at their worst, beside each other.
 pub(super) fn compared(a: &Run, b: &Run) -> Option<Markup> {
-    let said = |run: &Run| {
-        let (stage, worst) = (run.stage.as_ref()?, run.worst_moment()?);
-        Some(lab_stage::headline(stage, &worst))
-    };
-    let (before, after) = (said(a)?, said(b)?);
-    let side = |letter: &str, run: &Run| figure(run, Some(&format!("{letter} · {}", run.code)));
+    let (a, b) = (Seen::of(a)?, Seen::of(b)?);
+    let side =
+        |letter: &str, seen: &Seen<'_>| seen.figure(Some(&format!("{letter} · {}", seen.run.code)));
     Some(html! {
         section #stage {
             h2 { "At its worst" }
-            p.held { "A: " (before) ". B: " (after) "." }
-            div.stages { (side("A", a)?) (side("B", b)?) }
+            p.held { "A: " (a.headline()) ". B: " (b.headline()) "." }
+            div.stages { (side("A", &a)) (side("B", &b)) }
         }
     })
 }
@@ -164,10 +194,10 @@ mod tests {
 
     #[test]
     fn a_run_of_which_nothing_was_seen_has_no_stage() {
-        assert!(figure(&with(&[], &[]), None).is_none());
+        assert!(figure(&with(&[], &[])).is_none());
         let mut run = sample::failing();
         run.stage = None;
-        assert!(figure(&run, None).is_none() && compared(&run, &sample::passing()).is_none());
+        assert!(figure(&run).is_none() && compared(&run, &sample::passing()).is_none());
     }
 
     #[test]
