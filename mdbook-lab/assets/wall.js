@@ -6,18 +6,11 @@
   "use strict";
 
   const THEME = "lab-wall-theme";
+  const { make, whole, time } = globalThis.labTold;
   const at = (id) => document.getElementById(id);
-  const make = (name, className, text) => {
-    const element = document.createElement(name);
-    if (className) element.className = className;
-    if (text !== undefined) element.textContent = text;
-    return element;
-  };
   const set = (element, text) => {
     if (element.textContent !== text) element.textContent = text;
   };
-  const whole = (number) => Math.round(number).toString();
-  const time = (ms) => (ms >= 1000 ? `${(ms / 1000).toFixed(1)} s` : `${ms >= 10 || ms === 0 ? whole(ms) : ms.toFixed(1)} ms`);
   const sum = (numbers) => numbers.reduce((all, number) => all + number, 0);
 
   // ---- The run ----
