@@ -21,7 +21,7 @@
     const code = { mine: "your code", solved: "the reference", starter: "the starter" }[line.code] ?? line.code ?? "";
     run = {
       id: run_id, scenario, code, seconds: line.planned_s ?? 0,
-      phases: [], watched: null, stage: null, tick: null, ticks: [], worst: null, drawn: -1, outcome: null, finished: null,
+      phases: [], watched: null, stage: null, tick: null, ticks: [], worst: null, drawn: -1, told: -1, outcome: null, finished: null,
     };
     at("picture").replaceChildren();
     at("picture").hidden = true;
@@ -107,14 +107,17 @@
       set(at("time"), run.seconds ? `${whole(run.seconds)} s` : "");
       return;
     }
+    places(shown);
+    const svg = at("picture").querySelector("svg");
+    if (svg && shown.stage) globalThis.labStage?.show(svg, shown.stage);
+    // What is about seconds changes half as often as the picture: without a GPU each part of the screen that is drawn costs.
+    if (run.outcome === null && shown.t_s < run.told + 0.35) return;
+    run.told = shown.t_s;
     set(at("phase"), run.outcome === null ? shown.phase : "at its worst:");
     set(at("time"), clock(shown));
     at("course").style.setProperty("--at", `${Math.min(100, 100 * shown.t_s / run.seconds)}%`);
     latency(shown);
     ends(shown);
-    places(shown);
-    const svg = at("picture").querySelector("svg");
-    if (svg && shown.stage) globalThis.labStage?.show(svg, shown.stage);
   }
 
   function figure(id, term, value, word, state) {
