@@ -80,8 +80,9 @@ test: ## format, lints, all tests, and the guide against the project
 	@cargo test --profile lab --workspace --features tls --test tls
 	@$(guide) check
 
-verify: ## starter fails, reference passes, each cheat fails; ONLY=step, QUICK=1 after a demo, ROUNDS=10 BUSY=1 to be sure
-	@$(driver) verify $(ONLY) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy)
+verify: ## starter fails, reference passes, each cheat fails; ONLY=step, QUICK=1 after a demo, ROUNDS=10 BUSY=1 to be sure, LANES=2 beside each other
+	@$(driver) verify $(ONLY) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy) \
+	    $(if $(LANES),--lanes $(LANES))
 
 attacks: ## attacks on the guide and the services, tried and counted: see SECURITY.md
 	@sh scripts/attacks.sh

@@ -1,9 +1,13 @@
 //! `driver verify`: the strict one. The starter must fail and the reference pass, every cheat must fail, each by
 //! a check that names the reason, and every other fix must pass.
 
-use std::process::{Child, Command, Stdio};
+use std::{
+    process::{Child, Command, Stdio},
+    sync::Mutex,
+    thread,
+};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use console::style;
 use lab_record::{Outcome, Reports};
@@ -12,7 +16,7 @@ use lab_say::say;
 use super::{Ended, Place, Session, Variants, disturbance, wanted};
 use crate::{
     code::Code,
-    platform::local::RunLock,
+    platform::{Platform, local::RunLock},
     run::{
         Order, Ran, run,
         terminal::{Mode, Terminal},
@@ -41,13 +45,16 @@ pub(super) struct Options {
     /// Keep every core busy beside the runs
     #[arg(long)]
     busy: bool,
+    /// How many runs beside each other; those of a step that is about CPU take turns all the same
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    lanes: u32,
     #[command(flatten)]
     place: Place,
 }
 
 /// A code of a scenario and how its runs ended.
 struct Row {
-    scenario: String,
+    scenario: Scenario,
     code: Code,
     wanted: Outcome,
     right: u32,
@@ -66,39 +73,25 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
     };
     let _lock = RunLock::acquire(root, "verify")?;
     let platform = options.place.build(session, Variants::All).await?;
+    ensure!(
+        options.lanes == 1 || platform.is_sent_from_here(),
+        "a cluster has one run at a time; leave `--lanes` out"
+    );
     let _load = options.busy.then(BusyCores::start).transpose()?;
     let scenarios = scenarios(&options.scenarios)?;
     let mut rows = rows(&scenarios, |code| options.wants(code))?;
+    let verification = Verification {
+        session,
+        quick: options.quick,
+        platform: platform.as_ref(),
+        reports: &reports,
+    };
     for round in 1..=options.rounds {
-        for row in &mut rows {
-            let scenario = scenarios
-                .iter()
-                .find(|scenario| scenario.name == row.scenario);
-            let order = Order {
-                root,
-                scenario: scenario.context("a row without its scenario")?,
-                code: row.code.clone(),
-                platform: platform.as_ref(),
-                load_pods: 1,
-                fail_fast: options.quick && row.wanted == Outcome::Fail,
-                guess: None,
-                reports: &reports,
-                interrupt: &session.interrupt,
-            };
-            let mut ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
-            for _ in 0..AGAIN {
-                let Some(disturbance) = disturbance(&ran.run, row.wanted) else {
-                    break;
-                };
-                say!("round {round}  {}", row.line("AGAIN", &ran));
-                row.again.push(disturbance);
-                ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
-            }
-            if ran.interrupted {
+        let (alone, beside): (Vec<_>, Vec<_>) = rows.iter_mut().partition(|row| row.is_about_cpu());
+        for (lanes, rows) in [(options.lanes, beside), (1, alone)] {
+            if verification.in_lanes(lanes, round, rows)? == Ended::Interrupted {
                 return Ok(Ended::Interrupted);
             }
-            row.count(&ran);
-            say!("round {round}  {}", row.line(row.sign(&ran), &ran));
         }
     }
     say!(
@@ -106,6 +99,80 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
         reports.root().join("index.html").display()
     );
     Ok(sum_up(&rows))
+}
+
+/// What all runs have in common.
+struct Verification<'a> {
+    session: &'a Session,
+    quick: bool,
+    platform: &'a dyn Platform,
+    reports: &'a Reports,
+}
+
+impl Verification<'_> {
+    /// So many at once, each in a thread of its own, so that none waits while another is scored. What ends one ends all.
+    fn in_lanes(&self, lanes: u32, round: u32, rows: Vec<&mut Row>) -> Result<Ended> {
+        let runtime = tokio::runtime::Handle::current();
+        let left = Mutex::new(rows.into_iter());
+        let next = || left.lock().expect("no lane panics with the rows").next();
+        let lane = || {
+            while let Some(row) = next() {
+                let ended = runtime.block_on(self.check(round, row));
+                if !matches!(ended, Ok(Ended::Well)) {
+                    while next().is_some() {}
+                    return ended;
+                }
+            }
+            Ok(Ended::Well)
+        };
+        let ends = tokio::task::block_in_place(|| {
+            thread::scope(|scope| {
+                let lanes: Vec<_> = (0..lanes).map(|_| scope.spawn(lane)).collect();
+                let join = |lane: thread::ScopedJoinHandle<'_, _>| lane.join();
+                lanes.into_iter().map(join).collect::<Vec<_>>()
+            })
+        });
+        let mut all = Ended::Well;
+        for end in ends {
+            let end: Result<Ended> = end.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            if end? == Ended::Interrupted {
+                all = Ended::Interrupted;
+            }
+        }
+        Ok(all)
+    }
+
+    /// One run of a row, and another where the machine and not the code may have decided.
+    async fn check(&self, round: u32, row: &mut Row) -> Result<Ended> {
+        let order = Order {
+            root: self.session.root.as_path(),
+            scenario: &row.scenario,
+            code: row.code.clone(),
+            platform: self.platform,
+            load_pods: 1,
+            fail_fast: self.quick && row.wanted == Outcome::Fail,
+            guess: None,
+            reports: self.reports,
+            interrupt: &self.session.interrupt,
+        };
+        let mut again = Vec::new();
+        let mut ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
+        for _ in 0..AGAIN {
+            let Some(disturbance) = disturbance(&ran.run, row.wanted) else {
+                break;
+            };
+            say!("round {round}  {}", row.line("AGAIN", &ran));
+            again.push(disturbance);
+            ran = run(&order, &mut Terminal::new(Mode::Quiet)).await?.kept()?;
+        }
+        if ran.interrupted {
+            return Ok(Ended::Interrupted);
+        }
+        row.again.append(&mut again);
+        row.count(&ran);
+        say!("round {round}  {}", row.line(row.sign(&ran), &ran));
+        Ok(Ended::Well)
+    }
 }
 
 fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
@@ -133,7 +200,7 @@ fn rows(scenarios: &[Scenario], wanted: impl Fn(&Code) -> bool) -> Result<Vec<Ro
         let codes = Code::all(scenario).into_iter().filter(&wanted);
         rows.extend(codes.map(|code| Row::new(scenario, code)));
     }
-    anyhow::ensure!(
+    ensure!(
         !rows.is_empty(),
         "no such code in these scenarios; `driver run STEP --code list` names those there are"
     );
@@ -143,13 +210,19 @@ fn rows(scenarios: &[Scenario], wanted: impl Fn(&Code) -> bool) -> Result<Vec<Ro
 impl Row {
     fn new(scenario: &Scenario, code: Code) -> Self {
         Self {
-            scenario: scenario.name.clone(),
+            scenario: scenario.clone(),
             wanted: wanted(&code),
             code,
             right: 0,
             wrong: 0,
             again: Vec::new(),
         }
+    }
+
+    /// Whether its replicas want all the CPU that their limits allow.
+    fn is_about_cpu(&self) -> bool {
+        let api = self.scenario.services.api.as_ref();
+        api.is_some_and(|api| api.autoscaled)
     }
 
     /// A run that is INVALID to the last counts neither way.
@@ -194,7 +267,7 @@ impl Row {
         };
         format!(
             "{sign}  {:10} {:22} {:12} {score:>3}{caught}",
-            self.scenario,
+            self.scenario.name,
             self.code.to_string(),
             run.verdict_words()
         )
@@ -216,7 +289,7 @@ fn sum_up(rows: &[Row]) -> Ended {
         };
         say!(
             "  {:10} {:22} {:>2} of {runs}{again}",
-            row.scenario,
+            row.scenario.name,
             row.code.to_string(),
             row.right
         );
