@@ -26,8 +26,8 @@ on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 help: ## print this help
 	@sh scripts/help.sh
 
-demo: ## every scenario with the starter and the reference, then reports/index.html
-	@$(driver) demo
+demo: ## each step of the hour with the starter and the reference, then reports/index.html; ALL=1 those after the event, too
+	@$(driver) demo $(if $(ALL),--all)
 
 preflight: ## check this machine: toolchain, PostgreSQL, ports, disk, how quiet it is; JSON=1 for programs
 	@$(call on_cluster,preflight,sh scripts/preflight.sh $(if $(JSON),--json))

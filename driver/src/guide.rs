@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lab_record::{Next, Reports, State};
+use lab_record::{Next, Part, Reports, State};
 use lab_report::{Home, StepPage};
 
 use crate::scenario::{Scenario, ScenarioError, steps};
@@ -24,7 +24,10 @@ pub(crate) fn home(root: &Path, reports: &Reports) -> Home {
         let page = page.map(|page| page.with_extension("html"));
         Some(StepPage {
             scenario: step.name.clone(),
-            name: format!("Step {number}: {}", lesson.title),
+            name: match lesson.part {
+                Part::Hour => format!("Step {number}: {}", lesson.title),
+                Part::Afterwards => format!("Step {number}, after the event: {}", lesson.title),
+            },
             page: page
                 .filter(|page| page.is_file())
                 .and_then(|page| link(root, reports, &page)),
@@ -37,15 +40,13 @@ pub(crate) fn home(root: &Path, reports: &Reports) -> Home {
 }
 
 fn next_of(steps: &[Scenario], reports: &Reports) -> Next {
-    let step = |step: &Scenario| {
-        let title = step
-            .lesson
-            .as_ref()
-            .map_or(&step.title, |lesson| &lesson.title);
-        (title.clone(), State::of(reports, &step.name))
-    };
-    let steps: Vec<_> = steps.iter().map(step).collect();
-    Next::of(steps.iter().map(|(title, state)| (title.as_str(), *state)))
+    let steps = steps.iter().map(|step| {
+        let lesson = step.lesson.as_ref();
+        let title = lesson.map_or(&step.title, |lesson| &lesson.title);
+        let state = State::of(reports, &step.name);
+        (title.as_str(), step.part(), state)
+    });
+    Next::of(steps)
 }
 
 /// The folder that `mdbook build` writes to, as `book.toml` says it.

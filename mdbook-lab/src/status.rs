@@ -205,7 +205,7 @@ pub(crate) fn next_words(options: &Options, reports: &Reports, ways: &Ways) -> M
     let next = next_of(options, reports);
     let step = match &next {
         Next::Step { number, .. } => options.steps.get(number - 1),
-        Next::Done => None,
+        Next::Done { .. } => None,
     };
     html! {
         "Next: "
@@ -220,7 +220,10 @@ pub(crate) fn next_words(options: &Options, reports: &Reports, ways: &Ways) -> M
 
 fn next_of(options: &Options, reports: &Reports) -> Next {
     let steps = options.steps.iter();
-    Next::of(steps.map(|step| (step.title.as_str(), State::of(reports, &step.scenario))))
+    Next::of(steps.map(|step| {
+        let state = State::of(reports, &step.scenario);
+        (step.title.as_str(), step.part, state)
+    }))
 }
 
 /// The same as plain text.

@@ -1,6 +1,6 @@
 //! What came of the hour, to take home: each step before and after, with the guess. On paper it is a page.
 
-use lab_record::{Check, Reports, Run};
+use lab_record::{Check, Part, Reports, Run};
 use maud::{Markup, html};
 
 use crate::{options::Options, status::Ways, step::Step, story::Story};
@@ -14,16 +14,9 @@ struct Row<'a> {
 
 /// What goes into a page's `.lab-summary`.
 pub(crate) fn html(options: &Options, reports: &Reports, ways: &Ways) -> Markup {
-    let steps = (1..).zip(&options.steps);
-    let rows: Vec<Row<'_>> = steps
-        .map(|(number, step)| Row {
-            number,
-            step,
-            story: Story::of(reports, &step.scenario),
-        })
-        .collect();
+    let rows = rows(options, reports);
     html! {
-        @if rows.iter().all(|row| row.story.began.is_none() && row.story.now.is_none()) {
+        @if !rows.iter().any(Row::is_told) {
             p { "Each step before and after, with your guess: nothing yet. A run of the starter and one of your fix fill it." }
         } @else {
             div.table-wrapper {
@@ -39,7 +32,23 @@ pub(crate) fn html(options: &Options, reports: &Reports, ways: &Ways) -> Markup 
     }
 }
 
+/// The steps of the hour, and of those after the event the ones with runs.
+fn rows<'a>(options: &'a Options, reports: &Reports) -> Vec<Row<'a>> {
+    let rows = (1..).zip(&options.steps).map(|(number, step)| Row {
+        number,
+        step,
+        story: Story::of(reports, &step.scenario),
+    });
+    rows.filter(|row| row.step.part == Part::Hour || row.is_told())
+        .collect()
+}
+
 impl Row<'_> {
+    /// Whether there is something to tell of it.
+    fn is_told(&self) -> bool {
+        self.story.began.is_some() || self.story.now.is_some()
+    }
+
     fn markup(&self, ways: &Ways) -> Markup {
         let Story { began, now, answer } = &self.story;
         let title = [now, began]
@@ -90,22 +99,28 @@ fn share(rows: &[Row<'_>]) -> String {
 
 /// The same as Markdown: a line a step.
 pub(crate) fn text(options: &Options, reports: &Reports) -> String {
-    let lines = (1..).zip(&options.steps).map(|(number, step)| {
-        let story = Story::of(reports, &step.scenario);
-        let (began, now) = (story.began.as_ref(), story.now.as_ref());
-        let guess = story
-            .answer
-            .as_ref()
-            .map(|guess| format!("; {}", guess.line()));
-        format!(
-            "{number}. {}: {} → {}, score {} → {}{}",
-            step.title,
-            seen(began),
-            seen(now),
-            score(began),
-            score(now),
-            guess.unwrap_or_default()
-        )
-    });
+    let rows = rows(options, reports).into_iter();
+    let lines = rows.map(
+        |Row {
+             number,
+             step,
+             story,
+         }| {
+            let (began, now) = (story.began.as_ref(), story.now.as_ref());
+            let guess = story
+                .answer
+                .as_ref()
+                .map(|guess| format!("; {}", guess.line()));
+            format!(
+                "{number}. {}: {} → {}, score {} → {}{}",
+                step.title,
+                seen(began),
+                seen(now),
+                score(began),
+                score(now),
+                guess.unwrap_or_default()
+            )
+        },
+    );
     lines.collect::<Vec<_>>().join("\n")
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{Brief, Outcome, Reports};
+use crate::{Brief, Outcome, Part, Reports};
 
 /// The code whose runs count: the participant's.
 const MINE: &str = "mine";
@@ -83,7 +83,7 @@ impl fmt::Display for State {
 /// The one next thing to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// Something about the first step that is not done.
+    /// Something about the first step that is not done, of the hour or, where that is over, of those after the event.
     Step {
         /// Its number, from 1.
         number: usize,
@@ -92,34 +92,62 @@ pub enum Next {
         /// How far it is.
         state: State,
     },
-    /// There is none: all steps are done.
-    Done,
+    /// There is none: all steps are done, or all of the hour.
+    Done {
+        /// The first of those after the event, number and title, where nobody has begun with them.
+        later: Option<(usize, String)>,
+    },
 }
 
 impl Next {
-    /// That of the steps, each with its title and how far it is, in their order.
-    pub fn of<'a>(steps: impl IntoIterator<Item = (&'a str, State)>) -> Self {
-        let mut steps = (1..).zip(steps);
-        let first = steps.find(|(_, (_, state))| !matches!(state, State::Done { .. }));
-        first.map_or(Self::Done, |(number, (title, state))| Self::Step {
-            number,
-            title: title.to_owned(),
-            state,
-        })
+    /// That of the steps, each with its title, when it is done and how far it is, in their order.
+    pub fn of<'a>(steps: impl IntoIterator<Item = (&'a str, Part, State)>) -> Self {
+        let steps: Vec<_> = (1..).zip(steps).collect();
+        let open = |of: Part| {
+            let mut steps = steps.iter();
+            steps.find(|(_, (_, part, state))| *part == of && !matches!(state, State::Done { .. }))
+        };
+        let goes_on = steps
+            .iter()
+            .any(|(_, (_, part, state))| *part == Part::Afterwards && *state != State::New);
+        match (open(Part::Hour), open(Part::Afterwards)) {
+            (None, later) if !goes_on => Self::Done {
+                later: later.map(|(number, (title, ..))| (*number, (*title).to_owned())),
+            },
+            (Some((number, (title, _, state))), _) | (None, Some((number, (title, _, state)))) => {
+                Self::Step {
+                    number: *number,
+                    title: (*title).to_owned(),
+                    state: *state,
+                }
+            }
+            (None, None) => Self::Done { later: None },
+        }
     }
 
     /// What it is about: `Step 3, Bulkheads`. None where all is done.
     pub fn about(&self) -> Option<String> {
         match self {
             Self::Step { number, title, .. } => Some(format!("Step {number}, {title}")),
-            Self::Done => None,
+            Self::Done { .. } => None,
         }
     }
 
     /// What to do, after what it is about; commands stand in backticks.
     pub fn what(&self) -> String {
-        let Self::Step { number, state, .. } = self else {
-            return "All steps are done: on to the wrap-up.".to_owned();
+        let (number, state) = match self {
+            Self::Step { number, state, .. } => (number, state),
+            Self::Done { later: None } => {
+                return "All steps are done: on to the wrap-up.".to_owned();
+            }
+            Self::Done {
+                later: Some((number, title)),
+            } => {
+                return format!(
+                    "All steps of the hour are done: on to the wrap-up. After the event, step {number}, {title}: `make \
+                     step{number}`."
+                );
+            }
         };
         match state {
             State::Open {
@@ -158,8 +186,10 @@ mod tests {
     #[test]
     fn the_first_step_that_is_not_done_is_next() {
         let done = State::Done { latest_fails: true };
-        let said =
-            |states: [State; 2]| Next::of(["One", "Two"].into_iter().zip(states)).to_string();
+        let said = |states: [State; 2]| {
+            let [one, two] = states;
+            Next::of([("One", Part::Hour, one), ("Two", Part::Hour, two)]).to_string()
+        };
         assert_eq!(
             said([State::New, State::New]),
             "Step 1, One: make step1 as it is, to see it fail."
@@ -177,6 +207,35 @@ mod tests {
             "Step 2, Two: make step2 again, since the last run can't be believed."
         );
         assert_eq!(said([done, done]), "All steps are done: on to the wrap-up.");
+    }
+
+    #[test]
+    fn what_comes_after_the_event_is_next_once_somebody_has_begun_with_it() {
+        let done = State::Done {
+            latest_fails: false,
+        };
+        let said = |states: [State; 3]| {
+            let [hour, one, two] = states;
+            let steps = [
+                ("A", Part::Hour, hour),
+                ("B", Part::Afterwards, one),
+                ("C", Part::Afterwards, two),
+            ];
+            Next::of(steps).to_string()
+        };
+        assert!(said([FAILED, done, State::New]).starts_with("Step 1, A: "));
+        assert_eq!(
+            said([done, State::New, State::New]),
+            "All steps of the hour are done: on to the wrap-up. After the event, step 2, B: make step2."
+        );
+        assert_eq!(
+            said([done, done, State::New]),
+            "Step 3, C: make step3 as it is, to see it fail."
+        );
+        assert_eq!(
+            said([done, done, done]),
+            "All steps are done: on to the wrap-up."
+        );
     }
 
     #[test]

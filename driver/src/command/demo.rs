@@ -1,11 +1,11 @@
-//! `driver demo`: the whole workshop in one go, as a facilitator wants to see it.
+//! `driver demo`: the hour of the workshop in one go, as a facilitator wants to see it.
 
 use std::time::Instant;
 
 use anyhow::Result;
 use clap::Args;
 use console::style;
-use lab_record::Outcome;
+use lab_record::{Outcome, Part};
 use lab_say::{note, reason, say};
 
 use super::{Ended, Place, Session, Variants, disturbance, run::show, wanted};
@@ -16,12 +16,15 @@ use crate::{
         Order, Ran, run,
         terminal::{Mode, Terminal},
     },
-    scenario::steps,
+    scenario::{Scenario, steps},
 };
 
-/// Where to run it.
+/// What to run, and where.
 #[derive(Debug, Args)]
 pub(super) struct Options {
+    /// The steps after the event as well
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     place: Place,
 }
@@ -35,7 +38,8 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
     let started = Instant::now();
     let mut rows = Vec::new();
     let mut left_out = Vec::new();
-    for scenario in steps()? {
+    let (shown, later) = shown(steps()?, options.all);
+    for scenario in shown {
         say!("\n{}", style(&scenario.title).bold());
         for code in [Code::Starter, Code::Solved] {
             let order = Order {
@@ -86,6 +90,12 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
     if !left_out.is_empty() {
         say!("  left out for want of PostgreSQL: {}", left_out.join(", "));
     }
+    if !later.is_empty() {
+        say!(
+            "  for after the event: {} (make demo ALL=1 shows them, too)",
+            later.join(", ")
+        );
+    }
     say!(
         "  all runs and comparisons: {}",
         reports.root().join("index.html").display()
@@ -101,6 +111,13 @@ pub(super) async fn demo(session: &Session, options: Options) -> Result<Ended> {
         (false, true) => Ended::Invalid,
         (false, false) => Ended::Failed,
     })
+}
+
+/// The steps to show, and the names of those that are left for after the event.
+fn shown(steps: Vec<Scenario>, all: bool) -> (Vec<Scenario>, Vec<String>) {
+    let is_shown = |step: &Scenario| all || step.part() == Part::Hour;
+    let (shown, later): (Vec<_>, Vec<_>) = steps.into_iter().partition(is_shown);
+    (shown, later.into_iter().map(|step| step.name).collect())
 }
 
 /// Runs and shows it, and once more where it did not end as wanted and was disturbed.
@@ -131,4 +148,23 @@ fn row(ran: &Ran) -> String {
         run.code,
         run.verdict_words()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_for_after_the_event_is_shown_where_all_is_wanted() {
+        let afterwards = |step: &Scenario| step.part() == Part::Afterwards;
+        let mut steps = steps().unwrap();
+        let lesson = steps[1].lesson.as_mut().expect("a step");
+        lesson.part = Part::Afterwards;
+        let (name, count) = (steps[1].name.clone(), steps.len());
+        let (hour, later) = shown(steps.clone(), false);
+        assert!(!hour.iter().any(afterwards) && later.contains(&name));
+        assert_eq!(hour.len() + later.len(), count);
+        let (all, later) = shown(steps, true);
+        assert_eq!((all.len(), later.len()), (count, 0));
+    }
 }

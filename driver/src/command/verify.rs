@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use console::style;
-use lab_record::{Outcome, Reports};
+use lab_record::{Outcome, Part, Reports};
 use lab_say::say;
 
 use super::{Ended, Place, Session, Variants, disturbance, wanted};
@@ -38,8 +38,8 @@ pub(super) struct Options {
     /// Only these codes, e.g. starter, solved, cheat:no-call or fix:no-queue
     #[arg(long = "code")]
     codes: Vec<String>,
-    /// What is left to see after `demo`, which wants the same of starters and references: the fixes, and each cheat until
-    /// a check can't hold any more
+    /// What is left to see after `demo`, which wants the same of the hour's starters and references: the fixes, each cheat
+    /// until a check can't hold any more, and all of the steps after the event
     #[arg(long, conflicts_with = "codes")]
     quick: bool,
     /// Keep every core busy beside the runs
@@ -79,7 +79,7 @@ pub(super) async fn verify(session: &Session, options: Options) -> Result<Ended>
     );
     let _load = options.busy.then(BusyCores::start).transpose()?;
     let scenarios = scenarios(&options.scenarios)?;
-    let mut rows = rows(&scenarios, |code| options.wants(code))?;
+    let mut rows = rows(&scenarios, |scenario, code| options.wants(scenario, code))?;
     let verification = Verification {
         session,
         quick: options.quick,
@@ -183,21 +183,22 @@ fn scenarios(names: &[String]) -> Result<Vec<Scenario>> {
 }
 
 impl Options {
-    fn wants(&self, code: &Code) -> bool {
+    fn wants(&self, scenario: &Scenario, code: &Code) -> bool {
         let named = || self.codes.is_empty() || self.codes.contains(&code.to_string());
         *code != Code::Mine
             && if self.quick {
-                code.is_variant()
+                code.is_variant() || scenario.part() == Part::Afterwards
             } else {
                 named()
             }
     }
 }
 
-fn rows(scenarios: &[Scenario], wanted: impl Fn(&Code) -> bool) -> Result<Vec<Row>> {
+fn rows(scenarios: &[Scenario], wanted: impl Fn(&Scenario, &Code) -> bool) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for scenario in scenarios {
-        let codes = Code::all(scenario).into_iter().filter(&wanted);
+        let codes = Code::all(scenario).into_iter();
+        let codes = codes.filter(|code| wanted(scenario, code));
         rows.extend(codes.map(|code| Row::new(scenario, code)));
     }
     ensure!(

@@ -15,7 +15,7 @@ mod units;
 use std::{collections::BTreeMap, num::NonZeroU32, time::Duration};
 
 use lab_load::{Service, summary::Expectation};
-use lab_record::Lesson;
+use lab_record::{Lesson, Part};
 use serde::Deserialize;
 
 pub use body::Body;
@@ -481,6 +481,12 @@ impl Class {
 }
 
 impl Scenario {
+    /// When it is done, as a step of the workshop.
+    pub fn part(&self) -> Part {
+        let lesson = self.lesson.as_ref();
+        lesson.map_or_else(Part::default, |lesson| lesson.part)
+    }
+
     /// With the durations that its phases have on a cluster.
     #[must_use]
     pub fn on_cluster(mut self) -> Self {
