@@ -4,7 +4,8 @@
 (() => {
   "use strict";
 
-  const local = ["127.0.0.1", "localhost"].includes(location.hostname);
+  // Where a guide may be that answers: on this machine, or on one of Codespaces.
+  const local = ["127.0.0.1", "localhost"].includes(location.hostname) || location.hostname.endsWith(".app.github.dev");
   if (!local || location.pathname.endsWith("/print.html")) return;
 
   const key = (field) => `lab-guess ${field.dataset.labAction}`;

@@ -18,6 +18,8 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 /// The rules for one server, with its secrets.
 pub(crate) struct Door {
     port: u16,
+    /// The host of the one address besides that leads here, where there is one: that of a codespace.
+    forwarded: Option<String>,
     session: Secret,
     printed: Ticket,
     file: Ticket,
@@ -87,9 +89,10 @@ impl IntoResponse for Refusal {
 
 impl Door {
     /// The rules for a server on `port`, with fresh secrets.
-    pub(crate) fn new(port: u16) -> Result<Self, getrandom::Error> {
+    pub(crate) fn new(port: u16, forwarded: Option<String>) -> Result<Self, getrandom::Error> {
         Ok(Self {
             port,
+            forwarded,
             session: Secret::random()?,
             printed: Ticket::new()?,
             file: Ticket::new()?,
@@ -98,7 +101,10 @@ impl Door {
 
     /// The origin of our pages.
     pub(crate) fn origin(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        match &self.forwarded {
+            Some(host) => format!("https://{host}"),
+            None => format!("http://127.0.0.1:{}", self.port),
+        }
     }
 
     /// The link that opens the guide with the right to run things; it is good once. Its secret is in
@@ -121,9 +127,14 @@ impl Door {
     pub(crate) fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<Name, Refusal> {
         let host = only(headers, &header::HOST).ok_or(Refusal::ForeignHost)?;
         let meant = uri.authority().is_none_or(|named| named.as_str() == host);
+        if meant && self.forwarded.as_deref() == Some(host) {
+            return Ok(Name::Ours);
+        }
         match host.rsplit_once(':') {
             Some((name, port)) if meant && port == self.port.to_string() => match name {
                 "127.0.0.1" => Ok(Name::Ours),
+                // In a codespace it is what the proxy calls us.
+                "localhost" if self.forwarded.is_some() => Ok(Name::Ours),
                 "localhost" => Ok(Name::Localhost),
                 _ => Err(Refusal::ForeignHost),
             },
@@ -145,7 +156,11 @@ impl Door {
 
     /// For what our own pages alone may send, with a session or to get one.
     pub(crate) fn own(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        if only(headers, &header::ORIGIN) != Some(&self.origin()) {
+        let origin = only(headers, &header::ORIGIN).ok_or(Refusal::ForeignOrigin)?;
+        let port = self.port;
+        let by_proxy = || self.forwarded.is_some() && origin == format!("http://localhost:{port}");
+        let is_ours = || origin == self.origin() || origin == format!("http://127.0.0.1:{port}");
+        if !is_ours() && !by_proxy() {
             return Err(Refusal::ForeignOrigin);
         }
         same_site(headers)?;
@@ -213,7 +228,7 @@ mod tests {
     }
 
     fn host(value: &str) -> Result<Name, Refusal> {
-        let door = Door::new(3000).unwrap();
+        let door = Door::new(3000, None).unwrap();
         door.host(&Uri::from_static("/"), &headers(&[("host", value)]))
     }
 
@@ -236,6 +251,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn in_a_codespace_its_address_is_ours_and_the_one_that_its_proxy_uses() {
+        let there = "shiny-lamp-3000.app.github.dev";
+        let door = Door::new(3000, Some(there.to_owned())).unwrap();
+        assert!(
+            door.link(Way::Printed)
+                .starts_with(&format!("https://{there}/#"))
+        );
+        for host in [there, "localhost:3000", "127.0.0.1:3000"] {
+            let asked = door.host(&Uri::from_static("/"), &headers(&[("host", host)]));
+            assert_eq!(asked, Ok(Name::Ours), "{host}");
+        }
+        for host in [
+            "dull-lamp-3000.app.github.dev",
+            "shiny-lamp-3000.app.github.dev:3000",
+            "localhost:3001",
+        ] {
+            let asked = door.host(&Uri::from_static("/"), &headers(&[("host", host)]));
+            assert_eq!(asked, Err(Refusal::ForeignHost), "{host}");
+        }
+        let own = |origin: &str| {
+            door.own(&headers(&[
+                ("origin", origin),
+                ("content-type", "application/json"),
+            ]))
+        };
+        for origin in ["http://localhost:3000", "http://127.0.0.1:3000"] {
+            assert_eq!(own(origin), Ok(()), "{origin}");
+        }
+        assert_eq!(own(&format!("https://{there}")), Ok(()));
+        for origin in [
+            "https://localhost:3000",
+            "https://dull-lamp-3000.app.github.dev",
+            "null",
+        ] {
+            assert_eq!(own(origin), Err(Refusal::ForeignOrigin), "{origin}");
+        }
+    }
+
     /// The ticket in a link.
     fn ticket(door: &Door, way: Way) -> String {
         let link = door.link(way);
@@ -244,7 +298,7 @@ mod tests {
 
     #[test]
     fn each_way_has_a_link_of_its_own_that_is_good_once() {
-        let door = Door::new(3000).unwrap();
+        let door = Door::new(3000, None).unwrap();
         let printed = ticket(&door, Way::Printed);
         let file = ticket(&door, Way::File);
         assert_eq!(door.enter("guess").unwrap_err(), Refusal::StaleLink);
@@ -259,7 +313,7 @@ mod tests {
 
     #[test]
     fn acting_needs_origin_site_session_and_json() {
-        let door = Door::new(3000).unwrap();
+        let door = Door::new(3000, None).unwrap();
         let shown = format!("Bearer {}", door.session.reveal());
         let bare = shown.replace("Bearer ", "");
         let link = format!("Bearer {}", ticket(&door, Way::Printed));

@@ -8,6 +8,7 @@
 
 mod access;
 mod building;
+mod codespace;
 mod connections;
 mod editor;
 mod files;
@@ -138,7 +139,8 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
     follow(Arc::clone(&guide), &news);
 
     let desk = Arc::new(Desk::new(root.clone(), Arc::clone(&news)));
-    let door = Door::new(listener.local_addr()?.port())?;
+    let port = listener.local_addr()?.port();
+    let door = Door::new(port, codespace::host(port, |name| std::env::var(name).ok()))?;
     let parts = Arc::new(Parts {
         invitation: Invitation::hand_out(&door, &root, options.open),
         door,
