@@ -537,8 +537,8 @@ fn unsaid(prompt: &str, options: &Options) -> Vec<String> {
         ),
         (says("Do not "), "what not to do: `Do not …`"),
         (
-            step.is_none() || says("solved") && says("nothing outside"),
-            "that folders named solved are closed, and that nothing outside of the edit point is changed",
+            step.is_none() || says("solved") && (says("nothing outside") || says("nothing else")),
+            "that folders named solved are closed, and that nothing outside the edit points is changed, or nothing else",
         ),
     ];
     let unsaid = wanted.into_iter().filter(|(is_said, _)| !is_said);

@@ -177,8 +177,8 @@ impl<'a> Drawn<'a> {
                         @for tick in scale.ticks() {
                             text x=(percent(along(tick))) y=(HEIGHT + 15.0) { (duration(tick)) }
                         }
-                        @for (place, (_, name, _)) in APART.into_iter().zip(apart) {
-                            text x=(percent(place)) y=(HEIGHT + 15.0) { (name) }
+                        @for (place, (kind, name, _)) in APART.into_iter().zip(apart) {
+                            text.below[*kind == "refused"] x=(percent(place)) y=(HEIGHT + 15.0) { (name) }
                         }
                     }
                 }
