@@ -43,7 +43,9 @@ impl Account {
             if let Err(error) = &run
                 && damaged.iter().all(|known| known.folder != folder)
             {
-                let why = error.to_string();
+                let (said, data) = (error.to_string(), folder.join("data.json"));
+                let why = said.strip_prefix(&format!("{}: ", data.display()));
+                let why = format!("its data.json is {}", why.unwrap_or(&said));
                 damaged.insert(0, Damaged { folder, why });
             }
             Latest {

@@ -102,7 +102,7 @@ fn what_is_damaged_is_named_and_all_else_is_told() {
     let said = said(project.path());
     for line in [
         "1  Timeouts            FAIL 41, best 41, 2 runs\n",
-        "damaged reports/timeouts/20261123T151302Z-4f2a: ",
+        "damaged reports/timeouts/20261123T151302Z-4f2a: its data.json is not the data of a run: missing field `run_id`",
         "damaged reports/timeouts/20261123T141302Z-4f2a: its data.json is cut off or none\n",
         "\nNext: Step 1, Timeouts: mend the marked place, then make step1 again.\n",
     ] {
