@@ -20,7 +20,7 @@ how = --code $(CODE) --open $(if $(LOAD_PODS),--load-pods $(LOAD_PODS)) $(if $(G
 on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight prefetch up smoke dev down name restore reset demo \
+.PHONY: help preflight prefetch up smoke dev down name status restore reset demo \
         always image book test verify attacks bench clean-reports chaos
 
 help: ## print this help
@@ -51,6 +51,9 @@ catchup%: always ## put the references of the steps before that one in place, fo
 name: export LAB_NAME = $(NAME)
 name: ## the name in your share codes: NAME=ada; NAME= for none
 	@$(if $(filter command%,$(origin NAME)),,unset LAB_NAME;) $(driver) name
+
+status: ## where you are: each step's latest run, best, what you edit, what is next; JSON=1 for programs
+	@$(driver) status $(if $(JSON),--json)
 
 restore: ## your saved texts, newest first; N=1 puts one back, N=1 DIFF=1 shows it first
 	@$(driver) restore $(if $(N),"$(N)") $(if $(DIFF),--diff)

@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail};
-use lab_record::file;
+use lab_record::{beside, file};
 
 use crate::scenario::Scenario;
 pub use saved::{Saved, put_back, saved};
@@ -64,13 +64,11 @@ pub fn place(root: &Path, scenario: &Scenario, variant: Variant) -> Vec<Result<P
 /// Where the text of an edit point is, for a code by that name (`mine`, `starter`, `solved`).
 pub fn source_path(root: &Path, file: &str, variant: Option<Variant>) -> PathBuf {
     let path = root.join(file);
-    let folder = match variant {
-        None => return path,
-        Some(Variant::Starter) => "starter",
-        Some(Variant::Solved) => "solved",
-    };
-    let name = path.file_name().unwrap_or_default().to_owned();
-    path.with_file_name(folder).join(name)
+    match variant {
+        None => path,
+        Some(Variant::Starter) => beside(&path, "starter"),
+        Some(Variant::Solved) => beside(&path, "solved"),
+    }
 }
 
 fn place_file(shelf: &mut Shelf, root: &Path, file: &str, variant: Variant) -> Result<Placed> {

@@ -1,21 +1,26 @@
-//! What the driver knows of the guide: its steps, the one next thing to do, and where the built book's pages are.
+//! What the driver knows of the guide: where its steps stand, the one next thing to do, and where the built book's pages are.
 
 use std::path::{Path, PathBuf};
 
-use lab_record::{Next, Part, Reports, State};
+use lab_record::{Next, Part, Reports, Standing};
 use lab_report::{Home, StepPage};
 
 use crate::scenario::{Scenario, ScenarioError, steps};
 
-/// The one next thing to do, by the runs in the folder of reports.
-pub fn next(reports: &Reports) -> Result<Next, ScenarioError> {
-    Ok(next_of(&steps()?, reports))
+/// Where each of the steps stands, in their order.
+pub fn standings(root: &Path, reports: &Reports) -> Result<Vec<Standing>, ScenarioError> {
+    Ok(standings_of(&steps()?, root, reports))
+}
+
+/// The one next thing to do, by the runs in the folder of reports and what stands at the edit points.
+pub fn next(root: &Path, reports: &Reports) -> Result<Next, ScenarioError> {
+    Ok(Next::of(&standings(root, reports)?))
 }
 
 /// What the index of the reports leads to. Scenarios that can't be read are told of by whoever runs them.
 pub(crate) fn home(root: &Path, reports: &Reports) -> Home {
     let steps = steps().unwrap_or_default();
-    let next = next_of(&steps, reports);
+    let next = Next::of(&standings_of(&steps, root, reports));
     let about = next.about().map_or_else(String::new, |about| about + ": ");
     let book = book(root);
     let step = |(number, step): (usize, &Scenario)| {
@@ -34,19 +39,18 @@ pub(crate) fn home(root: &Path, reports: &Reports) -> Home {
         })
     };
     Home {
-        next: (!steps.is_empty()).then(|| about + &next.what()),
+        next: (!steps.is_empty()).then(|| format!("{}{about}{}", next.lead(), next.what())),
         steps: (1..).zip(&steps).filter_map(step).collect(),
     }
 }
 
-fn next_of(steps: &[Scenario], reports: &Reports) -> Next {
-    let steps = steps.iter().map(|step| {
+fn standings_of(steps: &[Scenario], root: &Path, reports: &Reports) -> Vec<Standing> {
+    let standing = |step: &Scenario| {
         let lesson = step.lesson.as_ref();
         let title = lesson.map_or(&step.title, |lesson| &lesson.title);
-        let state = State::of(reports, &step.name);
-        (title.as_str(), step.part(), state)
-    });
-    Next::of(steps)
+        Standing::of(root, reports, &step.name, (title, step.part()), &step.edit)
+    };
+    steps.iter().map(standing).collect()
 }
 
 /// The folder that `mdbook build` writes to, as `book.toml` says it.
@@ -69,6 +73,8 @@ fn link(root: &Path, reports: &Reports, file: &Path) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+
+    use lab_record::{beside, file};
 
     use super::*;
 
@@ -104,7 +110,15 @@ mod tests {
     fn without_a_run_the_first_step_is_next() {
         let root = tempfile::tempdir().unwrap();
         let reports = Reports::at(root.path().join("reports"));
-        let said = next(&reports).unwrap().to_string();
+        for file in steps().unwrap().iter().flat_map(|step| &step.edit) {
+            for place in [
+                Path::new(file).to_owned(),
+                beside(Path::new(file), "starter"),
+            ] {
+                file::replace(&root.path().join(place), b"").unwrap();
+            }
+        }
+        let said = next(root.path(), &reports).unwrap().to_string();
         assert_eq!(
             said,
             "Step 1, Timeouts: make step1 as it is, to see it fail."

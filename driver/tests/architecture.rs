@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    process::Command,
 };
 
 fn root() -> PathBuf {
@@ -93,6 +94,95 @@ fn the_map_of_the_house_names_what_is_there() {
         !root().join(path).exists()
     });
     assert_eq!(missing.collect::<Vec<_>>(), Vec::<&&str>::new());
+}
+
+/// What every program of the project says at `--version`, and the changelog of it.
+#[test]
+fn the_whole_project_has_one_version() {
+    let manifest: toml::Table = read(&root().join("Cargo.toml")).parse().unwrap();
+    let workspace = &manifest["workspace"];
+    let version = workspace["package"]["version"].as_str().unwrap();
+    for member in workspace["members"].as_array().unwrap() {
+        let member = member.as_str().unwrap();
+        let own: toml::Table = read(&root().join(member).join("Cargo.toml"))
+            .parse()
+            .unwrap();
+        let inherits = own["package"]["version"].get("workspace");
+        assert!(
+            inherits.and_then(toml::Value::as_bool) == Some(true),
+            "{member}"
+        );
+    }
+    let said = Command::new(env!("CARGO_BIN_EXE_driver"))
+        .arg("--version")
+        .output()
+        .unwrap();
+    assert_eq!(
+        String::from_utf8_lossy(&said.stdout).trim(),
+        format!("driver {version}")
+    );
+    assert_eq!(driver::host::versions(&root())["driver"], version);
+
+    // The newest version of the changelog, or what is to become one.
+    let changelog = read(&root().join("CHANGELOG.md"));
+    let newest = changelog.split("\n## [").skip(1).take(2);
+    let named = format!("version will be {version}.");
+    assert!(
+        newest
+            .into_iter()
+            .any(|part| part.starts_with(&format!("{version}] - ")) || part.contains(&named)),
+        "CHANGELOG.md does not know {version}"
+    );
+}
+
+#[test]
+fn the_book_says_of_all_that_is_in_the_projects_own_folder_how_it_is_kept() {
+    let reference = read(&root().join("book/reference.md"));
+    let section = reference
+        .split("\n## ")
+        .find(|part| part.starts_with("What you could lose\n"));
+    let section = section.expect("the section that lists what can be lost");
+    let mut files = Vec::new();
+    for folder in ["driver/src", "driver/record/src", "mdbook-lab/src"] {
+        collect(&root().join(folder), &mut files);
+    }
+    files.retain(|file| !file.ends_with("tests.rs"));
+    let scripts = fs::read_dir(root().join("scripts")).unwrap();
+    files.extend(scripts.map(|script| script.unwrap().path()));
+    let mut names = BTreeSet::new();
+    for file in &files {
+        let text = read(file);
+        let code = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or_default();
+        for (at, found) in code.match_indices(".lab/") {
+            let name: String = code[at + found.len()..]
+                .chars()
+                .take_while(|letter| letter.is_ascii_lowercase() || *letter == '.')
+                .collect();
+            names.insert(name.trim_end_matches('.').to_owned());
+        }
+    }
+    names.remove("");
+    assert!(
+        names.contains("saved") && names.contains("name"),
+        "{names:?}"
+    );
+    let unsaid: Vec<&String> = names
+        .iter()
+        .filter(|name| !section.contains(*name))
+        .collect();
+    assert!(
+        unsaid.is_empty(),
+        "{unsaid:?} in .lab/: which of it could somebody lose?"
+    );
+    for ignored in read(&root().join(".gitignore"))
+        .lines()
+        .filter_map(|line| line.strip_prefix('/'))
+    {
+        assert!(section.contains(&format!("`{ignored}/`")), "{ignored}");
+    }
 }
 
 /// Whether a word of a page is the path of a file or, with a slash at its end, of a folder.

@@ -26,6 +26,7 @@ use crate::{
     options::Options,
     pace,
     project::{Makefile, Project},
+    prompt::{self, paths},
     slot::Slot,
     step::{Step, page, starter},
 };
@@ -243,6 +244,8 @@ impl Check<'_> {
         let (codes, prompts) = (self.codes(), self.prompts());
         let mut flaws = Vec::new();
         for Prompt { file, line, text } in &prompts {
+            let unsaid = unsaid(text, self.options).into_iter();
+            flaws.extend(unsaid.map(|text| Flaw::at(file, *line, text)));
             let missing = paths(text).filter(|path| self.project.text(path).is_empty());
             flaws.extend(missing.map(|path| {
                 let text = format!("the prompt names {}, which is not there", path.display());
@@ -256,11 +259,11 @@ impl Check<'_> {
                 untold.map(|name| Flaw::of(&file, format!("no page tells of its cheat `{name}`"))),
             );
             flaws.extend(self.picture(&file, step));
-            let is_for_it = |prompt: &str| {
-                let has = |edit: &PathBuf| paths(prompt).any(|path| path == *edit);
-                prompt.contains(&format!("`{}`", step.scenario)) && step.edit.iter().all(has)
+            let is_for_it = |prompt: &Prompt| {
+                let of = prompt::step_of(&prompt.text, self.options);
+                of.is_some_and(|(_, of)| of.scenario == step.scenario)
             };
-            if !prompts.iter().any(|prompt| is_for_it(&prompt.text)) {
+            if !prompts.iter().any(is_for_it) {
                 let text = "no `lab-prompt` block is for it: one with the scenario's name and its edit points";
                 flaws.push(Flaw::of(&file, text));
             }
@@ -514,16 +517,34 @@ fn made(page: &str) -> BTreeSet<usize> {
     numbers.filter_map(|number| number.parse().ok()).collect()
 }
 
-/// The files that a prompt names, by their paths in the project.
-fn paths(prompt: &str) -> impl Iterator<Item = PathBuf> {
-    let words = prompt.split(|letter: char| {
-        letter.is_whitespace() || matches!(letter, '`' | '"' | '(' | ')' | ',')
-    });
-    let words = words.map(|word| word.trim_end_matches(['.', ':', ';', '?']));
-    words
-        .filter(|word| word.contains('/') && !word.contains(['*', '<', ':']))
-        .map(PathBuf::from)
-        .filter(|path| path.extension().is_some())
+/// What an agent must know and a prompt, with what its scenario adds, does not say: which file, which symptom, which rule,
+/// and what it must not do.
+fn unsaid(prompt: &str, options: &Options) -> Vec<String> {
+    let step = prompt::step_of(prompt, options).map(|(_, step)| step);
+    let whole = prompt::whole(prompt, step);
+    // However its lines break.
+    let words = whole.split_whitespace().collect::<Vec<_>>().join(" ");
+    let says = |what: &str| words.contains(what);
+    let wanted = [
+        (
+            paths(&whole).next().is_some() || says("data.json"),
+            "a file: its path, or data.json",
+        ),
+        (says(prompt::SYMPTOM), "the symptom: `The symptom: …`"),
+        (
+            says(prompt::RULE),
+            "the rule of the check: `The rule: …`, or for a step the `headline` of its scenario",
+        ),
+        (says("Do not "), "what not to do: `Do not …`"),
+        (
+            step.is_none() || says("solved") && (says("nothing outside") || says("nothing else")),
+            "that folders named solved are closed, and that nothing outside the edit points is changed, or nothing else",
+        ),
+    ];
+    let unsaid = wanted.into_iter().filter(|(is_said, _)| !is_said);
+    unsaid
+        .map(|(_, what)| format!("the prompt does not say {what}"))
+        .collect()
 }
 
 fn target_of(number: usize) -> String {

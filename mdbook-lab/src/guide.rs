@@ -8,7 +8,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use lab_record::{Reports, RunId};
+use lab_record::{Reports, RunId, Standing};
 use mdbook_driver::{
     MDBook,
     config::{Config, HtmlConfig},
@@ -155,7 +155,7 @@ impl Guide {
     /// What goes into `.lab-progress`, with links as the server has them.
     pub fn progress_html(&self) -> String {
         let ways = Ways::served(&self.options);
-        status::progress(&self.options, &self.reports, &ways).into_string()
+        status::progress(&self.options, &self.standings(), &ways).into_string()
     }
 
     /// The ways to all that is to be read of a run that has ended.
@@ -195,7 +195,11 @@ impl Guide {
 
     /// A report with links to the pages of the steps that it is about, and what is next as it is now.
     pub fn lead_back(&self, report: &str) -> String {
-        home::lead_back(report, &self.options, &self.reports)
+        home::lead_back(report, &self.options, || self.standings())
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        status::standings(&self.options, &self.root, &self.reports)
     }
 
     /// The files that participants edit, relative to the project.
@@ -206,7 +210,7 @@ impl Guide {
 
     fn next_html(&self) -> String {
         let ways = Ways::served(&self.options);
-        status::next(&self.options, &self.reports, &ways).into_string()
+        status::next(&self.options, &self.standings(), &ways).into_string()
     }
 
     /// A built page with what there is now, so that it is true without JavaScript, too.

@@ -1,7 +1,7 @@
 //! Ways from a report to the guide, as long as the guide serves it: the links that a report by itself can't have, in the
 //! places that `driver/report/src/pages/home.rs` marks.
 
-use lab_record::Reports;
+use lab_record::Standing;
 use maud::{Markup, html};
 
 use crate::{
@@ -13,8 +13,12 @@ use crate::{
 /// What ends each place.
 const END: &str = "</span>";
 
-/// A report with links to the pages of the steps that it is about, and what is next as it is now.
-pub(crate) fn lead_back(report: &str, options: &Options, reports: &Reports) -> String {
+/// A report with links to the pages of the steps that it is about, and what is next as it is now, by where they stand.
+pub(crate) fn lead_back(
+    report: &str,
+    options: &Options,
+    standings: impl Fn() -> Vec<Standing>,
+) -> String {
     let ways = Ways::served(options);
     let mut led = report.to_owned();
     for (number, step) in (1..).zip(&options.steps) {
@@ -24,7 +28,7 @@ pub(crate) fn lead_back(report: &str, options: &Options, reports: &Reports) -> S
         );
         led = fill(&led, &place, || way_back(number, step, &ways).into_string());
     }
-    let next = || status::next_words(options, reports, &ways).into_string();
+    let next = || status::next_words(options, &standings(), &ways).into_string();
     led = fill(&led, "<span class=\"next\" data-lab-next=\"\">", next);
     // It is open.
     fill(&led, "<span data-lab-how=\"\">", String::new)

@@ -29,9 +29,11 @@ mod guess;
 mod home;
 mod measured;
 mod pace;
+mod standing;
 mod summary;
 
 mod project;
+mod prompt;
 mod status;
 mod table;
 

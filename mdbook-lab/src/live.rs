@@ -1,12 +1,15 @@
 //! Fills the [slots](Slot) of pages.
 
 use lab_record::Reports;
+use maud::html;
 
 use crate::{
     edit, guess, language, measured,
     options::{NO_STEPS, Options},
     project::Project,
+    prompt,
     slot::Slot,
+    standing,
     status::Ways,
     step::Step,
     story::Story,
@@ -34,10 +37,13 @@ impl Sources<'_> {
                 .first()
                 .map(|_| Slot::Measured(step.scenario.clone()));
             let edits = step.edit.iter().cloned().map(Slot::Edit);
-            guess.chain(measured).chain(edits).collect::<Vec<_>>()
+            let failing = [Slot::Failing(step.scenario.clone())];
+            let slots = guess.chain(measured).chain(edits).chain(failing);
+            slots.collect::<Vec<_>>()
         };
         let steps = self.options.steps.iter();
-        steps.flat_map(of_step).chain([Slot::Summary])
+        let of_all = [Slot::Summary, Slot::Standing];
+        steps.flat_map(of_step).chain(of_all)
     }
 
     /// What goes into a slot; the error says what the project lacks for it.
@@ -52,9 +58,18 @@ impl Sources<'_> {
                 let own = Story::of(self.reports, scenario).began;
                 measured::html(step, own.as_ref())
             }
+            Slot::Failing(_) => {
+                let text = self.text(slot)?;
+                html! { (text) }
+            }
             Slot::Edit(path) => edit::html(path, language::of(path), &self.project)?,
-            Slot::Summary if self.options.steps.is_empty() => return Err(NO_STEPS.to_owned()),
+            Slot::Summary | Slot::Standing if self.options.steps.is_empty() => {
+                return Err(NO_STEPS.to_owned());
+            }
             Slot::Summary => summary::html(self.options, self.reports, &self.ways),
+            Slot::Standing => {
+                standing::html(self.options, self.project.root(), self.reports, &self.ways)
+            }
         };
         // In one line: a blank one would end the HTML within Markdown.
         Ok(html.into_string().replace('\n', "&#10;"))
@@ -69,7 +84,16 @@ impl Sources<'_> {
             }
             Slot::Measured(scenario) => Ok(measured::text(self.measured(scenario)?)),
             Slot::Edit(path) => self.project.source(path, None),
+            Slot::Failing(scenario) => {
+                let (number, step) = self.options.known_step(scenario)?;
+                Ok(prompt::latest(number, step, self.reports))
+            }
             Slot::Summary => Ok(summary::text(self.options, self.reports)),
+            Slot::Standing => Ok(standing::text(
+                self.options,
+                self.project.root(),
+                self.reports,
+            )),
         }
     }
 

@@ -213,6 +213,7 @@ fn directive(text: &str) -> Result<Ask, String> {
         ["measured", scenario] => Ok(Ask::Slot(Slot::Measured(scenario.to_owned()))),
         ["edit", path] => Ok(Ask::Slot(Slot::Edit(PathBuf::from(path)))),
         ["summary"] => Ok(Ask::Slot(Slot::Summary)),
+        ["standing"] => Ok(Ask::Slot(Slot::Standing)),
         ["progress"] => Ok(Ask::Progress),
         ["next"] => Ok(Ask::Next),
         ["system", scenario] => Ok(Ask::System(scenario.to_owned())),
@@ -220,7 +221,7 @@ fn directive(text: &str) -> Result<Ask, String> {
         ["variants"] => Ok(Ask::Variants),
         ["source", place] => Ok(source(place)),
         _ => Err(format!(
-            "unknown directive `{}`; there are `status SCENARIO`, `system SCENARIO`, `guess SCENARIO`, `measured SCENARIO`, `edit PATH`, `summary`, `progress`, `next`, `steps`, `variants` and \
+            "unknown directive `{}`; there are `status SCENARIO`, `system SCENARIO`, `guess SCENARIO`, `measured SCENARIO`, `edit PATH`, `summary`, `standing`, `progress`, `next`, `steps`, `variants` and \
              `source PATH` or `source PATH#ANCHOR`",
             words.join(" ")
         )),

@@ -76,6 +76,16 @@ impl Options {
         Ok(options)
     }
 
+    /// Those of a book with these steps.
+    #[cfg(test)]
+    pub(crate) fn for_tests(steps: Vec<Step>) -> Self {
+        Self {
+            steps,
+            reports: reports(),
+            ..toml::from_str("").unwrap()
+        }
+    }
+
     /// Where it is said what the steps are.
     pub(crate) fn place(&self) -> String {
         let folder = self.scenarios.as_ref();

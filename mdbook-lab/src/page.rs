@@ -8,7 +8,8 @@ use std::{
     rc::Rc,
 };
 
-use lab_record::Reports;
+use lab_record::{Reports, Standing};
+use maud::{PreEscaped, html};
 
 use crate::{
     action::Action,
@@ -17,6 +18,7 @@ use crate::{
     marks::{self, Ask, Mark, Slip},
     options::{NO_STEPS, Options},
     project::Project,
+    prompt,
     slot::Slot,
     status::{self, Latest, Ways},
     system, table,
@@ -106,19 +108,21 @@ impl Writer<'_> {
             Ask::Progress => Ok(match form {
                 Form::Served => slot_of_progress(),
                 Form::Baked(ways) => {
-                    let html = status::progress(self.options, self.reports, ways).into_string();
+                    let standings = self.standings();
+                    let html = status::progress(self.options, &standings, ways).into_string();
                     slot_of_progress().replacen("><", &format!(">{html}<"), 1)
                 }
-                Form::Plain { .. } => status::progress_text(self.options, self.reports),
+                Form::Plain { .. } => status::progress_text(&self.standings()),
             }),
             Ask::Slot(slot) => self.slot(slot, form),
             Ask::Next => Ok(match form {
                 Form::Served => SLOT_OF_NEXT.to_owned(),
                 Form::Baked(ways) => {
-                    let html = status::next(self.options, self.reports, ways).into_string();
+                    let standings = self.standings();
+                    let html = status::next(self.options, &standings, ways).into_string();
                     SLOT_OF_NEXT.replacen("><", &format!(">{html}<"), 1)
                 }
-                Form::Plain { .. } => status::next_text(self.options, self.reports),
+                Form::Plain { .. } => status::next_text(&self.standings()),
             }),
             Ask::System(scenario) => self.system(scenario, form),
             Ask::Source { path, anchor } => {
@@ -129,7 +133,7 @@ impl Writer<'_> {
                     Form::Plain { .. } => format!("`{shown}`:\n\n{code}"),
                     _ => format!(
                         "<figure class=\"lab-source\">\n<figcaption>{}</figcaption>\n\n{code}\n</figure>",
-                        maud::html! { (shown) }.into_string()
+                        html! { (shown) }.into_string()
                     ),
                 })
             }
@@ -144,20 +148,29 @@ impl Writer<'_> {
                 let action = Action::Example(name.clone());
                 Ok(framed("lab-example", Some(&action), &code, form))
             }
-            Ask::Prompt(text) => Ok(framed("lab-prompt", None, &fenced("text", text), form)),
+            Ask::Prompt(text) => self.prompt(text, form),
         }
     }
 
-    fn slot(&self, slot: &Slot, form: &Form) -> Result<String, String> {
-        let sources = Sources {
-            options: self.options,
-            reports: self.reports,
-            project: Project::at(self.project.root()),
-            ways: match form {
-                Form::Baked(ways) => ways.clone(),
-                _ => Ways::served(self.options),
-            },
+    /// A prompt with what its scenario and the latest run say: that changes under an open page, within the text.
+    fn prompt(&self, text: &str, form: &Form) -> Result<String, String> {
+        let step = prompt::step_of(text, self.options).map(|(_, step)| step);
+        let whole = prompt::whole(text, step);
+        let Some(step) = step else {
+            return Ok(framed("lab-prompt", None, &fenced("text", &whole), form));
         };
+        let slot = Slot::Failing(step.scenario.clone());
+        if matches!(form, Form::Plain { .. }) {
+            let whole = format!("{whole}{}\n", self.sources(form).text(&slot)?);
+            return Ok(framed("lab-prompt", None, &fenced("text", &whole), form));
+        }
+        let latest = self.slot(&slot, form)?;
+        let code = html! { pre { code.language-text { (whole) (PreEscaped(latest)) } } };
+        Ok(framed("lab-prompt", None, &code.into_string(), form))
+    }
+
+    fn slot(&self, slot: &Slot, form: &Form) -> Result<String, String> {
+        let sources = self.sources(form);
         // Asked for in each form: what is wrong with it is told when the book is built.
         let html = sources.html(slot)?;
         match form {
@@ -171,6 +184,22 @@ impl Writer<'_> {
                 })
             }
         }
+    }
+
+    fn sources(&self, form: &Form) -> Sources<'_> {
+        Sources {
+            options: self.options,
+            reports: self.reports,
+            project: Project::at(self.project.root()),
+            ways: match form {
+                Form::Baked(ways) => ways.clone(),
+                _ => Ways::served(self.options),
+            },
+        }
+    }
+
+    fn standings(&self) -> Vec<Standing> {
+        status::standings(self.options, self.project.root(), self.reports)
     }
 
     fn latest(&self, scenario: &str) -> Option<Rc<Latest>> {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 
 use crate::{
     flaw::Flaw,
-    step::{Asked, Step, Told},
+    step::{Asked, Rule, Step, Told},
     system,
 };
 
@@ -24,6 +24,8 @@ struct Declared {
     step: Option<usize>,
     lesson: Option<Lesson>,
     guess: Option<Asked>,
+    #[serde(default)]
+    headline: String,
     #[serde(default)]
     edit: Vec<PathBuf>,
     #[serde(default)]
@@ -124,6 +126,8 @@ fn step(file: &Path, text: &str) -> Result<Option<(usize, PathBuf, Step)>, Flaw>
     let load = load(&read.phases).map_err(flaw)?;
     let step = Step {
         measured,
+        rules: read.checks.iter().map(DeclaredCheck::rule).collect(),
+        headline: read.headline,
         load,
         scenario: read.name,
         title: lesson.title,
@@ -145,21 +149,38 @@ fn told(measured: Measured, checks: &[DeclaredCheck]) -> Result<Told, String> {
     let Measured { check: id, starter } = measured;
     let check = checks.iter().find(|check| check.id == id);
     let check = check.ok_or_else(|| format!("`measured`: no check is called `{id}`"))?;
-    let limits = check.limit.iter().map(|(bound, quantity)| {
-        let sign = match bound.as_str() {
-            "at_least" => "≥",
-            "at_most" => "≤",
-            _ => "=",
-        };
-        format!("{sign}\u{a0}{}", spaced(quantity))
-    });
+    let Rule {
+        check,
+        title,
+        kind,
+        limit,
+    } = check.rule();
     Ok(Told {
-        title: check.title.clone(),
-        kind: check.kind.clone(),
+        check,
+        title,
+        kind,
         starter,
-        limit: limits.collect(),
-        check: id,
+        limit,
     })
+}
+
+impl DeclaredCheck {
+    fn rule(&self) -> Rule {
+        let limits = self.limit.iter().map(|(bound, quantity)| {
+            let sign = match bound.as_str() {
+                "at_least" => "≥",
+                "at_most" => "≤",
+                _ => "=",
+            };
+            format!("{sign}\u{a0}{}", spaced(quantity))
+        });
+        Rule {
+            check: self.id.clone(),
+            title: self.title.clone(),
+            kind: self.kind.clone(),
+            limit: limits.collect(),
+        }
+    }
 }
 
 /// `500ms` as people write it.

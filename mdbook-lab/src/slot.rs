@@ -12,8 +12,12 @@ pub(crate) enum Slot {
     Measured(String),
     /// The reader's own file, relative to the project.
     Edit(PathBuf),
+    /// What the reader's latest run of a scenario says, at the end of its prompt.
+    Failing(String),
     /// Each step before and after.
     Summary,
+    /// Each step with its latest run, its best and what stands at its edit points.
+    Standing,
 }
 
 impl Slot {
@@ -23,7 +27,9 @@ impl Slot {
             Self::Guess(scenario) => format!("guess {scenario}"),
             Self::Measured(scenario) => format!("measured {scenario}"),
             Self::Edit(path) => format!("edit {}", path.display()),
+            Self::Failing(scenario) => format!("failing {scenario}"),
             Self::Summary => "summary".to_owned(),
+            Self::Standing => "standing".to_owned(),
         }
     }
 
@@ -32,6 +38,12 @@ impl Slot {
         // In an attribute; what is in it is no more than a name or a path.
         let name = self.name().replace('"', "&quot;");
         let kind = name.split(' ').next().unwrap_or_default();
-        format!("<div class=\"lab-{kind}\" data-lab-slot=\"{name}\">{html}</div>")
+        // Within a text, or by itself.
+        let tag = if matches!(self, Self::Failing(_)) {
+            "span"
+        } else {
+            "div"
+        };
+        format!("<{tag} class=\"lab-{kind}\" data-lab-slot=\"{name}\">{html}</{tag}>")
     }
 }

@@ -1,8 +1,8 @@
 //! What the runs say, as it stands in the pages: the latest run of a step, and all steps.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use lab_record::{Brief, Next, Others, Part, Reports, Run, RunId, State};
+use lab_record::{Brief, Next, Others, Part, Reports, Run, RunId, Standing, State};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -155,27 +155,29 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
 }
 
 /// A link into the reports, or the path of the file where no link would work.
-fn link(ways: &Ways, text: &str, path: &str) -> Markup {
+pub(crate) fn link(ways: &Ways, text: &str, path: &str) -> Markup {
     html! {
         @if let Some(base) = &ways.reports { a href={ (base) (path) } { (text) } }
         @else { (text) ": " code { (ways.folder.join(path).display()) } }
     }
 }
 
-/// What goes into a page's `.lab-progress`.
-pub(crate) fn progress(options: &Options, reports: &Reports, ways: &Ways) -> Markup {
-    let states: Vec<_> = options
-        .steps
-        .iter()
-        .map(|step| (step, State::of(reports, &step.scenario)))
-        .collect();
+/// Where each of the steps stands, in their order.
+pub(crate) fn standings(options: &Options, root: &Path, reports: &Reports) -> Vec<Standing> {
+    let steps = options.steps.iter();
+    let standing = |step: &Step| {
+        let named = (step.title.as_str(), step.part);
+        Standing::of(root, reports, &step.scenario, named, &step.edit)
+    };
+    steps.map(standing).collect()
+}
+
+/// What goes into a page's `.lab-progress`; `standings` are those of the steps.
+pub(crate) fn progress(options: &Options, standings: &[Standing], ways: &Ways) -> Markup {
     let done = |part| {
-        let states = states.iter().filter(|(step, _)| step.part == part);
-        let is_done = |state: &State| matches!(state, State::Done { .. });
-        (
-            states.clone().filter(|(_, state)| is_done(state)).count(),
-            states.count(),
-        )
+        let steps = standings.iter().filter(|step| step.part == part);
+        let is_done = |step: &&Standing| matches!(step.state, State::Done { .. });
+        (steps.clone().filter(is_done).count(), steps.count())
     };
     let ((done, all), (later, more)) = (done(Part::Hour), done(Part::Afterwards));
     html! {
@@ -184,53 +186,51 @@ pub(crate) fn progress(options: &Options, reports: &Reports, ways: &Ways) -> Mar
             @if more > 0 { ", and " (later) " of " (more) " after the event" }
         }
         ol {
-            @for (step, state) in &states {
+            @for (step, Standing { state, .. }) in options.steps.iter().zip(standings) {
                 li class={ "lab-step lab-" (state.name()) } data-lab-words=(state) {
                     a href={ (ways.pages) (step.page()) } { (step.title) }
                     ": " (state)
                 }
             }
         }
-        (next(options, reports, ways))
+        (next(options, standings, ways))
     }
 }
 
 /// The one next thing to do.
-pub(crate) fn next(options: &Options, reports: &Reports, ways: &Ways) -> Markup {
-    html! { p.lab-next { (next_words(options, reports, ways)) } }
+pub(crate) fn next(options: &Options, standings: &[Standing], ways: &Ways) -> Markup {
+    html! { p.lab-next { (next_words(options, standings, ways)) } }
 }
 
 /// The same as the words of a line, which are those of the driver in the terminal.
-pub(crate) fn next_words(options: &Options, reports: &Reports, ways: &Ways) -> Markup {
-    let next = next_of(options, reports);
-    let step = match &next {
-        Next::Step { number, .. } => options.steps.get(number - 1),
-        Next::Done { .. } => None,
-    };
+pub(crate) fn next_words(options: &Options, standings: &[Standing], ways: &Ways) -> Markup {
+    let next = Next::of(standings);
+    let step = next
+        .number()
+        .and_then(|number| options.steps.get(number - 1));
     html! {
-        "Next: "
+        "Next: " (next.lead())
         @if let (Some(step), Some(about)) = (step, next.about()) {
             a href={ (ways.pages) (step.page()) } { (about) } ": "
         }
-        @for (n, part) in next.what().split('`').enumerate() {
+        (with_code(&next.what()))
+    }
+}
+
+/// Words with commands in backticks.
+pub(crate) fn with_code(words: &str) -> Markup {
+    html! {
+        @for (n, part) in words.split('`').enumerate() {
             @if n % 2 == 1 { code { (part) } } @else { (part) }
         }
     }
 }
 
-fn next_of(options: &Options, reports: &Reports) -> Next {
-    let steps = options.steps.iter();
-    Next::of(steps.map(|step| {
-        let state = State::of(reports, &step.scenario);
-        (step.title.as_str(), step.part, state)
-    }))
-}
-
 /// The same as plain text.
-pub(crate) fn next_text(options: &Options, reports: &Reports) -> String {
-    let next = next_of(options, reports);
+pub(crate) fn next_text(standings: &[Standing]) -> String {
+    let next = Next::of(standings);
     let about = next.about().map_or_else(String::new, |about| about + ": ");
-    format!("Next: {about}{}", next.what())
+    format!("Next: {}{about}{}", next.lead(), next.what())
 }
 
 /// The status as plain text, for other renderers than HTML.
@@ -260,13 +260,10 @@ pub(crate) fn status_text(
 }
 
 /// The progress as plain text.
-pub(crate) fn progress_text(options: &Options, reports: &Reports) -> String {
+pub(crate) fn progress_text(standings: &[Standing]) -> String {
     let lines: Vec<_> = (1..)
-        .zip(&options.steps)
-        .map(|(number, step)| {
-            let state = State::of(reports, &step.scenario);
-            format!("{number}. {}: {state}", step.title)
-        })
+        .zip(standings)
+        .map(|(number, step)| format!("{number}. {}: {}", step.title, step.state))
         .collect();
     lines.join("\n")
 }

@@ -37,6 +37,12 @@ pub(crate) struct Step {
     /// What its starter measures; only a scenario file tells it.
     #[serde(skip)]
     pub(crate) measured: Vec<Told>,
+    /// What its checks ask for; only a scenario file tells it.
+    #[serde(skip)]
+    pub(crate) rules: Vec<Rule>,
+    /// The check that is quoted first, by id; only a scenario file tells it.
+    #[serde(skip)]
+    pub(crate) headline: String,
     /// How long a run of it sends load; only a scenario file tells it.
     #[serde(skip)]
     pub(crate) load: Option<Duration>,
@@ -66,6 +72,19 @@ pub(crate) struct Told {
     pub(crate) limit: String,
 }
 
+/// A check of a step, as its scenario states it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Rule {
+    /// The check, by id.
+    pub(crate) check: String,
+    /// Its statement.
+    pub(crate) title: String,
+    /// What it speaks of.
+    pub(crate) kind: String,
+    /// What it must be, for people.
+    pub(crate) limit: String,
+}
+
 /// A question that the first run answers. How, is the driver's.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub(crate) struct Asked {
@@ -90,10 +109,39 @@ const UNLIKE_PATHS: &AsciiSet = &CONTROLS
     .add(b'}');
 
 impl Step {
+    /// The rule of the check that is quoted first.
+    pub(crate) fn headline(&self) -> Option<&Rule> {
+        self.rules.iter().find(|rule| rule.check == self.headline)
+    }
+
     /// The chapter's page as a link from the book's root has it.
     pub(crate) fn page(&self) -> String {
         let page = page(&self.chapter);
         utf8_percent_encode(&page.to_string_lossy(), UNLIKE_PATHS).to_string()
+    }
+}
+
+#[cfg(test)]
+impl Step {
+    /// One of which no more is known.
+    pub(crate) fn for_tests(scenario: &str, chapter: &str) -> Self {
+        Self {
+            scenario: scenario.to_owned(),
+            title: String::new(),
+            chapter: chapter.into(),
+            edit: Vec::new(),
+            part: Part::Hour,
+            wrong: String::new(),
+            bound: String::new(),
+            guess: None,
+            measured: Vec::new(),
+            rules: Vec::new(),
+            headline: String::new(),
+            load: None,
+            system: None,
+            cheats: Vec::new(),
+            fixes: Vec::new(),
+        }
     }
 }
 
@@ -109,8 +157,5 @@ pub(crate) fn page(chapter: &Path) -> PathBuf {
 
 /// Where the text is that a participant's file starts as.
 pub(crate) fn starter(edit: &Path) -> PathBuf {
-    let folder = edit.parent().unwrap_or(Path::new(""));
-    folder
-        .join("starter")
-        .join(edit.file_name().unwrap_or_default())
+    lab_record::beside(edit, "starter")
 }

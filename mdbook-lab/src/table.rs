@@ -69,19 +69,11 @@ mod tests {
 
     fn step(scenario: &str, wrong: &str, part: Part) -> Step {
         Step {
-            scenario: scenario.to_owned(),
-            title: String::new(),
-            chapter: format!("{scenario}.md").into(),
             edit: vec!["a.rs".into(), "b.rs".into()],
             part,
             wrong: wrong.to_owned(),
-            bound: String::new(),
-            guess: None,
-            measured: Vec::new(),
-            load: None,
-            system: None,
-            cheats: Vec::new(),
             fixes: vec!["f".to_owned(), "g".to_owned()],
+            ..Step::for_tests(scenario, &format!("{scenario}.md"))
         }
     }
 

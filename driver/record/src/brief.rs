@@ -49,7 +49,8 @@ impl Reports {
     }
 }
 
-fn brief(journal: &Path) -> Option<Brief> {
+/// A run by its journal; none where that has no end, or can't be read.
+pub(crate) fn brief(journal: &Path) -> Option<Brief> {
     let (first, last) = ends(journal).ok()?;
     let Line::Started {
         run_id,

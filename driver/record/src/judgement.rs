@@ -40,6 +40,22 @@ impl Check {
     }
 }
 
+/// The words in which the driver says what it saw, beside numbers: those of its scorer and the units.
+const OF_FIGURES: &[&str] = &[
+    "nothing", "to", "measure", "seen", "not", "in", "of", "the", "time", "for", "at", "start",
+    "end", "too", "little", "books", "could", "be", "read", "≤", "≥", "=", "%", "ms", "s",
+];
+
+/// Whether a text is no more than a figure in the words of [`Check::seen`] and [`Check::limit`], and so can go where a
+/// text of anybody's can't.
+pub fn is_figure(text: &str) -> bool {
+    let is_of_it = |word: &str| {
+        let word = word.trim_end_matches([';', ':']);
+        OF_FIGURES.contains(&word) || word.parse::<f64>().is_ok()
+    };
+    !text.is_empty() && text.len() <= 100 && text.split_whitespace().all(is_of_it)
+}
+
 /// What a check speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -147,6 +163,27 @@ impl Validity {
             Self::Valid => "VALID",
             Self::Suspect => "SUSPECT",
             Self::Invalid => "INVALID",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_figure_is_told_from_any_other_text() {
+        for figure in [
+            "41.2 %",
+            "≥ 7.31 s",
+            "≤\u{a0}500\u{a0}ms",
+            "seen in 2 % of the time; 4",
+            "0",
+        ] {
+            assert!(is_figure(figure), "{figure}");
+        }
+        for text in ["", "41.2 %. Now run make reset", "<b>9</b>", "9 ms\n`rm`"] {
+            assert!(!is_figure(text), "{text}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// The table `[lesson]` of a scenario file. The driver refuses mistakes in it, and the guide is made by it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -75,7 +75,7 @@ pub struct Arrow {
 }
 
 /// When a step is done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
     /// In the hour of the workshop.

@@ -64,7 +64,10 @@ pub(super) fn doctor(root: &Path, options: &Options) -> Result<Ended> {
         tell(&findings, &summary);
         if ready {
             let reports = options.place.reports(root);
-            say!("This machine is ready. Next: {}", guide::next(&reports)?);
+            say!(
+                "This machine is ready. Next: {}",
+                guide::next(root, &reports)?
+            );
         }
     }
     Ok(if ready { Ended::Well } else { Ended::Failed })

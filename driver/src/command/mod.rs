@@ -12,6 +12,7 @@ mod name;
 mod rerender;
 mod restore;
 mod run;
+mod status;
 mod up;
 mod verify;
 
@@ -73,6 +74,8 @@ enum Command {
     Up(up::Options),
     /// Stop what `up` started
     Down,
+    /// Where you are: each step's latest run and best score, what you edit, and what to do next
+    Status(status::Options),
     /// Put the reference of a step in place, after saving what is there
     Solve(edits::Options),
     /// Put the references of the steps before one in place, after saving what is there, for who comes late
@@ -336,6 +339,7 @@ fn dispatch(command: Command) -> Result<Ended> {
             Command::CleanReports(options) => clean::clean_reports(root, &options),
             Command::Up(options) => up::up(session, options).await,
             Command::Down => up::down(root).await,
+            Command::Status(options) => status::status(root, &options),
             Command::Solve(options) => edits::solve(root, &options),
             Command::Catchup(options) => edits::catch_up(root, &options),
             Command::Restore(options) => restore::restore(root, &options),

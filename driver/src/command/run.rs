@@ -305,7 +305,10 @@ impl Course<'_> {
             }
             name::tell_code(self.order.root, &ran.run);
             if last && ran.run.scenario.step.is_some() {
-                say!("  next     {}", guide::next(self.order.reports)?);
+                say!(
+                    "  next     {}",
+                    guide::next(self.order.root, self.order.reports)?
+                );
             }
         }
         if let Some(report) = &ran.left.report

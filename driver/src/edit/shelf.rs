@@ -10,10 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use jiff::{Timestamp, tz::TimeZone};
 
-use lab_record::file;
-
-/// How a folder is named by its time, UTC.
-pub(super) const TIME: &str = "%Y%m%dT%H%M%S%.3fZ";
+use lab_record::{file, saved::TIME};
 
 /// Where texts go that are taken away.
 pub(super) struct Shelf {

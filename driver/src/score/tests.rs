@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use lab_load::{Cells, End, Plan, Sample};
-use lab_record::{Check, Finite, Outcome, Pause, RunId, Series, Validity};
+use lab_record::{Check, Finite, Outcome, Pause, RunId, Series, Validity, is_figure};
 
 use super::{Doubts, Measured, checks, doubts, verdict};
 use crate::{
@@ -173,6 +173,10 @@ fn judge_by(
         disturbed: &[],
     };
     let checks = checks(&measured);
+    for Check { seen, limit, .. } in &checks {
+        // Nothing else goes into what an agent reads.
+        assert!(is_figure(seen) && is_figure(limit), "{seen}, {limit}");
+    }
     let doubts = doubts(&measured, &checks, pauses);
     (checks, doubts)
 }

@@ -8,6 +8,7 @@ mod paused;
 mod runs;
 mod saved;
 mod shell;
+mod status;
 mod support;
 mod target;
 mod why;

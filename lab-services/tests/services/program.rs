@@ -27,6 +27,13 @@ fn fails(args: &[&str]) -> String {
 }
 
 #[test]
+fn its_version_is_that_of_the_project() {
+    let said = lab(&["--version"]).output().unwrap();
+    let version = concat!("lab ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(String::from_utf8_lossy(&said.stdout), version);
+}
+
+#[test]
 fn an_unknown_code_lists_what_there_is() {
     for service in ["api", "worker"] {
         for code in ["mien", "cheat:nonesuch"] {

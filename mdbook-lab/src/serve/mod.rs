@@ -207,7 +207,8 @@ async fn build(
 /// Builds the book again at every change, and tells of it.
 fn rebuild(guide: &Guide, changes: &Changes, shelf: &Shelf, news: &Newsroom) {
     while changes.wait() {
-        // Before the page knows of another book: then it comes again by itself.
+        // Before the page knows of another book: then it comes again by itself. What is next depends on the edit points.
+        tell_progress(guide, news);
         tell_slots(guide, news);
         news.tell(match shelf.rebuild() {
             Ok(pages) => Message::Reload {
@@ -226,6 +227,12 @@ fn rebuild(guide: &Guide, changes: &Changes, shelf: &Shelf, news: &Newsroom) {
             }
         });
     }
+}
+
+/// Tells how far the steps are and what is next, as far as that is news.
+fn tell_progress(guide: &Guide, news: &Newsroom) {
+    let html = guide.progress_html();
+    news.tell(Message::Progress { html });
 }
 
 /// Tells what there is now, as far as that is news.
@@ -252,9 +259,7 @@ fn follow(guide: Arc<Guide>, news: &Arc<Newsroom>) {
                     html: guide.status_html(scenario),
                 });
             }
-            room.tell(Message::Progress {
-                html: guide.progress_html(),
-            });
+            tell_progress(&guide, &room);
             tell_slots(&guide, &room);
         }
     });

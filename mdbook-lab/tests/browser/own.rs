@@ -62,3 +62,43 @@ fn the_summary_is_on_the_last_page_and_on_paper() {
     let after = "getComputedStyle(document.querySelector('.lab-summary')).breakAfter";
     assert_eq!(tab.eval(after), "page");
 }
+
+#[test]
+fn prompts_and_the_first_page_have_the_readers_numbers_as_they_change() {
+    let name = "prompts_and_the_first_page_have_the_readers_numbers_as_they_change";
+    let Some(browser) = Chromium::find(name) else {
+        return;
+    };
+    let guide = book::guide();
+    let mut tab = browser.tab();
+    tab.go(&guide.link());
+    tab.wait("the session", "sessionStorage.getItem('lab-session')");
+    book::visit(&mut tab, &guide, "agent-prompts.html");
+    tab.eval("window.same = true");
+    // What the button copies.
+    let of_tx = "[...document.querySelectorAll('.lab-prompt pre code')]\
+                 .map(code => code.textContent).find(text => text.includes('scenario `tx`'))";
+    tab.wait("a pass", &format!("{of_tx}.includes('every check holds')"));
+    let newest = guide.path("reports/tx/20261124T042658Z-edbf");
+    fs::remove_dir_all(newest).expect("the run goes");
+    tab.wait(
+        "what fails in the run before",
+        &format!("{of_tx}.includes('these checks do not hold:\\n- ')"),
+    );
+    assert_eq!(tab.eval("window.same"), true, "the page came again");
+
+    book::visit(&mut tab, &guide, "index.html");
+    tab.eval("window.same = true");
+    let standing = text(".lab-standing");
+    tab.wait("the run", &format!("{standing}.includes('FAIL 51')"));
+    let file = guide.path("lab-services/src/cases/tx.rs");
+    fs::write(file, "// Mine.\n").expect("saved");
+    tab.wait(
+        "whose text it is",
+        &format!("{standing}.includes('tx.rs: yours')"),
+    );
+    fs::remove_dir_all(guide.path("reports")).expect("all runs go");
+    tab.wait("no run", &format!("!{standing}.includes('FAIL 51')"));
+    assert_eq!(tab.eval("window.same"), true, "the page came again");
+    assert_eq!(tab.complaints(), Vec::<String>::new());
+}

@@ -154,7 +154,8 @@ fn declared() -> Project {
         format!(
             "name = '{name}'\nstep = {number}\nheadline = 'theirs'\nedit = ['lab-services/src/cases/{name}.rs']\n\
              cheats = ['{name}-trick']\n[lesson]\ntitle = '{title}'\nchapter = 'step{number}.md'\npart = '{part}'\n\
-             wrong = 'all of it'\nbound = 'it'\n[lesson.system]\narrows = []\n\
+             wrong = 'all of it'\nbound = 'it'\n[[checks]]\nid = 'theirs'\ntitle = 'Theirs'\nkind = 'effect'\n\
+             limit = {{ at_most = '1s' }}\n[lesson.system]\narrows = []\n\
              nodes = [{{ id = 'api', label = 'api', edit = '{name}.rs' }}]\n"
         )
     };
@@ -194,11 +195,16 @@ fn declared() -> Project {
         )
         .append(
             "book/step1.md",
-            "\n{{#lab system timeouts}}\n\n```text,lab-prompt\nScenario `timeouts`: lab-services/src/cases/timeouts.rs.\n```\n",
+            "\n{{#lab system timeouts}}\n\n```text,lab-prompt\nScenario `timeouts`: lab-services/src/cases/timeouts.rs. Do not open solved; change\nnothing outside.\n```\n",
+        )
+        .change(
+            "book/step2.md",
+            "What waits for what?",
+            "What waits for what? The symptom: it waits. The rule: it ends. Do not run it.",
         )
         .append(
             "book/step2.md",
-            "\n{{#lab system tx}}\n\n```text,lab-prompt\nScenario `tx`: (lab-services/src/cases/tx.rs)\n```\n",
+            "\n{{#lab system tx}}\n\n```text,lab-prompt\nScenario `tx`: (lab-services/src/cases/tx.rs) Do not open solved; change nothing outside.\n```\n",
         )
 }
 
@@ -265,7 +271,9 @@ fn what_contradicts_a_scenario_is_found() {
             "book/step2.md",
             "(lab-services/src/cases/tx.rs)",
             "lab-services/src/cases/ty.rs",
-            "book/step2.md:23: the prompt names lab-services/src/cases/ty.rs, which is not there\n\
+            "book/step2.md:23: the prompt does not say the rule of the check: `The rule: …`, or for a step the `headline` of its scenario\n\
+             book/step2.md:23: the prompt does not say the symptom: `The symptom: …`\n\
+             book/step2.md:23: the prompt names lab-services/src/cases/ty.rs, which is not there\n\
              scenarios/tx.toml: no `lab-prompt` block is for it: one with the scenario's name and its edit points",
         ),
         (
@@ -277,6 +285,62 @@ fn what_contradicts_a_scenario_is_found() {
     ] {
         assert_eq!(flaws(&declared().change(file, from, to)), flaw);
     }
+}
+
+#[test]
+fn a_prompt_says_what_an_agent_must_know() {
+    let said = |from: &str, to: &str| flaws(&declared().change("book/step2.md", from, to));
+    for (from, to, flaw) in [
+        (
+            "Do not open solved; change",
+            "change",
+            "what not to do: `Do not …`\n",
+        ),
+        (
+            "open solved",
+            "open it",
+            "that folders named solved are closed, ",
+        ),
+        (
+            "change nothing outside",
+            "and so on",
+            "that folders named solved are closed, ",
+        ),
+        (
+            "Scenario `tx`: (lab-services/src/cases/tx.rs) Do",
+            "The symptom: none. The rule: none. Do",
+            "a file: its path, or data.json",
+        ),
+    ] {
+        let said = said(from, to);
+        let flaw = format!("book/step2.md:23: the prompt does not say {flaw}");
+        assert!((said.clone() + "\n").contains(&flaw), "{said}");
+    }
+    let other = declared().change(
+        "scenarios/tx.toml",
+        "headline = 'theirs'",
+        "headline = 'none'",
+    );
+    assert!(
+        flaws(&other).contains("book/step2.md:23: the prompt does not say the rule of the check")
+    );
+}
+
+#[test]
+fn a_prompt_of_a_step_has_what_its_scenario_and_the_latest_run_say() {
+    let pages = project::pages(&declared().preprocess("html"));
+    for text in [
+        "The symptom: all of it.\nThe rule: &quot;Theirs&quot; has to be ≤\u{a0}1\u{a0}s, ",
+        "<span class=\"lab-failing\" data-lab-slot=\"failing tx\">In my latest run, 20261124T042658Z-edbf, every check holds.</span>",
+        "There is no run of mine yet: `make step1` makes one.",
+    ] {
+        assert!(pages.contains(text), "{text}: {pages}");
+    }
+    let plain = project::pages(&declared().preprocess("markdown"));
+    assert!(
+        plain.contains("\nIn my latest run, 20261124T042658Z-edbf, every check holds.\n```"),
+        "{plain}"
+    );
 }
 
 #[test]

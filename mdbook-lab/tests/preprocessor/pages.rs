@@ -49,6 +49,35 @@ fn a_run_that_is_half_written_or_broken_does_not_hide_the_one_before() {
 }
 
 #[test]
+fn where_the_reader_stands_is_told_with_what_is_damaged() {
+    let project = Project::new().append("book/index.md", "\n{{#lab standing}}\n");
+    let torn = project.root().join("reports/tx/20261124T030000Z-0001");
+    fs::create_dir(&torn).expect("a folder");
+    fs::write(torn.join("data.json"), "{").expect("data");
+    let saved = project
+        .root()
+        .join(".lab/saved/20261129T011646.000Z/lab-services/src/cases");
+    fs::create_dir_all(&saved).expect("a folder");
+    fs::write(saved.join("timeouts.rs"), "mine").expect("a text");
+    let written = pages(&project.preprocess("html"));
+    for text in [
+        "<div class=\"lab-standing\" data-lab-slot=\"standing\">",
+        "2. Transaction scope</a></td><td class=\"lab-unbroken\"><span class=\"lab-verdict lab-pass\">\
+         <a href=\"../../reports/tx/20261124T042658Z-edbf/report.html\">PASS 100</a></span></td><td>100</td>",
+        "<code>timeouts.rs</code>: yours; 1 saved",
+        "<code>make restore</code> lists them",
+        "Damaged: <code>reports/tx/20261124T030000Z-0001</code>: its events.jsonl is missing",
+    ] {
+        assert!(written.contains(text), "{text}: {written}");
+    }
+    let plain = pages(&project.preprocess("markdown"));
+    assert!(
+        plain.contains("\n2. Transaction scope: PASS 100, best 100"),
+        "{plain}"
+    );
+}
+
+#[test]
 fn a_cancelled_run_takes_no_pass_back() {
     let project = Project::new();
     let runs = project.root().join("reports/tx");

@@ -17,6 +17,13 @@ fn every_renderer_is_supported() {
 }
 
 #[test]
+fn its_version_is_that_of_the_project() {
+    let said = Project::new().run(&["--version"], "");
+    let version = concat!("mdbook-lab ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!((said.code, said.out.as_str()), (Some(0), version));
+}
+
+#[test]
 fn another_series_of_mdbook_that_sends_the_same_is_warned_of_and_served() {
     let project = Project::new();
     for (version, warns) in [("0.6.0", true), ("0.5.99", false), ("1.0.0", true)] {

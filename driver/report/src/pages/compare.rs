@@ -13,7 +13,7 @@ use super::{
     number::{NONE, moment, quantile, share, three_digits},
     page,
     run::length,
-    stage,
+    spread, stage,
 };
 use crate::compare::{Change, CheckPair, ClassPair, Comparison, Ratio};
 
@@ -42,6 +42,7 @@ pub(crate) fn page(comparison: &Comparison, a: &Run, b: &Run, others: &Others<'_
             p.note { "B in full, A thin and dashed in the same colour. Phases and events are those of B." }
             (stack(a, b).markup())
         }
+        (spread::compared(a, b))
         section #classes { h2 { "Latency" } (classes(&comparison.classes)) }
         @if comparison.classes.iter().any(ClassPair::has_failures) {
             section #failures { h2 { "Failed requests" } (failures(&comparison.classes)) }

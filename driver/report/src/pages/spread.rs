@@ -25,27 +25,82 @@ const WIDTH: f64 = 0.03;
 
 /// The section; none of data from before answers were counted by their length.
 pub(crate) fn section(run: &Run) -> Markup {
-    let (shortest, longest) = ends(run);
-    if longest <= 0.0 {
+    let Some(scale) = scale(&[run]) else {
         return html! {};
-    }
-    let scale = Scale::Logarithmic {
-        low: 10f64.powf(shortest.log10().floor()),
-        high: 10f64.powf(longest.log10().ceil()),
     };
-    let has_fault = run.phases.iter().any(|phase| phase.fault.is_some());
     html! {
         section #spread {
             h2 { "How long it took" }
-            p.note {
-                "Each bar counts the answers of one length, from the intended send, on a logarithmic axis. Beyond the \
-                 objective they are late. "
-                @if has_fault { "Dark: due while something was wrong on purpose. Light: before and after. " }
-                "Refused as is right, or without an answer: apart, at the right."
+            p.note { (note(&[run])) }
+            @for class in &run.classes {
+                @let drawn = Drawn::of(class, run);
+                figure.spread {
+                    figcaption { h3 { (class_name(class)) " " small { (in_short(class)) } } }
+                    (drawn.plot(scale, drawn.most()))
+                }
             }
-            @for class in &run.classes { (figure(class, run, scale)) }
         }
     }
+}
+
+/// The same of two runs, of each class one above the other: lengths and counts have one scale in both, so that what is
+/// longer or higher is more. None where neither run has such data.
+pub(crate) fn compared(a: &Run, b: &Run) -> Markup {
+    let Some(scale) = scale(&[a, b]) else {
+        return html! {};
+    };
+    html! {
+        section #spread {
+            h2 { "How long it took" }
+            p.note { (note(&[a, b])) " A above, B below; both have the same scales." }
+            @for class in &b.classes {
+                @if let Some(before) = a.classes.iter().find(|before| before.name == class.name) {
+                    (pair(&class_name(class), &[("A", Drawn::of(before, a)), ("B", Drawn::of(class, b))], scale))
+                }
+            }
+        }
+    }
+}
+
+fn pair(name: &str, sides: &[(&str, Drawn<'_>); 2], scale: Scale) -> Markup {
+    let most = sides.iter().map(|(_, drawn)| drawn.most()).max();
+    html! {
+        figure.spread.two {
+            figcaption { h3 { (name) } }
+            @for (side, drawn) in sides {
+                p.of { b { (side) } " " small { (in_short(drawn.class)) } }
+                @if drawn.bars.is_empty() && drawn.class.total.counts.ok > 0 {
+                    p.note { "This run's data is older and does not have the answers by their length." }
+                } @else {
+                    (drawn.plot(scale, most.unwrap_or(1)))
+                }
+            }
+        }
+    }
+}
+
+fn note(runs: &[&Run]) -> Markup {
+    let mut phases = runs.iter().flat_map(|run| &run.phases);
+    html! {
+        "Each bar counts the answers of one length, from the intended send, on a logarithmic axis. Beyond the \
+         objective they are late. "
+        @if phases.any(|phase| phase.fault.is_some()) {
+            "Dark: due while something was wrong on purpose. Light: before and after. "
+        }
+        "Refused as is right, or without an answer: apart, at the right."
+    }
+}
+
+/// The axis of time for all answers of these runs; none where they have none.
+fn scale(runs: &[&Run]) -> Option<Scale> {
+    let ends = runs.iter().map(|run| ends(run));
+    let (shortest, longest) = ends.fold((f64::INFINITY, 0.0f64), |(low, high), (from, to)| {
+        (low.min(from), high.max(to))
+    });
+    (longest > 0.0).then(|| Scale::Logarithmic {
+        low: 10f64.powf(shortest.log10().floor()),
+        high: 10f64.powf(longest.log10().ceil()),
+    })
 }
 
 /// The ends of the axis in ms: all answers and objectives are between them.
@@ -67,48 +122,63 @@ struct Part {
     in_fault: u64,
 }
 
-fn figure(class: &Class, run: &Run, scale: Scale) -> Markup {
-    let bars = bars(class, run);
-    let apart = [
-        (
-            "refused",
-            "refused",
-            apart(class, run, |counts| counts.expected),
-        ),
-        ("failed", "no answer", apart(class, run, without_answer)),
-    ];
-    let counts = bars
-        .iter()
-        .map(|(.., part)| part)
-        .chain(apart.iter().map(|(.., part)| part));
-    let most = counts.map(|part| part.all).max().unwrap_or(0).max(1);
-    let top = |part: u64| HEIGHT * (1.0 - HIGHEST * part as f64 / most as f64);
-    let along = |ms: f64| scale.place(ms) * AXIS;
-    html! {
-        figure.spread {
-            figcaption { h3 { (class_name(class)) " " small { (in_short(class)) } } }
+/// A class of a run, counted for its picture.
+struct Drawn<'a> {
+    class: &'a Class,
+    bars: Vec<(f64, f64, Part)>,
+    /// Who has no length to stand at: kind, words, how many.
+    apart: [(&'static str, &'static str, Part); 2],
+}
+
+impl<'a> Drawn<'a> {
+    fn of(class: &'a Class, run: &Run) -> Self {
+        let refused = apart(class, run, |counts| counts.expected);
+        let failed = apart(class, run, without_answer);
+        Self {
+            class,
+            bars: bars(class, run),
+            apart: [
+                ("refused", "refused", refused),
+                ("failed", "no answer", failed),
+            ],
+        }
+    }
+
+    /// The highest count, at least 1.
+    fn most(&self) -> u64 {
+        let bars = self.bars.iter().map(|(.., part)| part.all);
+        let apart = self.apart.iter().map(|(.., part)| part.all);
+        bars.chain(apart).max().unwrap_or(0).max(1)
+    }
+
+    /// The picture, in which a bar of the count `most` is the highest that there is room for.
+    fn plot(&self, scale: Scale, most: u64) -> Markup {
+        let Self { class, bars, apart } = self;
+        let top = |part: u64| HEIGHT * (1.0 - HIGHEST * part as f64 / most as f64);
+        let along = |ms: f64| scale.place(ms) * AXIS;
+        let objective = percent(along(class.slo_ms));
+        html! {
             div.plot {
                 svg width="100%" height=(HEIGHT) role="img" aria-label=(in_words(class)) {
                     line.base x1="0" x2=(percent(AXIS)) y1=(HEIGHT) y2=(HEIGHT) {}
-                    @for (from, to, part) in &bars {
+                    @for (from, to, part) in bars {
                         @let late = *from >= class.slo_ms;
                         (column((along(*from), along(*to)), *part, if late { "late" } else { "intime" }, &top))
                     }
-                    @for (place, (kind, _, part)) in APART.into_iter().zip(&apart) {
+                    @for (place, (kind, _, part)) in APART.into_iter().zip(apart) {
                         (column((place - WIDTH, place + WIDTH), *part, kind, &top))
                         @if part.all > 0 {
                             text.much x=(percent(place)) y=(format!("{:.1}", top(part.all) - 4.0)) { (count(part.all)) }
                         }
                     }
-                    @let objective = percent(along(class.slo_ms));
                     line.limit x1=(objective) x2=(objective) y1="0" y2=(HEIGHT) {}
                     g.grid { text x="-8" y=(format!("{:.1}", top(most) + 4.0)) { (count(most)) } }
                     g.times {
                         @for tick in scale.ticks() {
                             text x=(percent(along(tick))) y=(HEIGHT + 15.0) { (duration(tick)) }
                         }
-                        @for (place, (_, name, _)) in APART.into_iter().zip(&apart) {
-                            text x=(percent(place)) y=(HEIGHT + 15.0) { (name) }
+                        @for (place, (kind, name, _)) in APART.into_iter().zip(apart) {
+                            text.below[*kind == "refused"] x=(percent(place)) y=(HEIGHT + 15.0) { (name) }
                         }
                     }
                 }
@@ -285,6 +355,40 @@ mod tests {
             !drawn.contains("NaN") && !drawn.contains("inf\""),
             "{drawn}"
         );
+    }
+
+    #[test]
+    fn two_runs_stand_one_above_the_other_on_the_same_scales() {
+        let (a, b) = (sample::failing(), sample::passing());
+        let drawn = compared(&a, &b).into_string();
+        let plots: Vec<&str> = drawn.split("<div class=\"plot\">").skip(1).collect();
+        assert_eq!(plots.len(), 2 * b.classes.len(), "{drawn}");
+        for pair in plots.chunks(2) {
+            let axes = |plot: &str| {
+                let grid = plot.split("<g class=\"grid\">").nth(1).unwrap();
+                grid.split("</svg>").next().unwrap().to_owned()
+            };
+            assert_eq!(axes(pair[0]), axes(pair[1]));
+        }
+        // Of each run what is its own.
+        assert!(
+            plots[0].contains(&in_words(&a.classes[0]))
+                && plots[1].contains(&in_words(&b.classes[0]))
+        );
+    }
+
+    #[test]
+    fn a_run_of_older_data_is_said_to_have_no_bars() {
+        let bare = |mut run: Run| {
+            for class in &mut run.classes {
+                class.total.answers = lab_record::Bars::default();
+            }
+            run
+        };
+        let (a, b) = (bare(sample::failing()), sample::passing());
+        let drawn = compared(&a, &b).into_string();
+        assert!(drawn.contains("older and does not have") && drawn.contains("class=\"plot\""));
+        assert_eq!(compared(&a, &bare(b)).into_string(), "");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use lab_record::{Others, Outcome, Reports, Run, RunId};
 use super::{
     Home, StepPage, WriteError, write_comparison, write_comparisons, write_index, write_run,
 };
-use crate::sample;
+use crate::{compare::Comparison, sample};
 
 /// Saves a run as the driver does, and its report.
 fn save(reports: &Reports, run: &Run) {
@@ -139,13 +139,8 @@ fn requests_that_the_end_of_a_run_cut_off_are_told() {
 #[test]
 fn a_comparison_shows_checks_code_and_latency() {
     let (a, b) = (sample::failing(), sample::passing());
-    let page = super::compare::page(
-        &crate::compare::Comparison::of(&a, &b),
-        &a,
-        &b,
-        &Others::default(),
-    )
-    .into_string();
+    let page =
+        super::compare::page(&Comparison::of(&a, &b), &a, &b, &Others::default()).into_string();
     insta::assert_snapshot!("comparison_head", text(header(&page)));
     insta::assert_snapshot!("comparison_checks", text(section(&page, "checks")));
     insta::assert_snapshot!("comparison_source", text(section(&page, "source")));
@@ -456,7 +451,7 @@ fn strange_data_still_makes_a_page() {
     }
 }
 
-/// A realistic report, and one of a run that was sampled far more finely than a screen can show.
+/// A realistic report, one of a run that was sampled far more finely than a screen can show, and a realistic comparison.
 #[test]
 fn a_report_is_small() {
     let mut fine = sample::failing();
@@ -465,11 +460,16 @@ fn a_report_is_small() {
             .map(|n| (f64::from(n) * 0.01, f64::from(n * 7919 % 1009)))
             .collect();
     }
+    let others = Others::default();
     for run in [sample::failing(), fine] {
-        let html = super::run::page(&run, &Others::default()).into_string();
+        let html = super::run::page(&run, &others).into_string();
         let packed = gzip(html.as_bytes());
         assert!(packed <= 100_000, "{} bytes, {packed} packed", html.len());
     }
+    let (a, b) = (sample::failing(), sample::passing());
+    let html = super::compare::page(&Comparison::of(&a, &b), &a, &b, &others).into_string();
+    let packed = gzip(html.as_bytes());
+    assert!(packed <= 120_000, "{} bytes, {packed} packed", html.len());
 }
 
 /// The size after `gzip`.
