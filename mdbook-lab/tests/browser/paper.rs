@@ -19,7 +19,7 @@ fn the_hand_out_is_one_sheet() {
     for (width, height) in [A4, LETTER] {
         assert_eq!(tab.sheets(width, height), 1, "{width} × {height} inches");
     }
-    // As it is on a screen it takes two: it is the style for paper that makes it one, and sheets are counted.
+    // As it is on a screen it takes more: it is the style for paper that makes it one, and sheets are counted.
     tab.eval("document.querySelector('.lab-sheet').classList.remove('lab-sheet')");
-    assert_eq!(tab.sheets(A4.0, A4.1), 2);
+    assert!(tab.sheets(A4.0, A4.1) > 1);
 }
