@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use lab_say::note;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -259,6 +260,17 @@ impl Tab {
     /// Shows the page as on paper.
     pub(crate) fn print(&mut self) {
         self.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
+    }
+
+    /// On how many sheets the page is printed, with the browser's own margins; sizes of a sheet in inches.
+    pub(crate) fn sheets(&mut self, width: f64, height: f64) -> usize {
+        let paper = json!({"paperWidth": width, "paperHeight": height});
+        let printed = self.call("Page.printToPDF", paper);
+        let printed = printed["data"].as_str().expect("a PDF in base64");
+        let printed = STANDARD.decode(printed).expect("base64");
+        // Chromium writes the dictionary of each page as plain text, its type in the first line.
+        let lines = printed.split(|byte| *byte == b'\n');
+        lines.filter(|line| line.ends_with(b"/Type /Page")).count()
     }
 
     /// From the next page on, nothing of a page runs.
