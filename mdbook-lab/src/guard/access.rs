@@ -1,10 +1,12 @@
-//! Who may ask for what: the rules that keep everybody out but the guide's own pages.
+//! Who may ask for what: the rules that keep everybody out but a server's own pages.
 //!
 //! A browser on this machine also shows pages of strangers. Such a page can send requests here, and
 //! with a name of its own that resolves to 127.0.0.1 it could even read the answers; and any user of
 //! the machine can connect. Everything below is against that. The right to act is a token that pages
 //! keep where only their own origin, port included, can read it, and that travels in a header which
 //! browsers let no other origin send: no cookie, which would go to every port of this machine.
+
+use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::{
     http::{HeaderMap, HeaderName, StatusCode, Uri, header},
@@ -17,7 +19,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The rules for one server, with its secrets.
 pub(crate) struct Door {
-    port: u16,
+    address: SocketAddr,
     session: Secret,
     printed: Ticket,
     file: Ticket,
@@ -86,10 +88,10 @@ impl IntoResponse for Refusal {
 }
 
 impl Door {
-    /// The rules for a server on `port`, with fresh secrets.
-    pub(crate) fn new(port: u16) -> Result<Self, getrandom::Error> {
+    /// The rules for a server on this address, with fresh secrets.
+    pub(crate) fn new(address: SocketAddr) -> Result<Self, getrandom::Error> {
         Ok(Self {
-            port,
+            address,
             session: Secret::random()?,
             printed: Ticket::new()?,
             file: Ticket::new()?,
@@ -98,7 +100,7 @@ impl Door {
 
     /// The origin of our pages.
     pub(crate) fn origin(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}", self.address)
     }
 
     /// The link that opens the guide with the right to run things; it is good once. Its secret is in
@@ -121,13 +123,16 @@ impl Door {
     pub(crate) fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<Name, Refusal> {
         let host = only(headers, &header::HOST).ok_or(Refusal::ForeignHost)?;
         let meant = uri.authority().is_none_or(|named| named.as_str() == host);
-        match host.rsplit_once(':') {
-            Some((name, port)) if meant && port == self.port.to_string() => match name {
-                "127.0.0.1" => Ok(Name::Ours),
-                "localhost" => Ok(Name::Localhost),
-                _ => Err(Refusal::ForeignHost),
-            },
-            _ => Err(Refusal::ForeignHost),
+        let port = self.address.port();
+        if meant && host == self.address.to_string() {
+            Ok(Name::Ours)
+        } else if meant
+            && self.address.ip() == Ipv4Addr::LOCALHOST
+            && host == format!("localhost:{port}")
+        {
+            Ok(Name::Localhost)
+        } else {
+            Err(Refusal::ForeignHost)
         }
     }
 
@@ -154,9 +159,7 @@ impl Door {
 
     /// Whether the request shows this session's token.
     pub(crate) fn session(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let token = only(headers, &header::AUTHORIZATION)
-            .and_then(|shown| shown.strip_prefix("Bearer "))
-            .filter(|token| self.session.is(token));
+        let token = bearer(headers).filter(|token| self.session.is(token));
         token.map(drop).ok_or(Refusal::NoSession)
     }
 
@@ -169,7 +172,7 @@ impl Door {
 }
 
 /// Browsers that tell where a request comes from must say: from the same origin.
-fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers
         .get_all(SEC_FETCH_SITE)
         .iter()
@@ -181,7 +184,13 @@ fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-fn json(headers: &HeaderMap) -> Result<(), Refusal> {
+/// What a request shows for its right to ask.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    only(headers, &header::AUTHORIZATION)?.strip_prefix("Bearer ")
+}
+
+/// Refuses a body that is not declared as JSON, which a page of another origin can't send unasked.
+pub(crate) fn json(headers: &HeaderMap) -> Result<(), Refusal> {
     let essence = only(headers, &header::CONTENT_TYPE)
         .and_then(|value| value.split(';').next())
         .map(str::trim);
@@ -213,7 +222,7 @@ mod tests {
     }
 
     fn host(value: &str) -> Result<Name, Refusal> {
-        let door = Door::new(3000).unwrap();
+        let door = Door::new(([127, 0, 0, 1], 3000).into()).unwrap();
         door.host(&Uri::from_static("/"), &headers(&[("host", value)]))
     }
 
@@ -244,7 +253,7 @@ mod tests {
 
     #[test]
     fn each_way_has_a_link_of_its_own_that_is_good_once() {
-        let door = Door::new(3000).unwrap();
+        let door = Door::new(([127, 0, 0, 1], 3000).into()).unwrap();
         let printed = ticket(&door, Way::Printed);
         let file = ticket(&door, Way::File);
         assert_eq!(door.enter("guess").unwrap_err(), Refusal::StaleLink);
@@ -259,7 +268,7 @@ mod tests {
 
     #[test]
     fn acting_needs_origin_site_session_and_json() {
-        let door = Door::new(3000).unwrap();
+        let door = Door::new(([127, 0, 0, 1], 3000).into()).unwrap();
         let shown = format!("Bearer {}", door.session.reveal());
         let bare = shown.replace("Bearer ", "");
         let link = format!("Bearer {}", ticket(&door, Way::Printed));
