@@ -92,7 +92,7 @@ test: ## format, lints, all tests, and the guide against the project
 verify: ## starter fails, reference passes, each cheat fails; ONLY=step, QUICK=1 after a demo, ROUNDS=10 BUSY=1 to be sure
 	@$(driver) verify $(ONLY) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy)
 
-attacks: ## attacks on the guide and the services, tried and counted: see SECURITY.md
+attacks: ## attacks on the guide, the board and the services, tried and counted: see SECURITY.md
 	@sh scripts/attacks.sh
 
 bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; BUILD=1 adds builds from nothing, LONG=1 half an hour

@@ -168,6 +168,8 @@
   let first = 0;
   let shown = 1;
   let turnedAt = 0;
+  // Where the board of before is, once this one was reset.
+  let saved = "";
 
   // Draws as many rows as have room, from `first` on.
   function draw() {
@@ -176,7 +178,7 @@
     const table = document.querySelector("table");
     table.hidden = count === 0;
     $("said").hidden = count > 0;
-    if (count === 0) said("No code yet. Each run of a step ends with one: paste the chat, or have laptops join.");
+    if (count === 0) said(`${saved}No code yet. Each run of a step ends with one: paste the chat, or have laptops join.`);
     $("count").textContent = count === 0 ? "" : `${many(count, "name")}, ${many(known.codes, "run")}`;
     heads();
     const rows = $("rows");
@@ -305,8 +307,8 @@
   $("reset").addEventListener("click", () => {
     if (!confirm("Save this board beside its file and begin an empty one?")) return;
     act(async () => {
-      const { saved } = await (await ask("/board/reset", {})).json();
-      $("count").textContent = `saved as ${saved}`;
+      const { saved: name } = await (await ask("/board/reset", {})).json();
+      saved = `What was here is saved as ${name}. `;
     });
   });
   for (const name of ["paste", "join"]) {

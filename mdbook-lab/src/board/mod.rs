@@ -168,7 +168,7 @@ fn tell(door: &Door, keeper: &Keeper, address: SocketAddr, codes: usize) {
         );
     }
     if codes > 0 {
-        say!("It goes on with {codes} codes.");
+        say!("It goes on where it was; codes so far: {codes}.");
     }
 }
 

@@ -400,7 +400,129 @@ impl Rate {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use axum::{
+        body::{Body, to_bytes},
+        http::Method as Verb,
+    };
+    use lab_record::Outcome as Verdict;
+    use serde_json::Value;
+    use tower::ServiceExt;
+
+    use super::{
+        super::{OPENS, state::tests::code, store::Store},
+        *,
+    };
+
+    /// A board without a listener, in a folder of its own; the session's token; the room's key.
+    fn board(project: &std::path::Path) -> (Router, String, String) {
+        let address = ([127, 0, 0, 1], 8090).into();
+        let store = Store::open(project).unwrap();
+        let kept = store.load().unwrap();
+        let keeper = Keeper::start(store, kept.state, kept.key);
+        let door = Door::new(address).unwrap();
+        let ticket = door.link(crate::guard::access::Way::Printed);
+        let ticket = ticket.split_once("#ticket=").unwrap().1;
+        let token = door.enter(ticket).unwrap().1.to_owned();
+        let invitation = Invitation::hand_out(OPENS, &door, project, false);
+        let key = keeper.key.reveal().to_owned();
+        let step = json!({"scenario": "timeouts", "title": "Timeouts", "chapter": "c.md"});
+        let steps: Step = serde_json::from_value(step).unwrap();
+        let parts = Parts::new(door, invitation, keeper, &[steps], address).unwrap();
+        (app(Arc::new(parts)), token, key)
+    }
+
+    /// What the board's own page gets, with this right.
+    async fn ask(
+        app: &Router,
+        right: &str,
+        path: &str,
+        body: Option<Value>,
+    ) -> (StatusCode, Value) {
+        let verb = if body.is_some() {
+            Verb::POST
+        } else {
+            Verb::GET
+        };
+        let mut request = Request::builder()
+            .method(verb)
+            .uri(path)
+            .header(header::HOST, "127.0.0.1:8090");
+        request = request.header(header::AUTHORIZATION, format!("Bearer {right}"));
+        if body.is_some() {
+            request = request.header(header::ORIGIN, "http://127.0.0.1:8090");
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        let body = body.map_or(Body::empty(), |body| Body::from(body.to_string()));
+        let answer = app
+            .clone()
+            .oneshot(request.body(body).unwrap())
+            .await
+            .unwrap();
+        let status = answer.status();
+        let text = to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        let value =
+            serde_json::from_slice(&text).unwrap_or_else(|_| String::from_utf8_lossy(&text).into());
+        (status, value)
+    }
+
+    #[tokio::test]
+    async fn codes_come_in_by_two_doors_and_each_opens_to_its_own_right() {
+        let project = tempfile::tempdir().unwrap();
+        let (app, token, key) = board(project.path());
+        let [ada, bob] =
+            ["ada", "bob"].map(|name| code(1, Verdict::Pass, 100, Some(7.0), name).to_string());
+        let post = json!({"codes": [ada]});
+        let paste = json!({"text": format!("chat {ada} and {bob}, {}", &bob[..30])});
+        for (right, path, body, status) in [
+            ("", "/board/codes", Some(post.clone()), 403),
+            ("", "/board/paste", Some(paste.clone()), 403),
+            ("", "/board/rows", None, 403),
+            (&key, "/board/paste", Some(paste.clone()), 403),
+            (&key, "/board/reset", Some(json!({})), 403),
+            (&key, "/board/export.csv", None, 403),
+            (&key, "/board/codes", Some(json!({"codes": 7})), 400),
+        ] {
+            assert_eq!(ask(&app, right, path, body).await.0, status, "{path}");
+        }
+        let (_, outcome) = ask(&app, &key, "/board/codes", Some(post)).await;
+        assert_eq!(outcome, json!({"new": 1, "known": 0, "refused": []}));
+        let (_, outcome) = ask(&app, &token, "/board/paste", Some(paste)).await;
+        assert_eq!(
+            (
+                &outcome["new"],
+                &outcome["known"],
+                &outcome["refused"][0]["count"]
+            ),
+            (&json!(1), &json!(1), &json!(1))
+        );
+
+        let (status, shown) = ask(&app, &key, "/board/rows", None).await;
+        assert_eq!(
+            (status, &shown["role"], &shown["join"]),
+            (StatusCode::OK, &json!("room"), &Value::Null)
+        );
+        assert_eq!(shown["table"]["rows"].as_array().unwrap().len(), 2);
+        let since =
+            |epoch: &Value| format!("/board/rows?epoch={}&since=2", epoch.as_str().unwrap());
+        let (_, again) = ask(&app, &token, &since(&shown["epoch"]), None).await;
+        assert_eq!(
+            (&again["whole"], &again["table"]["rows"]),
+            (&json!(false), &json!([]))
+        );
+        assert!(
+            again["join"]
+                .as_str()
+                .is_some_and(|link| link.ends_with(&key))
+        );
+
+        let (status, reset) = ask(&app, &token, "/board/reset", Some(json!({}))).await;
+        assert_eq!(status, StatusCode::OK, "{reset}");
+        let (_, empty) = ask(&app, &token, &since(&shown["epoch"]), None).await;
+        assert_eq!(
+            (&empty["whole"], &empty["table"]["rows"]),
+            (&json!(true), &json!([]))
+        );
+    }
 
     #[test]
     fn a_room_may_post_at_once_and_nobody_forever() {
