@@ -80,3 +80,37 @@ fn tell(project: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_board_that_is_away_is_joined_all_the_same_and_what_waits_is_kept_until_one_leaves() {
+        let folder = tempfile::tempdir().unwrap();
+        let project = folder.path();
+        let links =
+            ["1", "2"].map(|port| format!("http://127.0.0.1:{port}/#key={}", "a1".repeat(32)));
+        let order = |link: &str| Options {
+            link: Some(link.to_owned()),
+        };
+        let [first, second] = &links;
+        join(project, order(first)).await.unwrap();
+        let mut joined = Room::joined(project).unwrap().unwrap();
+        joined.waiting.push("LAB1/x".to_owned());
+        joined.keep(project).unwrap();
+        join(project, order(second)).await.unwrap();
+        let joined = Room::joined(project).unwrap().unwrap();
+        assert_eq!(
+            (joined.address.as_str(), joined.waiting.len()),
+            ("http://127.0.0.1:2", 1)
+        );
+        assert!(join(project, order("http://127.0.0.1:2/")).await.is_err());
+        assert!(
+            Room::joined(project).unwrap().is_some(),
+            "a wrong link changes nothing"
+        );
+        join(project, order("")).await.unwrap();
+        assert!(Room::joined(project).unwrap().is_none());
+    }
+}

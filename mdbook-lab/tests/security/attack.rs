@@ -314,6 +314,13 @@ impl Guide {
         Self::serve(self.leave("-TERM"), port)
     }
 
+    /// Kills the server, from wherever.
+    pub(crate) fn kill(&self) {
+        let id = self.server.id().to_string();
+        let told = Command::new("kill").args(["-KILL", &id]).status();
+        assert!(told.expect("kill").success());
+    }
+
     /// Ends the server with `signal`; what it worked on.
     pub(crate) fn leave(mut self, signal: &str) -> TempDir {
         self.end(signal);

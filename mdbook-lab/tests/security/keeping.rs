@@ -68,6 +68,42 @@ fn what_was_taken_is_there_after_a_kill_and_laptops_stay_joined() {
 }
 
 #[test]
+fn who_got_an_answer_is_there_though_the_board_was_killed_in_the_middle() {
+    let room = Room::open();
+    // Eight at once: the board is busy writing when it is killed.
+    let answered: BTreeSet<String> = std::thread::scope(|threads| {
+        let post = |n: u32| {
+            let mut answered = Vec::new();
+            for step in 0..20 {
+                let name = format!("laptop-{n}-{step}");
+                // Nobody listens any more, perhaps.
+                let post = || room.post(&[code(&name, n, 100)]);
+                match std::panic::catch_unwind(std::panic::AssertUnwindSafe(post)) {
+                    Ok(Some(answer)) if answer.status == 200 => answered.push(name),
+                    _ => break,
+                }
+                if (n, step) == (0, 5) {
+                    room.server.kill();
+                }
+            }
+            answered
+        };
+        let laptops: Vec<_> = (0..8).map(|n| threads.spawn(move || post(n))).collect();
+        laptops
+            .into_iter()
+            .flat_map(|laptop| laptop.join().expect("what was answered"))
+            .collect()
+    });
+    assert!((6..160).contains(&answered.len()), "{answered:?}");
+    let room = Room::at(room.server.leave("-KILL"));
+    let kept = names(&room);
+    assert_eq!(
+        answered.difference(&kept).collect::<Vec<_>>(),
+        Vec::<&String>::new()
+    );
+}
+
+#[test]
 fn a_file_that_was_torn_is_kept_aside_to_the_last_byte() {
     let room = Room::open();
     room.post(&[code("ada", 1, 52)]);
