@@ -20,8 +20,8 @@ how = --code $(CODE) --open $(if $(LOAD_PODS),--load-pods $(LOAD_PODS)) $(if $(G
 on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 
 .DEFAULT_GOAL := help
-.PHONY: help preflight prefetch up smoke dev down name status restore reset demo \
-        always image book test verify attacks bench clean-reports chaos
+.PHONY: help preflight prefetch up smoke dev down name restore reset demo \
+        always image book board join test verify attacks bench clean-reports chaos
 
 help: ## print this help
 	@sh scripts/help.sh
@@ -76,6 +76,15 @@ image: ## build the image for PLATFORM=k3d and load it into the cluster
 book: ## the guide in the browser, live: read, run, watch; PORT=3000
 	@$(guide) serve --port $(PORT)
 
+# Its port is its own: PORT has one for the guide.
+board: ## what a room has shared, on a page for the projector; PORT=8090, LISTEN=192.168.1.10:8090 for laptops to join
+	@$(guide) board $(if $(LISTEN),--listen "$(LISTEN)",$(if $(filter file,$(origin PORT)),,--port "$(PORT)"))
+
+# In no argument of a program that stays: a link has the room's key in it.
+join: export LAB_BOARD = $(BOARD)
+join: ## have your runs post their codes to a board: BOARD='the link that it prints'; BOARD= leaves
+	@$(if $(filter command%,$(origin BOARD)),,unset LAB_BOARD;) $(driver) join
+
 test: ## format, lints, all tests, and the guide against the project
 	@cargo fmt --all --check
 	@cargo clippy --profile lab --workspace --all-targets --all-features -- -D warnings
@@ -87,7 +96,7 @@ verify: ## starter fails, reference passes, each cheat fails; ONLY=step, QUICK=1
 	@$(driver) verify $(ONLY) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(BUSY),--busy) \
 	    $(if $(LANES),--lanes $(LANES))
 
-attacks: ## attacks on the guide and the services, tried and counted: see SECURITY.md
+attacks: ## attacks on the guide, the board and the services, tried and counted: see SECURITY.md
 	@sh scripts/attacks.sh
 
 bench: ## the bars: the load engine beside wrk and oha, pages, waiting times; BUILD=1 adds builds from nothing, LONG=1 half an hour

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Tries the attacks that the tests know, on the guide and on the services, and counts which were stopped.
+# Tries the attacks that the tests know, on the guide, on the board and on the services, and counts which were stopped.
 # SECURITY.md says what they are about. Those by a browser need Chromium.
 set -eu
 cd "$(dirname "$0")/.."
@@ -20,13 +20,13 @@ attack() {
     cargo test --profile lab --workspace --test "$test" -- --test-threads=2 "$@" >>"$log" 2>&1 || true
 }
 
-attack mdbook-lab security acting:: editor:: reading:: paths:: framing:: resources:: others::
+attack mdbook-lab security acting:: editor:: reading:: paths:: framing:: resources:: others:: board::
 attack mdbook-lab browser strangers:: words::
 attack lab-services services access:: browser:: limits::
 
 awk '
     BEGIN {
-        groups = "acting editor reading paths framing resources others strangers words access browser limits"
+        groups = "acting editor reading paths framing resources others board strangers words access browser limits"
         title["acting"] = "guide: to act without the right to"
         title["editor"] = "guide: to start something but the editor"
         title["reading"] = "guide: to read under another name or origin"
@@ -34,6 +34,7 @@ awk '
         title["framing"] = "guide: to frame it, to run a script in it"
         title["resources"] = "guide: to take up all of it"
         title["others"] = "guide: another user of the machine"
+        title["board"] = "board: to read, act or take up all of it"
         title["strangers"] = "guide: a page of a stranger, in Chromium"
         title["words"] = "guide: words that are no text, in Chromium"
         title["access"] = "services: what a web page can send"

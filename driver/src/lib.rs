@@ -32,6 +32,7 @@ pub mod edit;
 pub mod guide;
 
 // Alone: they need no other.
+pub mod board;
 pub mod environment;
 pub mod export;
 pub mod host;

@@ -27,6 +27,7 @@ use crate::{
     project::{self, Project},
     slot::Slot,
     status::{self, Latest, Ways},
+    step::Step,
 };
 
 /// The book of a project, and what its runs say.
@@ -113,6 +114,11 @@ impl Guide {
     /// The scenarios of the steps, in their order.
     pub fn scenarios(&self) -> impl Iterator<Item = &str> {
         self.options.steps.iter().map(|step| &*step.scenario)
+    }
+
+    /// The steps, in their order.
+    pub(crate) fn steps(&self) -> &[Step] {
+        &self.options.steps
     }
 
     /// Builds the book into `destination` for serving: what runs say is left out of the pages, and

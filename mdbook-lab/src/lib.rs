@@ -5,13 +5,18 @@
 //! - [`input`] reads the book that mdBook sends to it, and says which mdBook it wants otherwise.
 //! - [`Guide`] builds the book of a project with it, and [`Guide::check`] holds the pages against
 //!   the project, one to one.
+//! - [`board`] shows what a room has shared of its runs.
 //! - [`serve`] shows the book live and runs what its pages offer, and nothing else: [`Action`].
 //!
 //! The modules stand here in floors, the highest first: each needs only modules of the floors below its own.
 //! `driver/tests/architecture.rs` holds that.
 
 // Who shows it.
+pub mod board;
 pub mod serve;
+
+// Who is kept out.
+mod guard;
 
 // The book as a whole.
 mod guide;

@@ -1,7 +1,8 @@
-//! `mdbook-lab`: the guide's preprocessor for mdBook, its check, and its live server.
+//! `mdbook-lab`: the guide's preprocessor for mdBook, its check, its live server, and the board of a room.
 
 use std::{
     io::{self, IsTerminal, Write},
+    net::{Ipv4Addr, SocketAddr},
     path::Path,
     process::ExitCode,
 };
@@ -9,7 +10,7 @@ use std::{
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use lab_say::{note, say};
-use mdbook_lab::{Guide, InputError, Lab, input, serve};
+use mdbook_lab::{Guide, InputError, Lab, board, input, serve};
 use mdbook_preprocessor::{MDBOOK_VERSION, Preprocessor};
 
 /// The live guide of the workshop. Without a command it is a preprocessor: mdBook starts it as such.
@@ -38,6 +39,23 @@ enum Command {
         #[arg(long)]
         no_open: bool,
     },
+    /// Show what a room has shared of its runs, on one page for a projector.
+    Board {
+        /// An address of this machine and a port, as in 192.168.1.10:8090; one that is not 127.0.0.1 is open to the network.
+        #[arg(long, value_parser = address, default_value = "127.0.0.1:8090")]
+        listen: SocketAddr,
+        /// The port on 127.0.0.1; 0 takes any that is free.
+        #[arg(long, conflicts_with = "listen")]
+        port: Option<u16>,
+        /// Do not open a browser.
+        #[arg(long)]
+        no_open: bool,
+    },
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let address = text.parse();
+    address.map_err(|_| "it is no address with a port, as in 192.168.1.10:8090".to_owned())
 }
 
 fn main() -> ExitCode {
@@ -47,6 +65,14 @@ fn main() -> ExitCode {
         Some(Command::Check) => check(),
         Some(Command::Serve { port, no_open }) => live(serve::Options {
             port,
+            open: !no_open,
+        }),
+        Some(Command::Board {
+            listen,
+            port,
+            no_open,
+        }) => room(board::Options {
+            listen: port.map_or(listen, |port| (Ipv4Addr::LOCALHOST, port).into()),
             open: !no_open,
         }),
     };
@@ -103,5 +129,10 @@ fn live(options: serve::Options) -> Result<()> {
     let guide = guide()?;
     let root = guide.root().to_owned();
     serve::serve(guide, Path::new(&root), options)?;
+    Ok(())
+}
+
+fn room(options: board::Options) -> Result<()> {
+    board::show(&guide()?, options)?;
     Ok(())
 }

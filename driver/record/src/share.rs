@@ -148,15 +148,15 @@ impl ShareCode {
         })
     }
 
-    /// Every code in a text such as a chat's whole log, and what looks like one and is none, in order. What stands
-    /// around a code (quotes, brackets, a full stop) does not belong to it.
-    pub fn find(text: &str) -> impl Iterator<Item = Result<Self, ShareError>> + '_ {
+    /// Every code in a text such as a chat's whole log, and what looks like one and is none, in order, each with its
+    /// text. What stands around a code (quotes, brackets, a full stop) does not belong to it.
+    pub fn find(text: &str) -> impl Iterator<Item = (&str, Result<Self, ShareError>)> + '_ {
         let words = text.split(|c: char| !is_of_a_code(c));
         words.filter_map(|word| {
             let word = word.trim_end_matches(['.', '-', '=']);
             match word.parse() {
                 Err(ShareError::NoCode) => None,
-                found => Some(found),
+                found => Some((word, found)),
             }
         })
     }
@@ -431,8 +431,8 @@ mod tests {
     #[test]
     fn the_example_of_the_book_is_one() {
         let page = include_str!("../../../book/reference.md");
-        let [found] = &ShareCode::find(page)
-            .filter(|found| found != &Err(ShareError::Cut))
+        let [(_, found)] = &ShareCode::find(page)
+            .filter(|(_, found)| found != &Err(ShareError::Cut))
             .collect::<Vec<_>>()[..]
         else {
             panic!("one code in the reference");
@@ -478,7 +478,13 @@ mod tests {
              [01:19] Cy: {}\u{2026}\n",
             &ada.to_string()[..60]
         );
-        let found: Vec<_> = ShareCode::find(&log).collect();
+        let (texts, found): (Vec<_>, Vec<_>) = ShareCode::find(&log).unzip();
+        assert_eq!(texts[0], ada.to_string());
+        assert_eq!(
+            texts[2],
+            &texts[0][..60],
+            "as it stands there, without what stands around it"
+        );
         assert_eq!(found, [Ok(ada), Ok(bob), Err(ShareError::Cut)], "{log}");
     }
 

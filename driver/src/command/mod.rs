@@ -8,6 +8,7 @@ mod doctor;
 mod edits;
 mod export;
 mod groups;
+mod join;
 mod name;
 mod rerender;
 mod restore;
@@ -84,6 +85,8 @@ enum Command {
     Restore(restore::Options),
     /// Choose the name in your share codes, or see which it is
     Name(name::Options),
+    /// Join the board of a room, where later runs post their codes, or leave it
+    Join(join::Options),
     /// Restore every starter, after saving edits, and wipe what runs
     Reset,
     /// Measure the bars: the load engine beside its peers, the pages, what a participant waits for
@@ -344,6 +347,7 @@ fn dispatch(command: Command) -> Result<Ended> {
             Command::Catchup(options) => edits::catch_up(root, &options),
             Command::Restore(options) => restore::restore(root, &options),
             Command::Name(options) => name::name(root, &options),
+            Command::Join(options) => join::join(root, options).await,
             Command::Reset => edits::reset(root).await,
             Command::Bench(options) => bench::bench(session, &options).await,
             Command::PostgresGuard(_) => unreachable!("handled before the runtime starts"),

@@ -57,20 +57,33 @@ fn chosen(root: &Path) -> Result<Option<ShareName>> {
     }
 }
 
-/// Prints the line to share of a run that counts: a step, with the participant's own code. What keeps it from being
-/// printed takes nothing from the run.
-pub(super) fn tell_code(root: &Path, run: &Run) {
+/// What there is to share of a run.
+pub(super) struct Shared {
+    pub(super) code: ShareCode,
+    /// Whether nobody was asked for a name yet.
+    asks: bool,
+}
+
+/// The code of a run that counts: a step, with the participant's own code. What keeps it from being made takes nothing
+/// from the run.
+pub(super) fn shared(root: &Path, run: &Run) -> Option<Shared> {
     if run.code != "mine" {
-        return;
+        return None;
     }
     let name = chosen(root).unwrap_or_else(|error| {
         note!("no name in the share code: {}", reason(error.as_ref()));
         Some(ShareName::default())
     });
     let asks = name.is_none();
-    if let Some(code) = ShareCode::of(run, name.unwrap_or_default()) {
-        say!("  share    {code}");
-        if asks {
+    let code = ShareCode::of(run, name.unwrap_or_default())?;
+    Some(Shared { code, asks })
+}
+
+impl Shared {
+    /// Prints it.
+    pub(super) fn tell(&self) {
+        say!("  share    {}", self.code);
+        if self.asks {
             say!(
                 "           with your name in it: make name NAME=ada; without one: make name NAME="
             );

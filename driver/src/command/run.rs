@@ -16,6 +16,7 @@ use super::{
     name,
 };
 use crate::{
+    board::Posts,
     code::Code,
     guide,
     platform::{
@@ -296,14 +297,23 @@ impl Course<'_> {
 
     async fn once(&self) -> Result<Ran> {
         let mut terminal = Terminal::new(Mode::detect(self.options.json));
+        // What earlier runs have left for the board goes there while this one is being prepared.
+        let (mut posts, complaint) = Posts::begin(self.order.root);
         let ran = run_order(&self.order, &mut terminal).await?;
         let last = self.options.repeat == 1 && self.against.is_none();
+        let shared = name::shared(self.order.root, &ran.run);
+        let mut of_the_board: Vec<String> = complaint.into_iter().collect();
+        if let Some(shared) = &shared {
+            of_the_board.extend(posts.share(&shared.code).await);
+        }
         if !self.options.json {
             show(&ran);
             if self.options.guess.is_some() && ran.run.answer().is_none() {
                 note!("  {}", unanswered(&ran.run));
             }
-            name::tell_code(self.order.root, &ran.run);
+            if let Some(shared) = &shared {
+                shared.tell();
+            }
             if last && ran.run.scenario.step.is_some() {
                 say!(
                     "  next     {}",
@@ -320,6 +330,14 @@ impl Course<'_> {
             && let Err(error) = open::that_detached(report)
         {
             note!("no browser opens the report: {error}");
+        }
+        // Whoever asks for the end has it now.
+        tokio::select! {
+            settled = posts.settle() => of_the_board.extend(settled),
+            () = self.order.interrupt.cancelled() => {}
+        }
+        for line in of_the_board {
+            note!("  board    {line}");
         }
         ran.kept()
     }

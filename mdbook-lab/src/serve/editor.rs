@@ -2,7 +2,7 @@
 //!
 //! This is a door: a request starts a program. So the program is never the request's choice, but what `$VISUAL` or `$EDITOR`
 //! names and a list here knows, with arguments of this list and no shell; the file is a text of the project, below no link and
-//! nothing hidden; and the asking page has shown the token that starts runs ([`super::access`]). Where an editor listens to
+//! nothing hidden; and the asking page has shown the token that starts runs ([`crate::guard::access`]). Where an editor listens to
 //! links of its own, `vscode://file/…`, there is no door at all: the browser asks its user and hands the link on.
 
 use std::{

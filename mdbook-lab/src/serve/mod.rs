@@ -2,26 +2,16 @@
 //!
 //! It builds the book and serves it with the reports ([`site`], [`files`]), follows every run
 //! ([`runs`]), starts what a page asks for ([`job`]), and tells all open pages ([`news`]). Who may
-//! ask for what is in [`access`], how the right to it gets to a browser in [`invitation`], how much
-//! of the server anybody can take up in [`seats`] and [`connections`], what a browser may do with
-//! the answers in [`policy`].
+//! ask for what, and how much of the server anybody can take up, is in [`crate::guard`].
 
-mod access;
 mod building;
-mod codespace;
-mod connections;
 mod editor;
 mod files;
-mod invitation;
 mod job;
 mod news;
-mod policy;
 mod routes;
 mod runs;
-mod seats;
-mod secret;
 mod site;
-mod temporary;
 mod wall;
 mod watch;
 
@@ -36,17 +26,11 @@ use std::{
 
 use lab_record::{Frame, Line, RunId};
 use lab_say::note;
-use tokio::{
-    net::{TcpListener, TcpSocket},
-    signal::unix::{Signal, SignalKind, signal},
-    sync::oneshot,
-};
+use tokio::{net::TcpListener, sync::oneshot};
 
 pub use self::site::BuildError;
 use self::{
-    access::Door,
     editor::Editor,
-    invitation::Invitation,
     job::Desk,
     news::{Message, Newsroom},
     routes::Parts,
@@ -54,15 +38,27 @@ use self::{
     site::Shelf,
     watch::Changes,
 };
-use crate::Guide;
+use crate::{
+    Guide,
+    guard::{
+        access::Door,
+        codespace, connections,
+        invitation::{Invitation, Opens},
+        signals::Signals,
+    },
+};
 
 /// Between two looks at the runs: what happens is on the page within twice this.
 const LOOK_EVERY: Duration = Duration::from_millis(80);
 /// The same while no page follows.
 const LOOK_SELDOM: Duration = Duration::from_secs(1);
 
-/// Connections that may wait to be accepted.
-const BACKLOG: u32 = 1024;
+/// The guide, to who opens it.
+const OPENS: Opens = Opens {
+    name: "The guide",
+    ends: "ends the guide and what it runs",
+    prefix: "open-guide-",
+};
 
 /// How to serve.
 #[derive(Clone, Copy, Debug)]
@@ -127,7 +123,7 @@ pub fn serve(guide: Guide, root: &Path, options: Options) -> Result<(), ServeErr
 async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Result<(), ServeError> {
     let root = root.canonicalize()?;
     let guide = Arc::new(guide);
-    let listener = bind(options.port).await?;
+    let listener = bind(options.port)?;
     let mut signals = Signals::new()?;
     let news = Arc::new(Newsroom::new());
     let shelf = build(
@@ -139,10 +135,11 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
     follow(Arc::clone(&guide), &news);
 
     let desk = Arc::new(Desk::new(root.clone(), Arc::clone(&news)));
-    let port = listener.local_addr()?.port();
-    let door = Door::new(port, codespace::host(port, |name| std::env::var(name).ok()))?;
+    let address = listener.local_addr()?;
+    let forwarded = codespace::host(address.port(), |name| std::env::var(name).ok());
+    let door = Door::new(address)?.forwarded(forwarded);
     let parts = Arc::new(Parts {
-        invitation: Invitation::hand_out(&door, &root, options.open),
+        invitation: Invitation::hand_out(OPENS, &door, &root, options.open),
         door,
         editor: Editor::of_this_machine(),
         root,
@@ -165,14 +162,9 @@ async fn until_interrupted(guide: Guide, root: &Path, options: Options) -> Resul
     Ok(())
 }
 
-async fn bind(port: u16) -> Result<TcpListener, ServeError> {
-    let bound = async {
-        let socket = TcpSocket::new_v4()?;
-        socket.set_reuseaddr(true)?;
-        socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
-        socket.listen(BACKLOG)
-    };
-    bound.await.map_err(|why| ServeError::Bind { port, why })
+fn bind(port: u16) -> Result<TcpListener, ServeError> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    connections::bind(address).map_err(|why| ServeError::Bind { port, why })
 }
 
 /// Builds the book, and again at every change.
@@ -329,28 +321,6 @@ fn picture_of(run_id: &RunId, line: &Line) -> Option<Message> {
         run_id: run_id.clone(),
         html: lab_stage::picture(stage, &Frame::default()).into_string(),
     })
-}
-
-/// The ways in which somebody asks the server to end.
-struct Signals([Signal; 3]);
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self([
-            signal(SignalKind::interrupt())?,
-            signal(SignalKind::terminate())?,
-            signal(SignalKind::hangup())?,
-        ]))
-    }
-
-    async fn any(&mut self) {
-        let [interrupt, terminate, hangup] = &mut self.0;
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hangup.recv() => {}
-        }
-    }
 }
 
 #[cfg(test)]

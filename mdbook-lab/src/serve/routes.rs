@@ -11,7 +11,7 @@ use std::{
 
 use axum::{
     Json, Router,
-    body::{Body, Bytes, to_bytes},
+    body::Body,
     extract::{Request, State},
     http::{HeaderValue, Method, StatusCode, Uri, header},
     middleware::{self, Next},
@@ -24,22 +24,27 @@ use axum::{
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
 use serde_json::json;
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::io::AsyncReadExt;
 use tokio_util::io::ReaderStream;
 
 use super::{
-    access::{Door, Name, Refusal},
     editor::{Editor, OpenError, Wish},
     files::{self, Found},
-    invitation::Invitation,
     job::{Desk, StartError},
     news::{Follower, Message, Newsroom},
-    policy::{self, Document},
-    seats::Seat,
     site::Shelf,
     wall,
 };
-use crate::{Action, Guide};
+use crate::{
+    Action, Guide,
+    guard::{
+        access::{Door, Name, Refusal},
+        body,
+        invitation::Invitation,
+        policy::{self, Document},
+        seats::Seat,
+    },
+};
 
 /// The body of a request that acts.
 const LARGEST_BODY: usize = 4 * 1024;
@@ -398,12 +403,5 @@ async fn open(State(parts): Shared, request: Request) -> Result<Response, Refusa
 
 /// The body as JSON, short and soon.
 async fn body<T: serde::de::DeserializeOwned>(request: Request) -> Result<T, Response> {
-    let read = timeout(BODY_WITHIN, to_bytes(request.into_body(), LARGEST_BODY)).await;
-    let bytes: Bytes = match read {
-        Ok(Ok(bytes)) => bytes,
-        Ok(Err(_)) => return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
-        Err(_) => return Err(StatusCode::REQUEST_TIMEOUT.into_response()),
-    };
-    serde_json::from_slice(&bytes)
-        .map_err(|_| (StatusCode::BAD_REQUEST, "not the JSON of a request\n").into_response())
+    body::json(request, LARGEST_BODY, BODY_WITHIN).await
 }

@@ -12,8 +12,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::temporary::Folder;
-use crate::{Declared, Guide, GuideError};
+use crate::{Declared, Guide, GuideError, guard::temporary::Folder};
 
 /// What the names of our folders in the system's temporary folder begin with.
 const PREFIX: &str = "lab-guide-";

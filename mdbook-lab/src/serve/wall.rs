@@ -13,11 +13,8 @@ use axum::{
     routing::get,
 };
 
-use super::{
-    files,
-    policy::{self, Document},
-    routes::Parts,
-};
+use super::{files, routes::Parts};
+use crate::guard::policy::{self, Document};
 
 const PAGE: &str = include_str!("../../assets/wall.html");
 

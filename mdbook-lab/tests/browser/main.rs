@@ -6,12 +6,16 @@
 #[allow(dead_code, reason = "the attacks need more of it than the pages do")]
 #[path = "../security/attack.rs"]
 mod attack;
+mod board;
 mod book;
 mod chromium;
 mod guesses;
 mod live;
 mod own;
 mod paper;
+#[path = "../security/room.rs"]
+#[allow(dead_code, reason = "the attacks need more of it than the page does")]
+mod room;
 mod sessions;
 mod stages;
 mod strangers;

@@ -110,9 +110,19 @@ impl Guide {
         port: u16,
         equip: impl FnOnce(&mut Command) -> &mut Command,
     ) -> Self {
+        Self::start(project, "serve", port, equip)
+    }
+
+    /// Starts a server of the program by its command.
+    pub(crate) fn start(
+        project: TempDir,
+        server: &str,
+        port: u16,
+        equip: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_mdbook-lab"));
         command
-            .args(["serve", "--port", &port.to_string()])
+            .args([server, "--port", &port.to_string()])
             .current_dir(project.path())
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
@@ -299,11 +309,23 @@ impl Guide {
     }
 
     /// Ends the server and starts it again on the same port.
-    pub(crate) fn again(mut self) -> Self {
-        self.end("-TERM");
+    pub(crate) fn again(self) -> Self {
+        let port = self.port;
+        Self::serve(self.leave("-TERM"), port)
+    }
+
+    /// Kills the server, from wherever.
+    pub(crate) fn kill(&self) {
+        let id = self.server.id().to_string();
+        let told = Command::new("kill").args(["-KILL", &id]).status();
+        assert!(told.expect("kill").success());
+    }
+
+    /// Ends the server with `signal`; what it worked on.
+    pub(crate) fn leave(mut self, signal: &str) -> TempDir {
+        self.end(signal);
         let empty = tempfile::tempdir().expect("a temporary folder");
-        let project = std::mem::replace(&mut self.project, empty);
-        Self::serve(project, self.port)
+        std::mem::replace(&mut self.project, empty)
     }
 
     /// Ends the server with `signal` and gives its exit status.

@@ -19,7 +19,17 @@ use super::{
 
 /// Where browsers that are confined to the user's own files can read it.
 const FOLDER: &str = ".lab";
-const PREFIX: &str = "open-guide-";
+
+/// What is to be opened, in words.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Opens {
+    /// At the head of the line with the link: `The guide`.
+    pub(crate) name: &'static str,
+    /// What Ctrl-C does.
+    pub(crate) ends: &'static str,
+    /// What the name of the file begins with.
+    pub(crate) prefix: &'static str,
+}
 
 /// The link, handed out.
 pub(crate) struct Invitation {
@@ -29,10 +39,11 @@ pub(crate) struct Invitation {
 
 impl Invitation {
     /// Prints the link; where `open` is set, opens a browser with another.
-    pub(crate) fn hand_out(door: &Door, root: &Path, open: bool) -> Self {
-        say!("The guide: {}", door.link(Way::Printed));
-        say!("The link is good once. Ctrl-C ends the guide and what it runs.");
-        let file = (open && has_desktop()).then(|| browse(door, root));
+    pub(crate) fn hand_out(opens: Opens, door: &Door, root: &Path, open: bool) -> Self {
+        let Opens { name, ends, .. } = opens;
+        say!("{name}: {}", door.link(Way::Printed));
+        say!("The link is good once. Ctrl-C {ends}.");
+        let file = (open && has_desktop()).then(|| browse(opens, door, root));
         let file = file.and_then(|opened| {
             if opened.is_err() {
                 say!("No browser could be opened; open the link yourself.");
@@ -59,17 +70,17 @@ impl Invitation {
     }
 }
 
-/// Opens a browser at a file that leads it on to the guide.
-fn browse(door: &Door, root: &Path) -> io::Result<NamedTempFile> {
+/// Opens a browser at a file that leads it on.
+fn browse(opens: Opens, door: &Door, root: &Path) -> io::Result<NamedTempFile> {
     let folder = root.join(FOLDER);
     fs::create_dir_all(&folder)?;
-    let mut file = temporary::file(&folder, PREFIX, ".html")?;
+    let mut file = temporary::file(&folder, opens.prefix, ".html")?;
     // Of our own making: nothing in it wants escaping.
-    let link = door.link(Way::File);
+    let (link, name) = (door.link(Way::File), opens.name);
     writeln!(
         file,
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>The guide</title>\
-         <meta http-equiv=\"refresh\" content=\"0; url={link}\"><p><a href=\"{link}\">To the guide</a></p>"
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>{name}</title>\
+         <meta http-equiv=\"refresh\" content=\"0; url={link}\"><p><a href=\"{link}\">{name}</a></p>"
     )?;
     file.flush()?;
     open::that_detached(file.path())?;

@@ -1,10 +1,12 @@
-//! Who may ask for what: the rules that keep everybody out but the guide's own pages.
+//! Who may ask for what: the rules that keep everybody out but a server's own pages.
 //!
 //! A browser on this machine also shows pages of strangers. Such a page can send requests here, and
 //! with a name of its own that resolves to 127.0.0.1 it could even read the answers; and any user of
 //! the machine can connect. Everything below is against that. The right to act is a token that pages
 //! keep where only their own origin, port included, can read it, and that travels in a header which
 //! browsers let no other origin send: no cookie, which would go to every port of this machine.
+
+use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::{
     http::{HeaderMap, HeaderName, StatusCode, Uri, header},
@@ -17,7 +19,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// The rules for one server, with its secrets.
 pub(crate) struct Door {
-    port: u16,
+    address: SocketAddr,
     /// The host of the one address besides that leads here, where there is one: that of a codespace.
     forwarded: Option<String>,
     session: Secret,
@@ -88,23 +90,37 @@ impl IntoResponse for Refusal {
 }
 
 impl Door {
-    /// The rules for a server on `port`, with fresh secrets.
-    pub(crate) fn new(port: u16, forwarded: Option<String>) -> Result<Self, getrandom::Error> {
+    /// The rules for a server on this address, with fresh secrets.
+    pub(crate) fn new(address: SocketAddr) -> Result<Self, getrandom::Error> {
         Ok(Self {
-            port,
-            forwarded,
+            address,
+            forwarded: None,
             session: Secret::random()?,
             printed: Ticket::new()?,
             file: Ticket::new()?,
         })
     }
 
+    /// The same with another host that leads here, where there is one.
+    #[must_use]
+    pub(crate) fn forwarded(self, host: Option<String>) -> Self {
+        Self {
+            forwarded: host,
+            ..self
+        }
+    }
+
     /// The origin of our pages.
     pub(crate) fn origin(&self) -> String {
         match &self.forwarded {
             Some(host) => format!("https://{host}"),
-            None => format!("http://127.0.0.1:{}", self.port),
+            None => self.at_home(),
         }
+    }
+
+    /// The origin of our pages for a browser on this machine.
+    fn at_home(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     /// The link that opens the guide with the right to run things; it is good once. Its secret is in
@@ -127,18 +143,19 @@ impl Door {
     pub(crate) fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<Name, Refusal> {
         let host = only(headers, &header::HOST).ok_or(Refusal::ForeignHost)?;
         let meant = uri.authority().is_none_or(|named| named.as_str() == host);
-        if meant && self.forwarded.as_deref() == Some(host) {
-            return Ok(Name::Ours);
-        }
-        match host.rsplit_once(':') {
-            Some((name, port)) if meant && port == self.port.to_string() => match name {
-                "127.0.0.1" => Ok(Name::Ours),
-                // In a codespace it is what the proxy calls us.
-                "localhost" if self.forwarded.is_some() => Ok(Name::Ours),
-                "localhost" => Ok(Name::Localhost),
-                _ => Err(Refusal::ForeignHost),
-            },
-            _ => Err(Refusal::ForeignHost),
+        let port = self.address.port();
+        let is_on_loopback = self.address.ip() == Ipv4Addr::LOCALHOST;
+        let is_ours = host == self.address.to_string() || self.forwarded.as_deref() == Some(host);
+        let is_localhost = is_on_loopback && host == format!("localhost:{port}");
+        if !meant {
+            Err(Refusal::ForeignHost)
+        // In a codespace it is what the proxy calls us.
+        } else if is_ours || is_localhost && self.forwarded.is_some() {
+            Ok(Name::Ours)
+        } else if is_localhost {
+            Ok(Name::Localhost)
+        } else {
+            Err(Refusal::ForeignHost)
         }
     }
 
@@ -157,9 +174,9 @@ impl Door {
     /// For what our own pages alone may send, with a session or to get one.
     pub(crate) fn own(&self, headers: &HeaderMap) -> Result<(), Refusal> {
         let origin = only(headers, &header::ORIGIN).ok_or(Refusal::ForeignOrigin)?;
-        let port = self.port;
+        let port = self.address.port();
         let by_proxy = || self.forwarded.is_some() && origin == format!("http://localhost:{port}");
-        let is_ours = || origin == self.origin() || origin == format!("http://127.0.0.1:{port}");
+        let is_ours = || origin == self.origin() || origin == self.at_home();
         if !is_ours() && !by_proxy() {
             return Err(Refusal::ForeignOrigin);
         }
@@ -169,9 +186,7 @@ impl Door {
 
     /// Whether the request shows this session's token.
     pub(crate) fn session(&self, headers: &HeaderMap) -> Result<(), Refusal> {
-        let token = only(headers, &header::AUTHORIZATION)
-            .and_then(|shown| shown.strip_prefix("Bearer "))
-            .filter(|token| self.session.is(token));
+        let token = bearer(headers).filter(|token| self.session.is(token));
         token.map(drop).ok_or(Refusal::NoSession)
     }
 
@@ -184,7 +199,7 @@ impl Door {
 }
 
 /// Browsers that tell where a request comes from must say: from the same origin.
-fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
+pub(crate) fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
     if headers
         .get_all(SEC_FETCH_SITE)
         .iter()
@@ -196,7 +211,13 @@ fn same_site(headers: &HeaderMap) -> Result<(), Refusal> {
     }
 }
 
-fn json(headers: &HeaderMap) -> Result<(), Refusal> {
+/// What a request shows for its right to ask.
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    only(headers, &header::AUTHORIZATION)?.strip_prefix("Bearer ")
+}
+
+/// Refuses a body that is not declared as JSON, which a page of another origin can't send unasked.
+pub(crate) fn json(headers: &HeaderMap) -> Result<(), Refusal> {
     let essence = only(headers, &header::CONTENT_TYPE)
         .and_then(|value| value.split(';').next())
         .map(str::trim);
@@ -228,7 +249,7 @@ mod tests {
     }
 
     fn host(value: &str) -> Result<Name, Refusal> {
-        let door = Door::new(3000, None).unwrap();
+        let door = Door::new(([127, 0, 0, 1], 3000).into()).unwrap();
         door.host(&Uri::from_static("/"), &headers(&[("host", value)]))
     }
 
@@ -254,7 +275,8 @@ mod tests {
     #[test]
     fn in_a_codespace_its_address_is_ours_and_the_one_that_its_proxy_uses() {
         let there = "shiny-lamp-3000.app.github.dev";
-        let door = Door::new(3000, Some(there.to_owned())).unwrap();
+        let door = Door::new(([127, 0, 0, 1], 3000).into()).unwrap();
+        let door = door.forwarded(Some(there.to_owned()));
         assert!(
             door.link(Way::Printed)
                 .starts_with(&format!("https://{there}/#"))
@@ -298,7 +320,7 @@ mod tests {
 
     #[test]
     fn each_way_has_a_link_of_its_own_that_is_good_once() {
-        let door = Door::new(3000, None).unwrap();
+        let door = Door::new(([127, 0, 0, 1], 3000).into()).unwrap();
         let printed = ticket(&door, Way::Printed);
         let file = ticket(&door, Way::File);
         assert_eq!(door.enter("guess").unwrap_err(), Refusal::StaleLink);
@@ -313,7 +335,7 @@ mod tests {
 
     #[test]
     fn acting_needs_origin_site_session_and_json() {
-        let door = Door::new(3000, None).unwrap();
+        let door = Door::new(([127, 0, 0, 1], 3000).into()).unwrap();
         let shown = format!("Bearer {}", door.session.reveal());
         let bare = shown.replace("Bearer ", "");
         let link = format!("Bearer {}", ticket(&door, Way::Printed));

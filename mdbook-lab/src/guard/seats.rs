@@ -22,13 +22,13 @@ const HELD_FOR: Duration = Duration::from_millis(200);
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// All seats of a server.
-pub(super) struct Seats {
+pub(crate) struct Seats {
     opened: Instant,
     taken: Mutex<Vec<Arc<Seat>>>,
 }
 
 /// The seat of one connection.
-pub(super) struct Seat {
+pub(crate) struct Seat {
     opened: Instant,
     /// When it was taken, after the seats were opened.
     since: Duration,
@@ -42,14 +42,14 @@ pub(super) struct Seat {
 }
 
 /// A seat for as long as this is held.
-pub(super) struct Taken {
+pub(crate) struct Taken {
     seats: Arc<Seats>,
-    pub(super) seat: Arc<Seat>,
+    pub(crate) seat: Arc<Seat>,
 }
 
 impl Seats {
     /// None is taken.
-    pub(super) fn open() -> Arc<Self> {
+    pub(crate) fn open() -> Arc<Self> {
         Arc::new(Self {
             opened: Instant::now(),
             taken: Mutex::default(),
@@ -57,7 +57,7 @@ impl Seats {
     }
 
     /// Takes a seat, from somebody else where there is no other.
-    pub(super) async fn take(self: &Arc<Self>) -> Taken {
+    pub(crate) async fn take(self: &Arc<Self>) -> Taken {
         loop {
             match self.take_at(self.opened.elapsed()) {
                 Some(taken) => return taken,
@@ -89,7 +89,7 @@ impl Seats {
     }
 
     /// Frees a seat that somebody is to leave.
-    pub(super) fn make_room(&self) {
+    pub(crate) fn make_room(&self) {
         make_room(&mut self.lock(), self.opened.elapsed());
     }
 
@@ -118,38 +118,38 @@ fn make_room(taken: &mut Vec<Arc<Seat>>, now: Duration) -> bool {
 
 impl Seat {
     /// Bytes have moved.
-    pub(super) fn moved(&self) {
+    pub(crate) fn moved(&self) {
         let now = micros(self.opened.elapsed());
         self.moved.store(now, Ordering::Relaxed);
     }
 
     /// It waits for us, or does no more.
-    pub(super) fn waits(&self, it_does: bool) {
+    pub(crate) fn waits(&self, it_does: bool) {
         self.is_waiting.store(it_does, Ordering::Relaxed);
     }
 
     /// Somebody has shown the session here.
-    pub(super) fn know(&self) {
+    pub(crate) fn know(&self) {
         self.is_known.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody has.
-    pub(super) fn is_known(&self) -> bool {
+    pub(crate) fn is_known(&self) -> bool {
         self.is_known.load(Ordering::Relaxed)
     }
 
     /// Must leave.
-    pub(super) fn oust(&self) {
+    pub(crate) fn oust(&self) {
         self.ousted.cancel();
     }
 
     /// Whether it must leave.
-    pub(super) fn is_ousted(&self) -> bool {
+    pub(crate) fn is_ousted(&self) -> bool {
         self.ousted.is_cancelled()
     }
 
     /// Waits until it must leave.
-    pub(super) async fn ousted(&self) {
+    pub(crate) async fn ousted(&self) {
         self.ousted.cancelled().await;
     }
 }

@@ -1,4 +1,4 @@
-//! Secrets of 256 bits: the session's, and tickets that are good for one use.
+//! Secrets of 256 bits: a session's, a room's, and tickets that are good for one use.
 
 use std::{
     fmt::Write,
@@ -20,6 +20,12 @@ impl Secret {
             let _ = write!(text, "{byte:02x}");
         }
         Ok(Self(text))
+    }
+
+    /// One that was made before and kept; none where the text is none.
+    pub(crate) fn kept(text: &str) -> Option<Self> {
+        let is_one = text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        is_one.then(|| Self(text.to_owned()))
     }
 
     /// The secret as text, for a link and for the page.
@@ -78,6 +84,8 @@ mod tests {
         assert!(!one.is(other.reveal()));
         assert!(!one.is(&one.reveal()[..63]));
         assert!(!one.is(""));
+        assert!(Secret::kept(one.reveal()).is_some_and(|kept| one.is(kept.reveal())));
+        assert!(Secret::kept("").is_none() && Secret::kept(&"g".repeat(64)).is_none());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -13,7 +14,7 @@ use hyper::{Request, body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpListener, TcpStream},
+    net::{TcpListener, TcpSocket, TcpStream},
     time::{Sleep, sleep},
 };
 use tower::ServiceExt;
@@ -29,6 +30,21 @@ const STRANGERS_FOR: Duration = Duration::from_mins(5);
 /// The head of a request. A page on another port can have the browser send all the cookies of this
 /// machine along, some 180 of 4 KiB: they must not keep the owner out.
 const LARGEST_HEAD: usize = 1024 * 1024;
+
+/// Connections that may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// Listens there, though a server that has just ended may have connections left.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
+}
 
 /// Answers on `listener` for as long as it is polled.
 pub(crate) async fn serve(listener: TcpListener, app: Router) {
