@@ -42,15 +42,19 @@ impl Drain {
         let lasts = cause.duration.as_secs_f64();
         let line = ((comes - slow.a_second) * lasts).clamp(0.0, f64::from(fault.line));
         let text = format!(
-            "{} calls a second come once every try fails, {} = {}, and {} = {} can be done: after {} s {} stand in line. Then it \
-             is {} = {} a second",
-            number(comes),
+            "{} = {} calls a second come once every try fails, and {} = {} can be done: after {} s {} stand in line{}. From then \
+             on {} = {} can be done",
             terms.join(" + "),
             number(comes),
             slow.text,
             number(slow.a_second),
             number(lasts),
             number(line),
+            if line < f64::from(fault.line) {
+                ""
+            } else {
+                ", which is all it takes"
+            },
             well.text,
             number(well.a_second),
         );
@@ -60,8 +64,7 @@ impl Drain {
                 value: left * 1e3,
                 at_least: true,
                 text: format!(
-                    "{text}, and {} come all the same: the line stays, and nothing of it is left to end it in the {} s after the \
-                     cause.",
+                    "{text}, and {} come all the same: the line stays full, for the {} s that the run goes on.",
                     number(comes),
                     number(left)
                 ),
