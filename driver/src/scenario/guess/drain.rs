@@ -53,7 +53,7 @@ impl Drain {
             if line < f64::from(fault.line) {
                 ""
             } else {
-                ", which is all it takes"
+                ", where no more find room"
             },
             well.text,
             number(well.a_second),
