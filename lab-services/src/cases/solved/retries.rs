@@ -9,63 +9,37 @@ use crate::dep::Receipt;
 use crate::failure::Failure;
 use crate::provider::Provider;
 
-/// How often a payment is tried again, at most.
-const RETRIES: u32 = 3;
-
-/// How long it waits before the first retry, at most, and twice as long before each further one: a refusal that lasts for
-/// a tenth of a second is over then.
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
-
-/// What a success adds to the budget: one retry for ten of them. Retries are a tenth of the load then, whatever happens.
-const EARNED: f64 = 0.1;
-
-/// The most that is kept in hand, which is there from the start.
-const IN_HAND: f64 = 10.0;
-
-/// Pays, and what all payments share for it.
-pub struct Payments {
-    /// Retries that may be made.
-    budget: Mutex<f64>,
-}
+/// Pays, and what all payments share for it: a budget, the retries that they have in hand.
+pub struct Payments(Mutex<f64>);
 
 impl Payments {
     /// Before the first payment.
     pub fn start() -> Self {
-        Self {
-            budget: Mutex::new(IN_HAND),
-        }
+        Self(Mutex::new(10.0))
     }
 
     /// Charges the payment `key`, or says why not. The provider knows a payment by its key.
     pub async fn pay(&self, provider: &Provider, key: &str) -> Result<Receipt, Failure> {
-        let mut pause = FIRST_PAUSE;
-        for _ in 0..RETRIES {
-            match provider.charge(key).await {
-                Err(_) if self.may_retry() => {}
-                ended => return self.earn(ended),
+        // Who is refused for a tenth of a second waits for longer than that, in three times.
+        for pause in [100, 200, 400].map(Duration::from_millis) {
+            let ended = provider.charge(key).await;
+            if !self.tries_again(ended.is_ok()) {
+                return ended;
             }
             // Full jitter: whoever failed together does not come back together.
             sleep(pause.mul_f64(fastrand::f64())).await;
-            pause *= 2;
         }
-        self.earn(provider.charge(key).await)
+        provider.charge(key).await
     }
 
-    fn earn(&self, ended: Result<Receipt, Failure>) -> Result<Receipt, Failure> {
-        if ended.is_ok() {
-            let mut budget = self.budget.lock().unwrap();
-            *budget = (*budget + EARNED).min(IN_HAND);
+    /// A success earns a tenth of a retry, up to ten in hand; a failure may be tried again for one of them.
+    fn tries_again(&self, success: bool) -> bool {
+        let mut budget = self.0.lock().unwrap();
+        if success {
+            *budget = (*budget + 0.1).min(10.0);
         }
-        ended
-    }
-
-    /// Takes a retry out of the budget, where one is in it.
-    fn may_retry(&self) -> bool {
-        let mut budget = self.budget.lock().unwrap();
-        let may = *budget >= 1.0;
-        if may {
-            *budget -= 1.0;
-        }
+        let may = !success && *budget >= 1.0;
+        *budget -= f64::from(may);
         may
     }
 }
