@@ -5,10 +5,10 @@ use crate::failure::Failure;
 use crate::provider::Provider;
 
 // LAB: STEP5 TODO
-// The provider can do 100 calls a second, and has 50. Where it is slow for a while, a try is given up after 500 ms and
-// made again. How many calls a second is that at most, and what ends it once the provider is well?
-// And where it refuses every call for a tenth of a second, what are three more tries at once good for?
-// `sleep` waits, `fastrand::f64()` is a number from 0 to 1. `pay` runs for many at once: what they share stands in `self`.
+// The provider can do 100 calls a second and has 50. A try without an answer after 500 ms is made
+// again: how many calls a second is that, when it is slow? What ends it once the provider is well?
+// Now and then it refuses all calls for 100 ms. What are three more tries at once good for then?
+// `sleep` waits, `fastrand::f64()` is between 0 and 1. What payments share stands in `self`.
 
 /// How often a payment is tried again, at most.
 const RETRIES: u32 = 3;
