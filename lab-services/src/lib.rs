@@ -21,6 +21,7 @@ pub mod cases;
 // What cases are about.
 pub mod job;
 pub mod ledger;
+pub mod provider;
 pub mod quote;
 
 // What cases work with, and what becomes of those that fail.

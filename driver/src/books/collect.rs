@@ -12,7 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{AtOnce, Books, Payment, Told};
+use super::{AtOnce, Books, KeysOf, Payment, Told};
 use crate::scenario::{Class, Scenario};
 
 /// Looks at a time: more would only queue up at the auditor.
@@ -38,9 +38,9 @@ pub struct Bookkeeper {
 struct Counted {
     name: String,
     ok: Vec<u16>,
-    prefix: String,
     body: Option<Template>,
-    keys: u64,
+    receipts: bool,
+    keys: KeysOf,
 }
 
 impl Bookkeeper {
@@ -49,15 +49,14 @@ impl Bookkeeper {
         let class = |(class, planned): (&Class, &lab_load::ClassPlan)| Counted {
             name: class.name.clone(),
             ok: class.ok.clone(),
-            prefix: plan.key_prefix(planned),
             body: match &planned.body {
                 Some(Body::Filled(body)) if class.receipts => Some(body.clone()),
                 _ => None,
             },
-            keys: if class.receipts {
-                planned.schedule.extent().0
-            } else {
-                0
+            receipts: class.receipts,
+            keys: KeysOf {
+                prefix: plan.key_prefix(planned),
+                count: planned.schedule.extent().0,
             },
         };
         let api = scenario.services.api.as_ref();
@@ -101,6 +100,11 @@ impl Bookkeeper {
         }
         books.told.sort_by_key(|told| told.at);
         books.asked = self.classes.iter().flat_map(Counted::asked).collect();
+        books.keys = self
+            .classes
+            .iter()
+            .map(|class| class.keys.clone())
+            .collect();
         let targets = self.targets.borrow().clone();
         // The ledger first: what is recorded by then must have been charged.
         books.payments = self.payments(targets.auditor.first()).await;
@@ -168,13 +172,14 @@ impl Bookkeeper {
 
 impl Counted {
     fn key(&self, number: u64) -> String {
-        format!("{}-{number}", self.prefix)
+        format!("{}-{number}", self.keys.prefix)
     }
 
     /// The payments that requests of this class ask for, by key; nothing where their bodies are none.
     fn asked(&self) -> impl Iterator<Item = (String, Payment)> {
-        (0..self.keys).filter_map(|number| {
-            let body = self.body.as_ref()?.text(&self.prefix, number);
+        let count = if self.receipts { self.keys.count } else { 0 };
+        (0..count).filter_map(|number| {
+            let body = self.body.as_ref()?.text(&self.keys.prefix, number);
             Some((self.key(number), serde_json::from_str(&body).ok()?))
         })
     }

@@ -23,6 +23,13 @@ impl Books {
         Some(told.filter(wrong).count())
     }
 
+    /// Keys in the provider's book that no request had.
+    pub(crate) fn unasked_receipts(&self) -> Option<usize> {
+        let asked = |key: &&String| self.keys.iter().any(|keys| keys.contains(key));
+        let given = self.given.as_ref()?.keys();
+        Some(given.filter(|key| !asked(key)).count())
+    }
+
     /// How many payments of `class` disagree in this way.
     pub(crate) fn disagreements(&self, class: &str, kind: Disagreement) -> Option<usize> {
         let payments = self.payments.as_ref()?;
@@ -94,6 +101,7 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+    use crate::books::KeysOf;
 
     fn payment(receipt: Option<u64>) -> Payment {
         Payment {
@@ -125,6 +133,7 @@ mod tests {
             given: Some(by_key(&["a", "b"], &5)),
             payments: Some(by_key(&["a", "b"], &payment(Some(5)))),
             asked: by_key(&["a", "b", "c"], &payment(None)),
+            keys: Vec::new(),
         }
     }
 
@@ -173,6 +182,32 @@ mod tests {
             .unwrap()
             .insert("a".into(), payment(Some(1)));
         assert_eq!(counts(&books), all([0, 0, 1, 1, 0, 0]));
+    }
+
+    #[test]
+    fn a_key_that_no_request_had_was_charged_for_nobody() {
+        let given = [
+            "run-a-0",
+            "run-a-1",
+            "run-b-0", // Asked for.
+            "run-a-2",
+            "run-a-0-again",
+            "run-a-+1",
+            "run-a-01",
+            "run-b0",
+            "",
+        ];
+        let keys = |prefix: &str, count| KeysOf {
+            prefix: prefix.to_owned(),
+            count,
+        };
+        let books = Books {
+            given: Some(by_key(&given, &5)),
+            keys: vec![keys("run-a", 2), keys("run-b", 1)],
+            ..Books::default()
+        };
+        assert_eq!(books.unasked_receipts(), Some(6));
+        assert_eq!(Books::default().unasked_receipts(), None);
     }
 
     #[test]

@@ -21,6 +21,29 @@ pub struct Books {
     pub payments: Option<HashMap<String, Payment>>,
     /// The payments that clients asked for by key.
     pub asked: HashMap<String, Payment>,
+    /// The keys of all requests.
+    pub keys: Vec<KeysOf>,
+}
+
+/// The keys of a class: numbered from 0 behind a prefix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysOf {
+    /// What each begins with; `-` and the number follow.
+    pub prefix: String,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl KeysOf {
+    /// Whether `key` is one of them.
+    pub fn contains(&self, key: &str) -> bool {
+        let number = key.strip_prefix(self.prefix.as_str());
+        let number = number.and_then(|rest| rest.strip_prefix('-'));
+        number.is_some_and(|text| {
+            let number = text.parse::<u64>();
+            number.is_ok_and(|number| number < self.count && number.to_string() == text)
+        })
+    }
 }
 
 /// What a client was told with a wished answer.

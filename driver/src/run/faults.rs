@@ -48,6 +48,9 @@ impl DepFaults {
             "hang_ms": dep.hang.as_millis() as u64,
             "error_share": dep.error_share,
             "capacity": dep.capacity,
+            "line": dep.line,
+            "blip_every_ms": dep.blip_every.as_millis() as u64,
+            "blip_ms": dep.blip.as_millis() as u64,
         });
         let order = self
             .http

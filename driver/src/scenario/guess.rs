@@ -1,9 +1,13 @@
 //! What a scenario asks before its first run, and the law that answers it from the scenario's own numbers: rates,
 //! durations, places, latencies. The answer is never written down.
 
+mod drain;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
+
+use drain::Drain;
 
 use super::{Class, Dimension, Latency, Limit, Measure, Phase, Reference, Scenario, units::Length};
 
@@ -34,6 +38,8 @@ pub enum Law {
     Served(Served),
     /// How long the wait is in a line that grows.
     Line(Line),
+    /// How long a line outlives what has made it.
+    Drain(Drain),
 }
 
 /// Calls that hang come evenly and stay, so that after t there are λ·t of them: the law, while nothing has left yet. All
@@ -109,6 +115,7 @@ impl Guess {
                 };
                 (Dimension::Time, line.sum(scenario, latency)?)
             }
+            Law::Drain(drain) => (Dimension::Time, drain.sum(scenario)?),
         };
         if measure.dimension() != dimension {
             return Err(format!(
@@ -419,6 +426,7 @@ mod tests {
             ("tx", vec![58.0, 59.8, 60.9], 0.06),
             ("bulkheads", vec![6.64, 6.65, 6.67], 0.03),
             ("autoscale", vec![5.0], 0.01),
+            ("retries", vec![14.0], 0.01),
         ] {
             let (value, text) = law(&step(name).unwrap());
             for seen in measured {
@@ -457,6 +465,12 @@ mod tests {
             .parse::<u64>()
             .unwrap();
         assert_eq!(work("autoscale", "burn"), Duration::from_millis(asked));
+        let Law::Drain(drain) = step("retries").unwrap().guess.unwrap().law.into_inner() else {
+            panic!("no drain in retries")
+        };
+        let starter = include_str!("../../../lab-services/src/cases/starter/retries.rs");
+        let retries = format!("const RETRIES: u32 = {};", drain.retries);
+        assert!(starter.contains(&retries), "{retries}");
         // As lab-services has the kinds of jobs.
         let kinds = include_str!("../../../lab-services/src/worker.rs");
         for (name, class, times) in [
@@ -496,6 +510,9 @@ mod tests {
         );
         let (all, _) = with("tx", "pool_size = 10", "pool_size = 20");
         assert!((all - 100.0).abs() < 1e-9);
+        // 75 in line after the cause, and 50 of 100 a second to spare.
+        let (s, text) = with("retries", "retries = 3, after", "retries = 0, after");
+        assert!((s - 1.5).abs() < 1e-9, "{s}: {text}");
         let (s, _) = with("bulkheads", "workers = 8", "workers = 16");
         assert!((s - 0.01).abs() < 1e-9, "a fast job's own time: {s}");
     }

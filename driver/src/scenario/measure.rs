@@ -24,6 +24,8 @@ pub enum Measure {
     /// Wished answers whose receipt is not the one in the provider's own book for that key. Phases are those of the
     /// answer.
     WrongReceipts(Requests),
+    /// Keys in the provider's book that no request had: charged, and nobody asked for it.
+    UnaskedReceipts(Requests),
     /// Keys with more than one wished answer that does not say `replayed`, and keys asked for once whose answer does.
     WrongReplays(Requests),
     /// Payments on which clients, ledger and provider disagree.
@@ -225,6 +227,7 @@ impl Measure {
             Self::OkCount(_)
             | Self::DistinctOk(_)
             | Self::WrongReceipts(_)
+            | Self::UnaskedReceipts(_)
             | Self::WrongReplays(_)
             | Self::Ledger(_)
             | Self::Manifest(_)
@@ -240,6 +243,7 @@ impl Measure {
             Self::OkCount(_)
             | Self::DistinctOk(_)
             | Self::WrongReceipts(_)
+            | Self::UnaskedReceipts(_)
             | Self::WrongReplays(_)
             | Self::Ledger(_)
             | Self::Series(_)

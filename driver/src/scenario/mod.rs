@@ -162,6 +162,15 @@ pub struct Dep {
     pub error_share: f64,
     /// Calls that may run at a time, the others wait; 0 is no bound.
     pub capacity: u32,
+    /// How many may wait; they are worked on in turn, also when their callers have gone. 0 is no bound, and then who goes
+    /// leaves the line.
+    pub line: u32,
+    /// Every so often all calls are refused, for the first time after half of it; zero is never.
+    #[serde(deserialize_with = "units::duration")]
+    pub blip_every: Duration,
+    /// For so long.
+    #[serde(deserialize_with = "units::duration")]
+    pub blip: Duration,
 }
 
 impl Default for Dep {
@@ -173,6 +182,9 @@ impl Default for Dep {
             hang: Duration::from_secs(5),
             error_share: 0.0,
             capacity: 0,
+            line: 0,
+            blip_every: Duration::ZERO,
+            blip: Duration::ZERO,
         }
     }
 }

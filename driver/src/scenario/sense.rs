@@ -439,7 +439,9 @@ impl<'a> Names<'a> {
                     .iter()
                     .try_for_each(|phase| self.phase(phase))
             }
-            Measure::WrongReceipts(requests) | Measure::WrongReplays(requests) => {
+            Measure::WrongReceipts(requests)
+            | Measure::UnaskedReceipts(requests)
+            | Measure::WrongReplays(requests) => {
                 self.with_receipts(&requests.class)?;
                 requests
                     .phases

@@ -232,6 +232,7 @@ impl Planned<'_> {
             }
             Measure::SettledShare(_)
             | Measure::WrongReceipts(_)
+            | Measure::UnaskedReceipts(_)
             | Measure::WrongReplays(_)
             | Measure::Ledger(_)
             | Measure::Series(_) => return None,

@@ -60,6 +60,7 @@ fn computed(measure: &Measure, measured: &Measured) -> Option<Value> {
         }
         Measure::SettledShare(requests) => records::settled_share(measured, requests),
         Measure::WrongReceipts(requests) => records::wrong_receipts(measured, requests),
+        Measure::UnaskedReceipts(_) => records::unasked_receipts(measured),
         Measure::WrongReplays(requests) => Some(records::wrong_replays(measured, requests)),
         Measure::Ledger(comparison) => records::disagreements(measured, comparison),
         Measure::Latency(latency) => {
@@ -124,6 +125,7 @@ pub(super) fn needs_keys(measure: &Measure, class: &str) -> bool {
         | Measure::OkShare(_)
         | Measure::OkCount(_)
         | Measure::WrongReceipts(_)
+        | Measure::UnaskedReceipts(_)
         | Measure::Ledger(_)
         | Measure::Latency(_)
         | Measure::Recovery(_)

@@ -38,6 +38,12 @@ pub(super) fn wrong_receipts(measured: &Measured, requests: &Requests) -> Option
     Some(Value::exact(wrong as f64))
 }
 
+/// Keys in the provider's book that no request had.
+pub(super) fn unasked_receipts(measured: &Measured) -> Option<Value> {
+    let unasked = measured.books.unasked_receipts()?;
+    Some(Value::exact(unasked as f64))
+}
+
 /// Payments on which the books disagree.
 pub(super) fn disagreements(measured: &Measured, comparison: &Comparison) -> Option<Value> {
     let class = comparison.class.get_ref();

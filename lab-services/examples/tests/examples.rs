@@ -78,3 +78,13 @@ fn throttling_stops_some_requests_and_not_others() {
     assert!(took.iter().any(|ms| *ms >= 60), "{output}");
     assert!(took.iter().any(|ms| *ms < 60), "{output}");
 }
+
+#[test]
+fn full_jitter_spreads_what_comes_back_together() {
+    let output = output(env!("CARGO_BIN_EXE_jitter"));
+    let (alike, jitter) = halves(&output, "from 0 up");
+    let answered = |text| times(text, "answered")[0];
+    // Four each time, three times; of the others some more where the machine spreads them.
+    assert!(answered(alike) < 20, "{output}");
+    assert!(answered(jitter) > 28, "{output}");
+}

@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
+use super::blips::Blips;
+
 /// Faults as set over HTTP. Zero turns each of them off.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +25,13 @@ pub(super) struct FaultPlan {
     error_share: f64,
     /// Calls that run at once; others wait.
     capacity: usize,
+    /// So many wait at most and are worked on in turn, also when their callers have gone; zero leaves the line to those who
+    /// stay, however many.
+    line: usize,
+    /// Every so often all calls are refused.
+    blip_every_ms: u64,
+    /// For so long.
+    blip_ms: u64,
 }
 
 impl Default for FaultPlan {
@@ -34,6 +43,9 @@ impl Default for FaultPlan {
             hang_ms: 5000,
             error_share: 0.0,
             capacity: 0,
+            line: 0,
+            blip_every_ms: 0,
+            blip_ms: 0,
         }
     }
 }
@@ -58,10 +70,19 @@ pub(super) struct Faults {
     plan: FaultPlan,
     calls: AtomicU64,
     places: Option<Arc<Semaphore>>,
+    blips: Blips,
+}
+
+/// A line in front of the places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Queue {
+    pub(super) places: usize,
+    /// Calls that may stand in it.
+    pub(super) most: usize,
 }
 
 impl Faults {
-    /// Checks what types can't: a share lies between 0 and 1.
+    /// Checks what types can't: a share lies between 0 and 1, and a line stands in front of something.
     pub(super) fn new(plan: FaultPlan) -> Result<Self, String> {
         if !(0.0..=1.0).contains(&plan.error_share) {
             return Err(format!(
@@ -69,12 +90,17 @@ impl Faults {
                 plan.error_share
             ));
         }
+        if plan.line > 0 && plan.capacity == 0 {
+            return Err("a line stands in front of places: set a capacity, too".to_owned());
+        }
+        let blips = Blips::new(plan.blip_every_ms, plan.blip_ms);
         let places = (plan.capacity > 0)
             .then(|| Arc::new(Semaphore::new(plan.capacity.min(Semaphore::MAX_PERMITS))));
         Ok(Self {
             plan,
             calls: AtomicU64::new(0),
             places,
+            blips,
         })
     }
 
@@ -84,6 +110,17 @@ impl Faults {
 
     pub(super) fn places(&self) -> Option<Arc<Semaphore>> {
         self.places.clone()
+    }
+
+    /// The line that is worked on in turn, where the plan has one.
+    pub(super) fn queue(&self) -> Option<Queue> {
+        let (places, most) = (self.plan.capacity, self.plan.line);
+        (most > 0).then_some(Queue { places, most })
+    }
+
+    /// Whether all calls are refused now.
+    pub(super) fn refuse(&self) -> bool {
+        self.blips.refuse()
     }
 
     /// Decides the next call.
@@ -179,6 +216,11 @@ mod tests {
             })
             .is_err()
         );
+        let nothing_behind = FaultPlan {
+            line: 9,
+            ..FaultPlan::default()
+        };
+        assert!(Faults::new(nothing_behind).is_err());
         assert!(serde_json::from_str::<FaultPlan>(r#"{"latency": 20}"#).is_err());
     }
 }

@@ -1,7 +1,9 @@
 //! The dependency: answers a key with a receipt, and fails as its fault plan says.
 
+mod blips;
 mod client;
 mod faults;
+mod line;
 mod receipts;
 mod server;
 

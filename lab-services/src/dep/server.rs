@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::faults::{FaultPlan, Faults, Wish};
+use super::line::{Line, Place, Turn};
 use super::receipts::Receipts;
 use crate::deadline;
 use crate::metrics::{self, Registry};
@@ -26,6 +27,7 @@ use crate::request::{self, JsonBody, Params};
 struct Server {
     faults: Arc<RwLock<Arc<Faults>>>,
     receipts: Arc<Receipts>,
+    line: Line,
     counts: Counts,
 }
 
@@ -51,15 +53,19 @@ struct Counts {
     responses: Family<Outcome, Counter>,
     in_flight: Gauge,
     distinct_keys: Gauge,
+    refused: Counter,
 }
 
 pub(super) fn routes() -> Router {
     let faults = Faults::new(FaultPlan::default()).expect("the default plan is in order");
     let counts = Counts::default();
-    let registry = counts.registry();
+    let mut registry = counts.registry();
+    let line = Line::default();
+    line.register(&mut registry);
     let server = Server {
         faults: Arc::new(RwLock::new(Arc::new(faults))),
         receipts: Arc::default(),
+        line,
         counts,
     };
     Router::new()
@@ -89,6 +95,18 @@ async fn work(
 ) -> Response {
     let mut call = Call::start(server.counts.clone());
     let faults = server.faults();
+    let queue = faults
+        .queue()
+        .map(|queue| (queue, server.line.called(&params.key)));
+    if faults.refuse() {
+        return call.refused("all calls are refused now, as the fault plan says");
+    }
+    if let Some((queue, caller)) = queue {
+        return match server.line.join(caller, queue.most) {
+            Ok((_present, turn)) => in_turn(server, turn, params, call).await,
+            Err(full) => call.refused(full),
+        };
+    }
     let place = match faults.places() {
         Some(places) => Some(places.acquire_owned().await),
         None => None,
@@ -112,13 +130,26 @@ async fn work(
         );
     }
     call.outcome = OutcomeKind::ok;
-    let receipt = server.receipts.give(&params.key);
-    let distinct = server.receipts.distinct();
-    server
-        .counts
-        .distinct_keys
-        .set(distinct.cast_signed() as i64);
-    Json(json!({ "receipt": receipt, "key": params.key })).into_response()
+    server.answer(&params.key)
+}
+
+/// A call that stands in line. What it wants is done once its turn comes, whether somebody waits for it or not; nobody
+/// looks at a deadline there.
+async fn in_turn(server: Server, turn: Turn, params: WorkParams, mut call: Call) -> Response {
+    let work = async move {
+        let place = turn.comes().await?;
+        server.work_at(place, &params).await
+    };
+    if let Some(answer) = tokio::spawn(work).await.ok().flatten() {
+        call.outcome = OutcomeKind::ok;
+        answer
+    } else {
+        call.outcome = OutcomeKind::error;
+        refusal(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "this call fails, as the fault plan says",
+        )
+    }
 }
 
 async fn show_books(State(server): State<Server>) -> Response {
@@ -134,10 +165,15 @@ async fn set_faults(State(server): State<Server>, JsonBody(plan): JsonBody<Fault
         Ok(faults) => {
             let plan = faults.plan().clone();
             tracing::info!(?plan, "fault plan set");
+            let queue = faults.queue();
             *server
                 .faults
                 .write()
                 .unwrap_or_else(PoisonError::into_inner) = Arc::new(faults);
+            // Who waits under one plan is worked on under the next.
+            if let Some(queue) = queue {
+                server.line.set_places(queue.places);
+            }
             Json(plan).into_response()
         }
         Err(why) => refusal(StatusCode::BAD_REQUEST, why),
@@ -145,6 +181,32 @@ async fn set_faults(State(server): State<Server>, JsonBody(plan): JsonBody<Fault
 }
 
 impl Server {
+    /// Does what a call wants, in a place; none where the plan has it fail. A call without a key only looks something up:
+    /// it is in no book.
+    async fn work_at(&self, place: Place, params: &WorkParams) -> Option<Response> {
+        let fate = self.faults().next(Wish {
+            takes: params.sleep_ms.map(Duration::from_millis),
+            fail_share: params.fail,
+        });
+        place.work(fate.takes).await;
+        if fate.fails {
+            None
+        } else if params.key.is_empty() {
+            Some(Json(json!({})).into_response())
+        } else {
+            Some(self.answer(&params.key))
+        }
+    }
+
+    /// The receipt of a key, which is in the book from now on.
+    fn answer(&self, key: &str) -> Response {
+        let receipt = self.receipts.give(key);
+        let distinct = self.receipts.distinct();
+        let gauge = &self.counts.distinct_keys;
+        gauge.set(distinct.cast_signed() as i64);
+        Json(json!({ "receipt": receipt, "key": key })).into_response()
+    }
+
     fn faults(&self) -> Arc<Faults> {
         self.faults
             .read()
@@ -172,6 +234,11 @@ impl Counts {
             "Distinct keys answered with a receipt",
             self.distinct_keys.clone(),
         );
+        registry.register(
+            "dep_refused",
+            "Calls to /work refused at once: the line was full, or the fault plan says so",
+            self.refused.clone(),
+        );
         for outcome in [OutcomeKind::ok, OutcomeKind::error, OutcomeKind::cancelled] {
             drop(self.responses.get_or_create(&Outcome { outcome }));
         }
@@ -193,6 +260,13 @@ impl Call {
             counts,
             outcome: OutcomeKind::cancelled,
         }
+    }
+
+    /// Turns the caller away at once.
+    fn refused(mut self, why: impl std::fmt::Display) -> Response {
+        self.outcome = OutcomeKind::error;
+        self.counts.refused.inc();
+        refusal(StatusCode::SERVICE_UNAVAILABLE, why)
     }
 }
 
