@@ -22,6 +22,7 @@ pub mod cases;
 pub mod job;
 pub mod ledger;
 pub mod quote;
+pub mod replica;
 
 // What cases work with, and what becomes of those that fail.
 pub mod database;

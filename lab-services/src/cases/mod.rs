@@ -4,6 +4,12 @@
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod bulkheads;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
+#[allow(
+    clippy::unused_async,
+    reason = "who leaves may wait for nothing, as at the start"
+)]
+pub mod shutdown;
+#[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod timeouts;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod tx;
@@ -11,6 +17,8 @@ pub mod tx;
 /// The participants' files as they were at the start, for comparison and for a fresh beginning.
 pub mod starter {
     pub mod bulkheads;
+    #[allow(clippy::unused_async, reason = "it waits for nothing")]
+    pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
 }
@@ -18,6 +26,7 @@ pub mod starter {
 /// The reference of each step. Spoilers.
 pub mod solved {
     pub mod bulkheads;
+    pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
 }
@@ -26,6 +35,7 @@ pub mod solved {
 #[cfg(feature = "cheats")]
 pub mod cheats {
     pub mod bulkheads;
+    pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
 }
@@ -35,6 +45,7 @@ pub mod cheats {
 #[cfg(feature = "cheats")]
 pub mod fixes {
     pub mod bulkheads;
+    pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
 }

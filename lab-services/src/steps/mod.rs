@@ -3,6 +3,7 @@
 
 mod autoscale;
 mod bulkheads;
+mod shutdown;
 mod step;
 mod timeouts;
 mod tx;
@@ -13,11 +14,18 @@ use axum::{Json, Router};
 
 use crate::code::{Code, UnknownCode};
 use crate::metrics::Registry;
+pub(crate) use shutdown::leave;
 pub(crate) use step::{ApiMeans, Sizes, WorkerMeans};
 use step::{Case, Routes, Step};
 
 /// All of them.
-const STEPS: &[Step] = &[timeouts::STEP, tx::STEP, bulkheads::STEP, autoscale::STEP];
+const STEPS: &[Step] = &[
+    timeouts::STEP,
+    tx::STEP,
+    bulkheads::STEP,
+    autoscale::STEP,
+    shutdown::STEP,
+];
 
 /// The routes of the steps that are in `api`.
 pub(crate) fn in_api(means: &ApiMeans, registry: &mut Registry) -> Router {
