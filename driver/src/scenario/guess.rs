@@ -34,6 +34,8 @@ pub enum Law {
     Served(Served),
     /// How long the wait is in a line that grows.
     Line(Line),
+    /// How many requests go to replicas that are gone and still on the list.
+    Gone(Gone),
 }
 
 /// Calls that hang come evenly and stay, so that after t there are λ·t of them: the law, while nothing has left yet. All
@@ -69,6 +71,19 @@ pub struct Line {
     pub work: BTreeMap<Reference, Length>,
     /// The phases in which the line grows, in their order.
     pub phases: Vec<Reference>,
+}
+
+/// Each replica of so many gets λ ÷ listed of the requests, and goes on getting them for as long as it is on the list; those
+/// that it had under way, L = λW ÷ listed, break as well.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gone {
+    /// The class, each of whose requests waits for the dependency.
+    pub class: Reference,
+    /// How many leave, one after the other.
+    pub replicas: u32,
+    /// How many are on the list while one leaves.
+    pub listed: u32,
 }
 
 /// What a line stands in front of.
@@ -109,6 +124,7 @@ impl Guess {
                 };
                 (Dimension::Time, line.sum(scenario, latency)?)
             }
+            Law::Gone(gone) => (Dimension::Count, gone.sum(scenario)?),
         };
         if measure.dimension() != dimension {
             return Err(format!(
@@ -330,6 +346,49 @@ impl Line {
     }
 }
 
+impl Gone {
+    fn sum(&self, scenario: &Scenario) -> Result<Sum, String> {
+        let class = class(scenario, &self.class)?;
+        let rolls = |phase: &&Phase| phase.roll.is_some();
+        let phase = scenario.phases.iter().find(rolls);
+        let rate = even(class, phase.ok_or("no phase has a `roll`")?)?;
+        let api = scenario.services.api.as_ref();
+        let rolled = api.and_then(|api| api.rolled);
+        let listed_for = rolled
+            .ok_or("it needs `rolled` in `[services.api]`")?
+            .listed_for;
+        if self.listed == 0 {
+            return Err("`listed` counts replicas, from 1".to_owned());
+        }
+        let (on_list, takes) = (
+            listed_for.as_secs_f64(),
+            scenario.services.dep.latency.as_secs_f64(),
+        );
+        let each = rate / f64::from(self.listed);
+        let value = f64::from(self.replicas) * each * (on_list + takes);
+        Ok(Sum {
+            value,
+            at_least: false,
+            text: format!(
+                "While one leaves there are {} on the list, and {}/s ÷ {} = {} requests a second go to each. It gets them for \
+                 {} s more, and {} × {} s are under way when it ends: {} × {} × ({} + {}) = {}.",
+                self.listed,
+                number(rate),
+                self.listed,
+                number(each),
+                number(on_list),
+                number(each),
+                number(takes),
+                self.replicas,
+                number(each),
+                number(on_list),
+                number(takes),
+                number(value)
+            ),
+        })
+    }
+}
+
 impl Places {
     fn count(&self, scenario: &Scenario) -> Result<(f64, &'static str), String> {
         match self {
@@ -480,6 +539,19 @@ mod tests {
                 Duration::from_millis(ms.into()) * times
             );
         }
+    }
+
+    /// What the law is told of the replicas is in the manifest.
+    #[test]
+    fn the_replicas_of_the_law_are_those_of_the_manifest() {
+        let Law::Gone(gone) = step("shutdown").unwrap().guess.unwrap().law.into_inner() else {
+            panic!("another law")
+        };
+        let manifest = include_str!("../../../deploy/k8s/starter/api-roll.yaml");
+        let says = |text: String| assert!(manifest.contains(&text), "{text}");
+        says(format!("replicas: {}\n", gone.replicas));
+        let surge = gone.listed - gone.replicas;
+        says(format!("maxUnavailable: 0, maxSurge: {surge} }}"));
     }
 
     #[test]
