@@ -78,3 +78,16 @@ fn throttling_stops_some_requests_and_not_others() {
     assert!(took.iter().any(|ms| *ms >= 60), "{output}");
     assert!(took.iter().any(|ms| *ms < 60), "{output}");
 }
+
+#[test]
+fn who_leaves_serves_on_until_callers_have_heard_of_it() {
+    let output = output(env!("CARGO_BIN_EXE_leave"));
+    let broken = |name: &str| {
+        let broken = times(&output, &format!("{name}:"));
+        *broken.first().unwrap_or_else(|| panic!("{output}"))
+    };
+    // A call every 20 ms for 200 ms; how many of them are in time is for the machine to say.
+    assert!(broken("gone at once") >= 5, "{output}");
+    assert!(broken("a drain alone") >= 4, "{output}");
+    assert_eq!(broken("a pause, then a drain"), 0, "{output}");
+}
