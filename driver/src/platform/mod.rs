@@ -294,6 +294,8 @@ pub enum Change {
     Stopped,
     /// Killed in the middle of its work, as the scenario wants it.
     Killed,
+    /// Was told to leave, to be replaced; what it does until it has is its own business.
+    Told,
     /// Has ended by itself, so long after it was told to.
     Left(Duration),
     /// Was killed, since it had not ended so long after it was told to.
@@ -308,6 +310,7 @@ impl fmt::Display for Change {
             Self::Ready => f.write_str("is ready"),
             Self::Stopped => f.write_str("stopped"),
             Self::Killed => f.write_str("was killed (SIGKILL)"),
+            Self::Told => f.write_str("is told to leave"),
             Self::Left(took) => write!(f, "had left after {:.1} s", after(took)),
             Self::Overdue(took) => write!(
                 f,

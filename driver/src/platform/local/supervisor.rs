@@ -405,12 +405,18 @@ impl Supervisor {
         if let Some(member) = self.members.take(name) {
             let roll = self.api.as_ref().and_then(|(spec, _)| spec.roll.as_ref());
             let addr = member.addr().filter(|_| member.role == Role::Api);
+            let replaced = self.roll.as_ref().is_some_and(|roll| roll.replaces(name));
+            let change = if replaced {
+                Change::Told
+            } else {
+                Change::Stopped
+            };
             if let (Some(roll), Some(addr)) = (roll, addr) {
                 self.listed.keep(addr, roll.listed_for);
             }
             self.publish();
             if member.role == Role::Api {
-                self.tell(member.name.clone(), Change::Stopped);
+                self.tell(member.name.clone(), change);
             }
         }
     }
