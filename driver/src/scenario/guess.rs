@@ -1,8 +1,11 @@
 //! What a scenario asks before its first run, and the law that answers it from the scenario's own numbers: rates,
 //! durations, places, latencies. The answer is never written down.
 
+mod gone;
+
 use std::collections::BTreeMap;
 
+use gone::Gone;
 use serde::Deserialize;
 
 use super::{Class, Dimension, Latency, Limit, Measure, Phase, Reference, Scenario, units::Length};
@@ -71,19 +74,6 @@ pub struct Line {
     pub work: BTreeMap<Reference, Length>,
     /// The phases in which the line grows, in their order.
     pub phases: Vec<Reference>,
-}
-
-/// Each replica of so many gets λ ÷ listed of the requests, and goes on getting them for as long as it is on the list; those
-/// that it had under way, L = λW ÷ listed, break as well.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Gone {
-    /// The class, each of whose requests waits for the dependency.
-    pub class: Reference,
-    /// How many leave, one after the other.
-    pub replicas: u32,
-    /// How many are on the list while one leaves.
-    pub listed: u32,
 }
 
 /// What a line stands in front of.
@@ -346,49 +336,6 @@ impl Line {
     }
 }
 
-impl Gone {
-    fn sum(&self, scenario: &Scenario) -> Result<Sum, String> {
-        let class = class(scenario, &self.class)?;
-        let rolls = |phase: &&Phase| phase.roll.is_some();
-        let phase = scenario.phases.iter().find(rolls);
-        let rate = even(class, phase.ok_or("no phase has a `roll`")?)?;
-        let api = scenario.services.api.as_ref();
-        let rolled = api.and_then(|api| api.rolled);
-        let listed_for = rolled
-            .ok_or("it needs `rolled` in `[services.api]`")?
-            .listed_for;
-        if self.listed == 0 {
-            return Err("`listed` counts replicas, from 1".to_owned());
-        }
-        let (on_list, takes) = (
-            listed_for.as_secs_f64(),
-            scenario.services.dep.latency.as_secs_f64(),
-        );
-        let each = rate / f64::from(self.listed);
-        let value = f64::from(self.replicas) * each * (on_list + takes);
-        Ok(Sum {
-            value,
-            at_least: false,
-            text: format!(
-                "While one leaves there are {} on the list, and {}/s ÷ {} = {} requests a second go to each. It gets them for \
-                 {} s more, and {} × {} s are under way when it ends: {} × {} × ({} + {}) = {}.",
-                self.listed,
-                number(rate),
-                self.listed,
-                number(each),
-                number(on_list),
-                number(each),
-                number(takes),
-                self.replicas,
-                number(each),
-                number(on_list),
-                number(takes),
-                number(value)
-            ),
-        })
-    }
-}
-
 impl Places {
     fn count(&self, scenario: &Scenario) -> Result<(f64, &'static str), String> {
         match self {
@@ -478,6 +425,7 @@ mod tests {
             ("tx", vec![58.0, 59.8, 60.9], 0.06),
             ("bulkheads", vec![6.64, 6.65, 6.67], 0.03),
             ("autoscale", vec![5.0], 0.01),
+            ("shutdown", vec![95.0], 0.05),
         ] {
             let (value, text) = law(&step(name).unwrap());
             for seen in measured {
