@@ -1,7 +1,7 @@
 //! Stands in for the `lab` services and the driver in the local platform's tests: it speaks their
 //! contract, and fails on demand.
 //!
-//! `api|worker|dep …` serve; `--code crash-at-start` and `--code never-ready` do what they say, and
+//! `api|worker|dep …` serve; `--code crash-at-start`, `--code never-ready` and `--code never-ends` do what they say, and
 //! `GET /crash` ends a service, `GET /fork` starts a process in it, `GET /escape` one that leaves its group and starts
 //! another. `postgres-guard …` is the driver's. `stack DATA [panic]` starts a stack with its data in DATA, prints its
 //! addresses, and then waits to be killed, or panics.
@@ -19,6 +19,7 @@ use driver::platform::{
     local::{GuardArgs, LocalPlatform, Source, guard_main},
 };
 use lab_say::{note, say};
+use tokio::signal::unix::{SignalKind, signal};
 
 #[derive(Parser)]
 struct Cli {
@@ -79,6 +80,9 @@ fn serve(arguments: &[String]) -> ExitCode {
         note!("the participant's code gave up\nthread 'main' panicked at cases/tx.rs:7");
         return ExitCode::from(101);
     }
+    if code == "never-ends" {
+        thread::spawn(take_no_notice);
+    }
     let listener = TcpListener::bind(value("--listen").expect("an address")).expect("a port");
     say!("listening {}", listener.local_addr().expect("an address"));
     thread::spawn(|| {
@@ -91,6 +95,13 @@ fn serve(arguments: &[String]) -> ExitCode {
         thread::spawn(move || answer(&connection, ready));
     }
     ExitCode::SUCCESS
+}
+
+/// Takes SIGTERM, and does nothing about it.
+#[tokio::main(flavor = "current_thread")]
+async fn take_no_notice() {
+    let mut terminate = signal(SignalKind::terminate()).expect("a handler");
+    while terminate.recv().await.is_some() {}
 }
 
 /// The numbers of two processes in a session of their own, which know nothing of this one's environment.

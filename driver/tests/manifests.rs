@@ -9,7 +9,7 @@ use std::{
 use lab_autoscale::manifest::read_objects;
 use serde_json::Value;
 
-const FILES: [&str; 13] = [
+const FILES: [&str; 16] = [
     "namespace.yaml",
     "dep.yaml",
     "worker.yaml",
@@ -19,6 +19,9 @@ const FILES: [&str; 13] = [
     "auditor.yaml",
     "api-deploy.yaml",
     "api-hpa.yaml",
+    "api-roll.yaml",
+    "starter/api-roll.yaml",
+    "solved/api-roll.yaml",
     "starter/api-deploy.yaml",
     "starter/api-hpa.yaml",
     "solved/api-deploy.yaml",

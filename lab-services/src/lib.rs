@@ -23,6 +23,7 @@ pub mod job;
 pub mod ledger;
 pub mod provider;
 pub mod quote;
+pub mod replica;
 
 // What cases work with, and what becomes of those that fail.
 pub mod database;

@@ -1,5 +1,5 @@
-//! Binds, says where, serves those whom [`access`] lets in, and ends in order: on a signal within [`GRACE`], or at once with
-//! the parent.
+//! Binds, says where, serves those whom [`access`] lets in, and ends in order: on a signal within [`GRACE`], or as its owner
+//! says ([`serve_until_left`]), or at once with the parent.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
@@ -14,7 +14,7 @@ use axum::serve::ListenerExt;
 use clap::Args;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 
 use crate::access::{self, Hosts};
 use crate::refusal::refusal;
@@ -45,8 +45,70 @@ pub struct ListenArgs {
     pub allowed_hosts: Vec<String>,
 }
 
+/// The way in to a service: open at first, then closing, and shut when the last connection has ended. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Door(watch::Sender<State>);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
+enum State {
+    Open,
+    Closing,
+    Shut,
+}
+
+impl Default for Door {
+    fn default() -> Self {
+        Self(watch::Sender::new(State::Open))
+    }
+}
+
+impl Door {
+    /// Takes no new connections, ends each that is there after the request under way on it, and waits until all have.
+    pub(crate) async fn close(&self) {
+        self.go_on_to(State::Closing);
+        self.is(State::Shut).await;
+    }
+
+    fn go_on_to(&self, state: State) {
+        self.0.send_if_modified(|now| {
+            let goes_on = *now < state;
+            if goes_on {
+                *now = state;
+            }
+            goes_on
+        });
+    }
+
+    /// Waits until it has got so far.
+    async fn is(&self, state: State) {
+        // The sender lives as long as `self`.
+        let _ = self.0.subscribe().wait_for(|now| *now >= state).await;
+    }
+}
+
 /// Serves `app` until a signal asks to end, on `default_port` where no address is given.
 pub(crate) async fn serve(args: &ListenArgs, default_port: u16, app: Router) -> Result<()> {
+    let door = Door::default();
+    let leave = {
+        let door = door.clone();
+        async move {
+            if tokio::time::timeout(GRACE, door.close()).await.is_err() {
+                tracing::warn!("requests are still under way after {GRACE:?}, ending anyway");
+            }
+        }
+    };
+    serve_until_left(args, default_port, app, door, leave).await
+}
+
+/// Serves `app` behind `door` until a signal asks to end and then `leave` has returned: what is still under way then breaks
+/// off.
+pub(crate) async fn serve_until_left(
+    args: &ListenArgs,
+    default_port: u16,
+    app: Router,
+    door: Door,
+    leave: impl Future<Output = ()> + Send + 'static,
+) -> Result<()> {
     let address = args
         .listen
         .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], default_port)));
@@ -59,7 +121,6 @@ pub(crate) async fn serve(args: &ListenArgs, default_port: u16, app: Router) -> 
     }
     announce(listener.local_addr()?);
 
-    let (ask_to_end, asked_to_end) = oneshot::channel::<()>();
     let listener = listener.tap_io(|connection| drop(connection.set_nodelay(true)));
     let app = app
         .fallback(no_such_path)
@@ -68,20 +129,26 @@ pub(crate) async fn serve(args: &ListenArgs, default_port: u16, app: Router) -> 
             Hosts::new(&args.allowed_hosts),
             access::check,
         ));
-    let serving =
-        axum::serve(listener, app).with_graceful_shutdown(async { drop(asked_to_end.await) });
-    let ending = async {
+    let closing = door.clone();
+    let serving = axum::serve(listener, app)
+        .with_graceful_shutdown(async move { closing.is(State::Closing).await });
+    let served = async {
+        serving.await.context("the HTTP server failed")?;
+        door.go_on_to(State::Shut);
+        // The end is not here, but where `leave` returns.
+        std::future::pending().await
+    };
+    let leaving = async {
         signals.any().await;
         tracing::info!("signal received, ending");
-        drop(ask_to_end);
-        tokio::time::sleep(GRACE).await;
+        // A task of its own: whoever blocks in it keeps no one else from being served.
+        if let Err(error) = tokio::spawn(leave).await {
+            tracing::error!("{error}");
+        }
     };
     tokio::select! {
-        ended = serving => ended.context("the HTTP server failed"),
-        () = ending => {
-            tracing::warn!("requests are still under way after {GRACE:?}, ending anyway");
-            Ok(())
-        }
+        failed = served => failed,
+        () = leaving => Ok(()),
     }
 }
 

@@ -30,6 +30,14 @@ impl Books {
         Some(given.filter(|key| !asked(key)).count())
     }
 
+    /// Answers to `class`, of requests that `counts` by the moment of the answer, whose key the provider's book does not
+    /// have.
+    pub(crate) fn undone(&self, class: &str, counts: impl Fn(Duration) -> bool) -> Option<usize> {
+        let given = self.given.as_ref()?;
+        let told = self.told_to(class).filter(|told| counts(told.at));
+        Some(told.filter(|told| !given.contains_key(&told.key)).count())
+    }
+
     /// How many payments of `class` disagree in this way.
     pub(crate) fn disagreements(&self, class: &str, kind: Disagreement) -> Option<usize> {
         let payments = self.payments.as_ref()?;
@@ -244,6 +252,19 @@ mod tests {
             .unwrap()
             .insert("junk".into(), payment(Some(5)));
         assert_eq!(counts(&books), all([0, 0, 0, 1, 1, 0]));
+    }
+
+    #[test]
+    fn a_promise_that_the_provider_knows_nothing_of_was_not_kept() {
+        let mut books = books();
+        let undone = |books: &Books| books.undone("payment", |_| true);
+        assert_eq!(undone(&books), Some(0));
+        books.given.as_mut().unwrap().remove("b");
+        assert_eq!(undone(&books), Some(1));
+        assert_eq!(books.undone("payment", |at| at.is_zero()), Some(0));
+        assert_eq!(books.undone("other", |_| true), Some(0));
+        books.given = None;
+        assert_eq!(undone(&books), None);
     }
 
     #[test]

@@ -37,6 +37,14 @@ pub struct Pods {
     pub leaving: usize,
     /// That the autoscaler asks for.
     pub desired: u32,
+    /// Ready, and not told to stop.
+    pub available: usize,
+    /// Told to stop, and gone, so far.
+    pub left: usize,
+    /// Of these, killed at the end of their grace period.
+    pub killed: usize,
+    /// The longest that one of these took, in seconds.
+    pub slowest_leave: f64,
 }
 
 /// What the latest look showed of each series, by id; what it did not show is not there.
@@ -247,6 +255,10 @@ impl Look {
             Source::Replicas(Replicas::Starting) => Ok(self.others.starting as f64),
             Source::Replicas(Replicas::Leaving) => Ok(self.others.leaving as f64),
             Source::Replicas(Replicas::Desired) => Ok(f64::from(self.others.desired)),
+            Source::Replicas(Replicas::Available) => Ok(self.others.available as f64),
+            Source::Replicas(Replicas::Left) => Ok(self.others.left as f64),
+            Source::Replicas(Replicas::Killed) => Ok(self.others.killed as f64),
+            Source::Replicas(Replicas::SlowestLeave) => Ok(self.others.slowest_leave),
             Source::Metric(_) | Source::Rate(_) | Source::Dbstats(_) => {
                 let place = Place::of(scenario, source);
                 match place.and_then(|place| self.pages.get(&place)) {

@@ -21,7 +21,7 @@ pub mod target;
 pub use lab_load::{Endpoint, Found, Targets};
 use lab_remote::{Fleet, Line};
 
-use lab_autoscale::manifest::ManifestFile;
+use lab_autoscale::manifest::{ManifestFile, Rollout};
 
 /// Somewhere to run the services.
 pub trait Platform: Send + Sync {
@@ -37,6 +37,11 @@ pub trait Platform: Send + Sync {
     /// Whether the load is sent from this machine, and by this process.
     fn is_sent_from_here(&self) -> bool {
         true
+    }
+
+    /// Whether it can replace the replicas of the api while they serve, as the manifest of step 6 says.
+    fn rolls(&self) -> bool {
+        false
     }
 
     /// Starts a fresh stack; done when every service of it is ready. Where one fails, the others
@@ -181,6 +186,17 @@ pub struct ApiSpec {
     pub database: bool,
     /// Whether the run will kill it: where no signal reaches it, it must take an order to crash.
     pub crashable: bool,
+    /// How its replicas are replaced, where they are.
+    pub roll: Option<RollSpec>,
+}
+
+/// How replicas of the api are replaced.
+#[derive(Clone, Debug)]
+pub struct RollSpec {
+    /// As the manifest says.
+    pub rollout: Rollout,
+    /// How long one that was told to leave is still a target.
+    pub listed_for: Duration,
 }
 
 impl Default for ApiSpec {
@@ -195,6 +211,7 @@ impl Default for ApiSpec {
             manifests: None,
             database: false,
             crashable: false,
+            roll: None,
         }
     }
 }
@@ -277,17 +294,44 @@ pub enum Change {
     Stopped,
     /// Killed in the middle of its work, as the scenario wants it.
     Killed,
+    /// Was told to leave, to be replaced; what it does until it has is its own business.
+    Told,
+    /// Has ended by itself, so long after it was told to.
+    Left(Duration),
+    /// Was killed, since it had not ended so long after it was told to.
+    Overdue(Duration),
 }
 
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Started => "started",
-            Self::Ready => "is ready",
-            Self::Stopped => "stopped",
-            Self::Killed => "was killed (SIGKILL)",
-        })
+        let after = |took: &Duration| took.as_secs_f64();
+        match self {
+            Self::Started => f.write_str("started"),
+            Self::Ready => f.write_str("is ready"),
+            Self::Stopped => f.write_str("stopped"),
+            Self::Killed => f.write_str("was killed (SIGKILL)"),
+            Self::Told => f.write_str("is told to leave"),
+            Self::Left(took) => write!(f, "had left after {:.1} s", after(took)),
+            Self::Overdue(took) => write!(
+                f,
+                "was killed (SIGKILL) at the end of its grace period, after {:.1} s",
+                after(took)
+            ),
+        }
     }
+}
+
+/// The replicas of the api that were told to stop.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Leaving {
+    /// Have not ended yet.
+    pub now: usize,
+    /// Have ended, so far.
+    pub left: usize,
+    /// Of these, were killed at the end of their grace period.
+    pub killed: usize,
+    /// The longest that one of these took.
+    pub slowest: Duration,
 }
 
 /// A decision of an autoscaler that is worth telling.
@@ -318,8 +362,8 @@ pub struct Stack {
     pub targets: watch::Receiver<Targets>,
     /// The api's replicas, oldest first, ready or not.
     pub replicas: watch::Receiver<Vec<Replica>>,
-    /// How many more there are that were told to stop and have not ended yet.
-    pub leaving: watch::Receiver<usize>,
+    /// Those that were told to stop. How they left is known of replicas that are replaced alone.
+    pub leaving: watch::Receiver<Leaving>,
     /// Where the name of the service led; none where it was started, and not looked up.
     pub found: Option<Found>,
     /// Services that broke, as it happens.
@@ -351,6 +395,11 @@ impl StackControl {
         let _ = self.commands.send(Command::CrashApi);
     }
 
+    /// Replaces every replica of the api by a new one, as its manifest says. Where it has none this does nothing.
+    pub fn roll_api(&self) {
+        let _ = self.commands.send(Command::RollApi);
+    }
+
     /// Stops every service, gracefully for a bounded time, and removes what the stack left behind.
     pub async fn stop(self) -> Result<(), Error> {
         let (done, stopped) = oneshot::channel();
@@ -366,5 +415,6 @@ impl StackControl {
 pub(crate) enum Command {
     ScaleApi(u32),
     CrashApi,
+    RollApi,
     Stop(oneshot::Sender<Result<(), Error>>),
 }

@@ -9,7 +9,8 @@ use reqwest::Url;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Command, Endpoint, Load, Platform, Replica, Stack, StackControl, StackSpec, Starting, Targets,
+    Command, Endpoint, Leaving, Load, Platform, Replica, Stack, StackControl, StackSpec, Starting,
+    Targets,
     gateway::{Asks, Gateway},
 };
 use crate::scenario::{Dep, Scenario, Source};
@@ -366,7 +367,7 @@ pub(super) fn stack(
         load,
         targets,
         replicas,
-        leaving: watch::channel(0).1,
+        leaving: watch::channel(Leaving::default()).1,
         found: Some(found),
         failures,
         events,

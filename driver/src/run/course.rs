@@ -91,6 +91,8 @@ pub(super) struct Course<'a> {
     pub(super) withheld: Vec<String>,
     /// When the api is to be killed, in the phase that has begun.
     pub(super) crash_at: Option<Duration>,
+    /// When its replicas are to be replaced, likewise.
+    pub(super) roll_at: Option<Duration>,
     /// Where the run is to end once a check can't hold any more.
     pub(super) watch: Option<Watch<'a>>,
 }
@@ -111,6 +113,8 @@ impl Course<'_> {
                 .saturating_sub(self.t0.elapsed());
             let until_crash = self.crash_at.unwrap_or(Duration::MAX);
             let until_crash = until_crash.saturating_sub(self.t0.elapsed());
+            let until_roll = self.roll_at.unwrap_or(Duration::MAX);
+            let until_roll = until_roll.saturating_sub(self.t0.elapsed());
             tokio::select! {
                 biased;
                 () = self.interrupt.cancelled() => return Ok(End::Interrupted),
@@ -121,11 +125,13 @@ impl Course<'_> {
                 () = tokio::time::sleep(until_phase), if next_phase.is_some() => {
                     let (phase, start, _) = phases.next().expect("peeked");
                     self.crash_at = phase.crash.map(|crash| start + crash.after);
+                    self.roll_at = phase.roll.map(|roll| start + roll.after);
                     if let Err(error) = self.begin(phase, start).await {
                         return Ok(End::Broken(lab_say::reason(error.as_ref())));
                     }
                 }
                 () = tokio::time::sleep(until_crash), if self.crash_at.is_some() => self.crash()?,
+                () = tokio::time::sleep(until_roll), if self.roll_at.is_some() => self.roll()?,
                 Some(decision) = self.decided.recv() => self.scale(&decision)?,
                 Some(event) = self.stack.events.recv() => {
                     let at = seconds_since(self.t0, event.at);
@@ -187,6 +193,12 @@ impl Course<'_> {
             EventKind::Fault,
             "the api is killed in the middle of its work",
         )
+    }
+
+    fn roll(&mut self) -> Result<()> {
+        self.roll_at = None;
+        self.stack.control.roll_api();
+        self.event(EventKind::Fault, "a rolling restart of the api begins")
     }
 
     fn scale(&mut self, decision: &Decision) -> Result<()> {

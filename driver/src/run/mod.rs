@@ -12,6 +12,7 @@ mod live;
 mod load;
 mod outcome;
 pub(crate) mod plan;
+mod rollout;
 mod sources;
 pub mod terminal;
 
@@ -45,6 +46,7 @@ use faults::DepFaults;
 use journal::Journal;
 pub use left::Left;
 use live::Live;
+use rollout::Rolled;
 use sources::Sources;
 use terminal::Terminal;
 
@@ -85,12 +87,14 @@ pub struct Ran {
 pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     let Order { scenario, code, .. } = order;
     let manifests = autoscaler::manifests(order)?;
+    let rolled = rollout::manifest(order)?;
     let run_id = RunId::new(Timestamp::now(), fastrand::u64(..));
     let plan = plan::load(scenario, &run_id)?;
     let folder = order.reports.run_folder(&scenario.name, &run_id);
-    let spec = plan::stack(order, manifests.as_ref(), &folder);
+    let spec = plan::stack(order, manifests.as_ref(), rolled.as_ref(), &folder);
     if order.platform.is_sent_from_here() {
-        let replicas = manifests.as_ref().map_or(1, Manifests::most_replicas);
+        let rolled = rolled.as_ref().map_or(1, Rolled::most_replicas);
+        let replicas = manifests.as_ref().map_or(rolled, Manifests::most_replicas);
         limits::allow_files(plan::open_files(&spec, &plan, replicas))?;
     }
     file::make_folder(&folder).with_context(|| {
@@ -110,10 +114,8 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         stack = order.platform.start(&spec) => stack?,
         () = order.interrupt.cancelled() => bail!(Interrupted),
     };
-    let played = play(
-        order, &run_id, plan, &folder, manifests, &mut stack, terminal,
-    )
-    .await;
+    let read = Read { manifests, rolled };
+    let played = play(order, &run_id, plan, &folder, read, &mut stack, terminal).await;
     let stopped = stack.control.stop().await;
     let (mut played, mut journal) = match (played, &stopped) {
         (Ok(played), _) => played,
@@ -146,6 +148,29 @@ pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
         left,
         interrupted,
     })
+}
+
+/// The manifests of a run, as they were read for it.
+struct Read {
+    manifests: Option<Manifests>,
+    rolled: Option<Rolled>,
+}
+
+impl Read {
+    /// The text of an edit point, where it is one of them.
+    fn text(&self, edit: &str) -> Option<&str> {
+        let autoscaled = self.manifests.as_ref();
+        autoscaled
+            .and_then(|manifests| manifests.text(edit))
+            .or_else(|| self.rolled.as_ref()?.text(edit))
+    }
+
+    /// What checks and charts want to know of them.
+    fn settings(&self) -> Settings {
+        let autoscaled = self.manifests.as_ref().map(Manifests::settings);
+        let rolled = self.rolled.as_ref().map(Rolled::settings);
+        autoscaled.or(rolled).unwrap_or_default()
+    }
 }
 
 /// What came of the load.
@@ -279,10 +304,16 @@ fn look(
     let pods = move || {
         let replicas = replicas.borrow();
         let starting = replicas.iter().filter(|it| it.ready_since.is_none());
+        let leaving = *leaving.borrow();
+        let starting = starting.count();
         Pods {
-            starting: starting.count(),
-            leaving: *leaving.borrow(),
+            starting,
+            leaving: leaving.now,
             desired: *desired.borrow(),
+            available: replicas.len() - starting,
+            left: leaving.left,
+            killed: leaving.killed,
+            slowest_leave: leaving.slowest.as_secs_f64(),
         }
     };
     let looking = observe::observe(
@@ -302,18 +333,18 @@ async fn play(
     run_id: &RunId,
     plan: Plan,
     folder: &Path,
-    manifests: Option<Manifests>,
+    read: Read,
     stack: &mut Stack,
     terminal: &mut Terminal,
 ) -> Result<(Played, Journal)> {
     let scenario = order.scenario;
     let targets = stack.targets.borrow().clone();
-    let sources = Sources::of(order, manifests.as_ref(), &targets).await?;
+    let sources = Sources::of(order, |edit| read.text(edit), &targets).await?;
     let dep = DepFaults::new(&targets, scenario)?;
     dep.set(&scenario.services.dep).await?;
 
-    let settings = manifests.as_ref().map(Manifests::settings);
-    let settings = settings.unwrap_or_default();
+    let settings = read.settings();
+    let manifests = read.manifests;
     // They go through the arrivals, for which there is no time once these are due.
     let watch = watch(order, &plan, &settings);
     let bookkeeper = Bookkeeper::new(scenario, &plan, stack.targets.clone());
@@ -369,6 +400,7 @@ async fn play(
         interrupt: order.interrupt,
         withheld: Vec::new(),
         crash_at: None,
+        roll_at: None,
         watch,
     };
     let end = course.until_the_end(load.as_mut()).await?;

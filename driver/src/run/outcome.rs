@@ -203,7 +203,7 @@ pub(super) fn planned(scenario: &Scenario, stage: Option<&Stage>) -> Line {
     Line::Planned {
         phases: phases(scenario),
         classes: classes.collect(),
-        scales: api.is_some_and(|api| api.autoscaled),
+        scales: api.is_some_and(|api| api.autoscaled || api.rolled.is_some()),
         stage: stage.cloned().map(Box::new),
     }
 }

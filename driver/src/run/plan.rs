@@ -17,7 +17,7 @@ use crate::{
     score,
 };
 
-use super::{Order, autoscaler::Manifests};
+use super::{Order, autoscaler::Manifests, rollout::Rolled};
 
 /// Seed of Poisson arrivals: the same in every run, so that runs can be compared.
 const SEED: u64 = 20_261_123;
@@ -43,12 +43,20 @@ const OTHER_CHILDREN: usize = 4;
 const AROUND: Duration = Duration::from_mins(15);
 
 /// The stack that a scenario needs.
-pub(super) fn stack(order: &Order<'_>, manifests: Option<&Manifests>, folder: &Path) -> StackSpec {
+pub(super) fn stack(
+    order: &Order<'_>,
+    manifests: Option<&Manifests>,
+    rolled: Option<&Rolled>,
+    folder: &Path,
+) -> StackSpec {
     let Order { scenario, code, .. } = order;
     let services = &scenario.services;
     let defaults = ApiSpec::default();
     let api = services.api.as_ref().map(|api| ApiSpec {
-        replicas: manifests.map_or(1, Manifests::initial_replicas),
+        replicas: manifests.map_or(
+            rolled.map_or(1, Rolled::replicas),
+            Manifests::initial_replicas,
+        ),
         admission_slots: api.admission_slots,
         pool_size: api.pool_size.unwrap_or(defaults.pool_size),
         pool_acquire_timeout: api
@@ -58,6 +66,7 @@ pub(super) fn stack(order: &Order<'_>, manifests: Option<&Manifests>, folder: &P
         manifests: manifests.map(Manifests::files),
         database: api.database,
         crashable: scenario.phases.iter().any(|phase| phase.crash.is_some()),
+        roll: rolled.map(Rolled::spec),
         port: 0,
     });
     let worker = services.worker.as_ref().map(|worker| WorkerSpec {

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use lab_load::{Endpoint, Targets};
 use lab_record::{EventKind, SourceFile};
 
-use super::{Order, autoscaler::Manifests, journal::Journal, terminal::Terminal};
+use super::{Order, journal::Journal, terminal::Terminal};
 use crate::code::Code;
 
 /// A service answers this from memory; one that takes longer is not asked again.
@@ -29,10 +29,11 @@ pub(super) struct Sources {
 struct Compiled(BTreeMap<String, String>);
 
 impl Sources {
-    /// Of the services at `targets`, which have just been started for `order`.
-    pub(super) async fn of(
+    /// Of the services at `targets`, which have just been started for `order`; `manifest` has the text of an edit point that
+    /// was read for it.
+    pub(super) async fn of<'a>(
         order: &Order<'_>,
-        manifests: Option<&Manifests>,
+        manifest: impl Fn(&str) -> Option<&'a str>,
         targets: &Targets,
     ) -> Result<Self> {
         let http = crate::http::client();
@@ -41,9 +42,7 @@ impl Sources {
             _ => Compiled::default(),
         };
         let text = |code: &Code, file: &str| {
-            let own = (code == &order.code)
-                .then(|| manifests?.text(file))
-                .flatten();
+            let own = (code == &order.code).then(|| manifest(file)).flatten();
             let path = code.path(order.root, order.scenario, file);
             own.or_else(|| compiled.text(path.strip_prefix(order.root).ok()?))
                 .map_or_else(|| read(&path), |text| Ok(text.to_owned()))

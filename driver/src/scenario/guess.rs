@@ -2,12 +2,14 @@
 //! durations, places, latencies. The answer is never written down.
 
 mod drain;
+mod gone;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
 use drain::Drain;
+use gone::Gone;
 
 use super::{Class, Dimension, Latency, Limit, Measure, Phase, Reference, Scenario, units::Length};
 
@@ -40,6 +42,8 @@ pub enum Law {
     Line(Line),
     /// How long a line outlives what has made it.
     Drain(Drain),
+    /// How many requests go to replicas that are gone and still on the list.
+    Gone(Gone),
 }
 
 /// Calls that hang come evenly and stay, so that after t there are λ·t of them: the law, while nothing has left yet. All
@@ -116,6 +120,7 @@ impl Guess {
                 (Dimension::Time, line.sum(scenario, latency)?)
             }
             Law::Drain(drain) => (Dimension::Time, drain.sum(scenario)?),
+            Law::Gone(gone) => (Dimension::Count, gone.sum(scenario)?),
         };
         if measure.dimension() != dimension {
             return Err(format!(
@@ -427,6 +432,7 @@ mod tests {
             ("bulkheads", vec![6.64, 6.65, 6.67], 0.03),
             ("autoscale", vec![5.0], 0.01),
             ("retries", vec![14.0], 0.01),
+            ("shutdown", vec![95.0], 0.05),
         ] {
             let (value, text) = law(&step(name).unwrap());
             for seen in measured {
@@ -494,6 +500,19 @@ mod tests {
                 Duration::from_millis(ms.into()) * times
             );
         }
+    }
+
+    /// What the law is told of the replicas is in the manifest.
+    #[test]
+    fn the_replicas_of_the_law_are_those_of_the_manifest() {
+        let Law::Gone(gone) = step("shutdown").unwrap().guess.unwrap().law.into_inner() else {
+            panic!("another law")
+        };
+        let manifest = include_str!("../../../deploy/k8s/starter/api-roll.yaml");
+        let says = |text: String| assert!(manifest.contains(&text), "{text}");
+        says(format!("replicas: {}\n", gone.replicas));
+        let surge = gone.listed - gone.replicas;
+        says(format!("maxUnavailable: 0, maxSurge: {surge} }}"));
     }
 
     #[test]

@@ -17,6 +17,8 @@ pub enum Measure {
     OkShare(Requests),
     /// Number of requests answered with a wished status.
     OkCount(Requests),
+    /// Number of requests that had neither a wished answer nor a right refusal.
+    FailedCount(Requests),
     /// Number of different keys among the requests answered with a wished status.
     DistinctOk(Requests),
     /// Keys asked for that had a wished answer in the end, however often their clients had to ask, as a share of all.
@@ -26,6 +28,9 @@ pub enum Measure {
     WrongReceipts(Requests),
     /// Keys in the provider's book that no request had: charged, and nobody asked for it.
     UnaskedReceipts(Requests),
+    /// Wished answers whose key the provider's own book does not have in the end: work that was accepted and not done.
+    /// Phases are those of the answer.
+    Undone(Requests),
     /// Keys with more than one wished answer that does not say `replayed`, and keys asked for once whose answer does.
     WrongReplays(Requests),
     /// Payments on which clients, ledger and provider disagree.
@@ -40,7 +45,7 @@ pub enum Measure {
     Ratio(Box<Pair>),
     /// One measure less the sum of others.
     Difference(Box<Balance>),
-    /// What the manifests of step 4 set.
+    /// What the manifests of steps 4 and 6 set.
     Manifest(Setting),
     /// A fixed number, to divide or subtract by.
     Value(#[serde(deserialize_with = "super::units::finite")] f64),
@@ -224,10 +229,12 @@ impl Measure {
                 let minus = balance.minus.iter().flat_map(Self::series);
                 balance.of.series().into_iter().chain(minus).collect()
             }
+            Self::FailedCount(_) => vec!["failed".to_owned()],
             Self::OkCount(_)
             | Self::DistinctOk(_)
             | Self::WrongReceipts(_)
             | Self::UnaskedReceipts(_)
+            | Self::Undone(_)
             | Self::WrongReplays(_)
             | Self::Ledger(_)
             | Self::Manifest(_)
@@ -241,9 +248,11 @@ impl Measure {
             Self::GoodShare(_) | Self::OkShare(_) | Self::SettledShare(_) => Dimension::Share,
             Self::Latency(_) | Self::Recovery(_) => Dimension::Time,
             Self::OkCount(_)
+            | Self::FailedCount(_)
             | Self::DistinctOk(_)
             | Self::WrongReceipts(_)
             | Self::UnaskedReceipts(_)
+            | Self::Undone(_)
             | Self::WrongReplays(_)
             | Self::Ledger(_)
             | Self::Series(_)

@@ -132,6 +132,17 @@ pub struct Api {
     /// True where its replicas and their CPU follow the manifests of step 4.
     #[serde(default)]
     pub autoscaled: bool,
+    /// Where its replicas follow the manifest of step 6, and are to be replaced.
+    pub rolled: Option<Rolled>,
+}
+
+/// Replicas that are replaced while they serve.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Rolled {
+    /// How long one that was told to leave is still on the list by which requests are sent.
+    #[serde(deserialize_with = "units::duration")]
+    pub listed_for: Duration,
 }
 
 /// Sizes of the worker.
@@ -205,6 +216,17 @@ pub struct Phase {
     pub fault: Option<Fault>,
     /// A crash of the api in the middle of it.
     pub crash: Option<Crash>,
+    /// A rolling restart of the api, begun in it.
+    pub roll: Option<Roll>,
+}
+
+/// Every replica of the api is replaced by a new one, in the order that its manifest says.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Roll {
+    /// When it begins, from the start of the phase.
+    #[serde(deserialize_with = "units::duration")]
+    pub after: Duration,
 }
 
 /// A replica of the api is killed in the middle of its work, and started again at once.
@@ -272,7 +294,8 @@ pub struct Class {
     pub repeat: Option<Repeat>,
     /// Whether a client that had no answer asks again.
     pub again: Option<Again>,
-    /// True where a wished answer is JSON with the provider's `receipt` for the request's key.
+    /// True where a wished answer is JSON with the provider's `receipt` for the request's key, or a promise that the
+    /// provider's book will have it.
     #[serde(default)]
     pub receipts: bool,
 }
@@ -409,6 +432,14 @@ pub enum Replicas {
     Leaving,
     /// Those that the autoscaler asks for.
     Desired,
+    /// Those that are ready and were not told to stop.
+    Available,
+    /// Those that were told to stop and have ended, so far.
+    Left,
+    /// Of these, those that were killed at the end of their grace period.
+    Killed,
+    /// The longest that one of these took to end, in seconds.
+    SlowestLeave,
 }
 
 /// A line to draw across a chart.
@@ -425,7 +456,7 @@ pub struct Bound {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(
     untagged,
-    expecting = "a number, or \"max_replicas\" or \"set_point\" of the manifests"
+    expecting = "a number, or \"max_replicas\", \"set_point\" or \"grace_period\" of the manifests"
 )]
 pub enum BoundValue {
     /// Where the scenario says.
@@ -434,7 +465,7 @@ pub enum BoundValue {
     Manifest(Setting),
 }
 
-/// What the manifests of step 4 set.
+/// What the manifests of steps 4 and 6 set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Setting {
@@ -442,6 +473,8 @@ pub enum Setting {
     MaxReplicas,
     /// The CPU use of one pod that the autoscaler aims at, in millicores: its target of the pod's request.
     SetPoint,
+    /// The time in which a pod has to end, in seconds.
+    GracePeriod,
 }
 
 /// The values of the manifests that run; what they leave open is missing.

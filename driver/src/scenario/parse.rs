@@ -244,6 +244,37 @@ mod tests {
     }
 
     #[test]
+    fn failures_are_counted_of_what_is_sent_once() {
+        let shutdown = include_str!("../../scenarios/shutdown.toml");
+        Scenario::parse("my.toml", shutdown).unwrap();
+        let get = shutdown.replacen("POST /cases/shutdown?", "GET /cases/shutdown?", 1);
+        let error = Scenario::parse("my.toml", &get).unwrap_err().to_string();
+        assert!(
+            error.contains("sent again where a connection breaks"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_roll_needs_replicas_that_are_replaced_and_its_law_a_roll() {
+        let shutdown = include_str!("../../scenarios/shutdown.toml");
+        let error = |from: &str, to: &str| {
+            assert!(
+                shutdown.contains(from),
+                "the scenario no longer says {from}"
+            );
+            let text = shutdown.replacen(from, to, 1);
+            Scenario::parse("my.toml", &text).unwrap_err().to_string()
+        };
+        let unrolled = error("rolled = { listed_for = \"2s\" }\n", "");
+        assert!(unrolled.contains("needs `rolled`"), "{unrolled}");
+        let still = error("roll = { after = \"0s\" }\n", "");
+        assert!(still.contains("no phase has a `roll`"), "{still}");
+        let nobody = error("listed = 4", "listed = 0");
+        assert!(nobody.contains("`listed` counts replicas"), "{nobody}");
+    }
+
+    #[test]
     fn an_edit_point_outside_of_the_project_is_refused() {
         let own = "\"lab-services/src/cases/timeouts.rs\"";
         for path in ["/etc/passwd", "../../etc/passwd", "a/../../b", "./x", ""] {

@@ -77,6 +77,16 @@ pub(super) fn check(scenario: &Scenario) -> Result<(), Complaint> {
         names.measure(check.measure.get_ref(), &check.measure.span())?;
         check_limit(check).or_else(|message| complain(Place::Entry("checks", index), message))?;
     }
+    let rolled = scenario.services.api.as_ref().and_then(|api| api.rolled);
+    if rolled.is_none()
+        && let Some(index) = scenario
+            .phases
+            .iter()
+            .position(|phase| phase.roll.is_some())
+    {
+        let message = "a phase with a `roll` needs `rolled` in `[services.api]`";
+        return complain(Place::Entry("phases", index), message.to_owned());
+    }
     if let Some(stage) = &scenario.stage {
         check_stage(stage, &names)?;
     }
@@ -372,6 +382,8 @@ struct Names<'a> {
     phases: Vec<&'a str>,
     classes: Vec<&'a str>,
     receipts: Vec<&'a str>,
+    /// Classes whose requests may be sent twice.
+    repeated: Vec<&'a str>,
     series: Vec<&'a str>,
     checks: Vec<&'a str>,
 }
@@ -393,6 +405,12 @@ impl<'a> Names<'a> {
                 .classes
                 .iter()
                 .filter(|class| class.receipts)
+                .map(|class| class.name.as_str())
+                .collect(),
+            repeated: scenario
+                .classes
+                .iter()
+                .filter(|class| is_idempotent(class))
                 .map(|class| class.name.as_str())
                 .collect(),
             series: scenario
@@ -421,6 +439,20 @@ impl<'a> Names<'a> {
         complain(Place::At(name.span()), message)
     }
 
+    /// A class whose requests the engine does not repeat on a new connection where an idle one breaks.
+    fn sent_once(&self, name: &Reference) -> Result<(), Complaint> {
+        find("class", name, &self.classes)?;
+        if !self.repeated.contains(&name.get_ref().as_str()) {
+            return Ok(());
+        }
+        let message = format!(
+            "what fails of the class `{}` can't be counted: what is idempotent is sent again where a connection breaks \
+             (RFC 9110, section 9.2.2); let it send a POST",
+            name.get_ref()
+        );
+        complain(Place::At(name.span()), message)
+    }
+
     fn phase(&self, name: &Reference) -> Result<(), Complaint> {
         find("phase", name, &self.phases)
     }
@@ -439,8 +471,16 @@ impl<'a> Names<'a> {
                     .iter()
                     .try_for_each(|phase| self.phase(phase))
             }
+            Measure::FailedCount(requests) => {
+                self.sent_once(&requests.class)?;
+                requests
+                    .phases
+                    .iter()
+                    .try_for_each(|phase| self.phase(phase))
+            }
             Measure::WrongReceipts(requests)
             | Measure::UnaskedReceipts(requests)
+            | Measure::Undone(requests)
             | Measure::WrongReplays(requests) => {
                 self.with_receipts(&requests.class)?;
                 requests
@@ -493,6 +533,15 @@ impl<'a> Names<'a> {
         let message = "the parts of a ratio or a difference must be of one kind";
         complain(Place::At(span.clone()), message.to_owned())
     }
+}
+
+/// Whether what a class sends does the same if it is done twice (RFC 9110, section 9.2.2).
+fn is_idempotent(class: &Class) -> bool {
+    let method = class
+        .request
+        .split_once(' ')
+        .map_or("", |(method, _)| method);
+    ["GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"].contains(&method)
 }
 
 fn unique<'a>(

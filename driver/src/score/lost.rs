@@ -36,7 +36,12 @@ pub struct Lost {
 /// The ids of the checks of a scenario that can be watched.
 pub fn watchable(scenario: &Scenario) -> Vec<&str> {
     // What the manifests set does not change in a run, whatever it is.
-    let settings = [Setting::MaxReplicas, Setting::SetPoint].map(|setting| (setting, 1.0));
+    let settings = [
+        Setting::MaxReplicas,
+        Setting::SetPoint,
+        Setting::GracePeriod,
+    ]
+    .map(|setting| (setting, 1.0));
     let watch = Watch::of(scenario, &[], &settings.into());
     let ids = watch.checks.iter().map(|(check, _)| check.id.as_str());
     ids.collect()
@@ -165,6 +170,8 @@ enum Count {
     Good,
     /// Answered as wished.
     Ok,
+    /// Neither answered as wished nor rightly refused.
+    Failed,
 }
 
 /// The largest latencies, of all together or of each second: as many as it takes to know of the percentile, and no
@@ -213,6 +220,7 @@ impl Planned<'_> {
                 Tally::Share(self.counted(requests, Count::Ok)?.if_planned()?)
             }
             Measure::OkCount(requests) => Tally::Count(self.counted(requests, Count::Ok)?),
+            Measure::FailedCount(requests) => Tally::Count(self.counted(requests, Count::Failed)?),
             Measure::DistinctOk(requests) => {
                 Tally::Distinct(self.counted(requests, Count::Ok)?, Keys::default())
             }
@@ -233,6 +241,7 @@ impl Planned<'_> {
             Measure::SettledShare(_)
             | Measure::WrongReceipts(_)
             | Measure::UnaskedReceipts(_)
+            | Measure::Undone(_)
             | Measure::WrongReplays(_)
             | Measure::Ledger(_)
             | Measure::Series(_) => return None,
@@ -413,6 +422,7 @@ impl Counted {
             let counting = match self.count {
                 Count::Good => cell.good,
                 Count::Ok => cell.due.ok,
+                Count::Failed => cell.due.failed,
             };
             self.counting += counting;
             self.others += cell.due.offered - counting;

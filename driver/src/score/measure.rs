@@ -50,6 +50,14 @@ fn computed(measure: &Measure, measured: &Measured) -> Option<Value> {
             let ok: u64 = measured.cells(requests).map(|(_, cell)| cell.due.ok).sum();
             Some(Value::exact(ok as f64 * measured.whole_of_left(requests)))
         }
+        Measure::FailedCount(requests) => {
+            measured.class(&requests.class)?;
+            let failed = measured.cells(requests).map(|(_, cell)| cell.due.failed);
+            let failed: u64 = failed.sum();
+            Some(Value::exact(
+                failed as f64 * measured.whole_of_left(requests),
+            ))
+        }
         Measure::DistinctOk(requests) => {
             measured.class(&requests.class)?;
             let cells = measured.cells(requests);
@@ -61,6 +69,7 @@ fn computed(measure: &Measure, measured: &Measured) -> Option<Value> {
         Measure::SettledShare(requests) => records::settled_share(measured, requests),
         Measure::WrongReceipts(requests) => records::wrong_receipts(measured, requests),
         Measure::UnaskedReceipts(_) => records::unasked_receipts(measured),
+        Measure::Undone(requests) => records::undone(measured, requests),
         Measure::WrongReplays(requests) => Some(records::wrong_replays(measured, requests)),
         Measure::Ledger(comparison) => records::disagreements(measured, comparison),
         Measure::Latency(latency) => {
@@ -124,8 +133,10 @@ pub(super) fn needs_keys(measure: &Measure, class: &str) -> bool {
         Measure::GoodShare(_)
         | Measure::OkShare(_)
         | Measure::OkCount(_)
+        | Measure::FailedCount(_)
         | Measure::WrongReceipts(_)
         | Measure::UnaskedReceipts(_)
+        | Measure::Undone(_)
         | Measure::Ledger(_)
         | Measure::Latency(_)
         | Measure::Recovery(_)

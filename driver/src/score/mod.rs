@@ -154,9 +154,13 @@ fn hidden(check: &Check, value: Option<measure::Value>, measured: &Measured) -> 
     match (check.measure.get_ref(), value) {
         (measure, Some(value)) if holds(check, value) => seen::unseen(measure, measured),
         // The books are not the participant's, who can't keep them from being read either.
-        (Measure::Ledger(_) | Measure::WrongReceipts(_) | Measure::UnaskedReceipts(_), None) => {
-            Some("not seen: too little of the books could be read".to_owned())
-        }
+        (
+            Measure::Ledger(_)
+            | Measure::WrongReceipts(_)
+            | Measure::UnaskedReceipts(_)
+            | Measure::Undone(_),
+            None,
+        ) => Some("not seen: too little of the books could be read".to_owned()),
         _ => None,
     }
 }

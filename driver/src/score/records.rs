@@ -44,6 +44,14 @@ pub(super) fn unasked_receipts(measured: &Measured) -> Option<Value> {
     Some(Value::exact(unasked as f64))
 }
 
+/// Answers in the phases that promised work which the provider's book does not have.
+pub(super) fn undone(measured: &Measured, requests: &Requests) -> Option<Value> {
+    let spans = measured.spans(&requests.phases);
+    let within = |at| spans.is_empty() || spans.iter().any(|(from, to)| (*from..*to).contains(&at));
+    let undone = measured.books.undone(requests.class.get_ref(), within)?;
+    Some(Value::exact(undone as f64))
+}
+
 /// Payments on which the books disagree.
 pub(super) fn disagreements(measured: &Measured, comparison: &Comparison) -> Option<Value> {
     let class = comparison.class.get_ref();

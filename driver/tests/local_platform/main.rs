@@ -16,6 +16,7 @@ use driver::platform::{
 
 mod killed;
 mod postgres;
+mod roll;
 mod services;
 
 /// Far beyond what anything here takes; only a hang is that slow.

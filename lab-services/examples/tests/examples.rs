@@ -88,3 +88,16 @@ fn full_jitter_spreads_what_comes_back_together() {
     assert!(answered(alike) < 20, "{output}");
     assert!(answered(jitter) > 28, "{output}");
 }
+
+#[test]
+fn who_leaves_serves_on_until_callers_have_heard_of_it() {
+    let output = output(env!("CARGO_BIN_EXE_leave"));
+    let broken = |name: &str| {
+        let broken = times(&output, &format!("{name}:"));
+        *broken.first().unwrap_or_else(|| panic!("{output}"))
+    };
+    // A call every 20 ms for 200 ms; how many of them are in time is for the machine to say.
+    assert!(broken("gone at once") >= 5, "{output}");
+    assert!(broken("a drain alone") >= 4, "{output}");
+    assert_eq!(broken("a pause, then a drain"), 0, "{output}");
+}

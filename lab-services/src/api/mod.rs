@@ -16,7 +16,8 @@ use crate::database::{Database, PoolSize, connect_options};
 use crate::dep::Dep;
 use crate::peers::Peers;
 use crate::quota::Cpu;
-use crate::serve::{ListenArgs, serve};
+use crate::replica::Replica;
+use crate::serve::{Door, ListenArgs, serve, serve_until_left};
 use crate::steps::{self, ApiMeans, Sizes};
 
 /// Flags of `lab api`.
@@ -64,6 +65,9 @@ pub struct ApiArgs {
     /// Let `POST /debug/crash` end this process as a crash would, for a driver that can't send it a signal.
     #[arg(long, env = "LAB_CRASHABLE")]
     crashable: bool,
+    /// After a signal, end as the case of step 6 says.
+    #[arg(long, env = "LAB_LEAVES_BY_CASE")]
+    leaves_by_case: bool,
 }
 
 /// Serves until a signal.
@@ -77,8 +81,11 @@ pub async fn run(args: ApiArgs) -> Result<()> {
     if let Some(url) = &args.database_url {
         peers = peers.with_database(&connect_options(url)?);
     }
+    let door = Door::default();
+    let replica = Replica::behind(door.clone());
     let means = ApiMeans {
         code: args.code,
+        replica: replica.clone(),
         dep: Dep::new(&args.dep_url)?,
         database: args
             .database_url
@@ -88,10 +95,11 @@ pub async fn run(args: ApiArgs) -> Result<()> {
         cpu: Arc::new(Cpu::new(Millicores(args.cpu_quota_millicores))),
     };
     tracing::info!(code = %means.code, ?sizes, "api starts");
-    serve(
-        &args.listen,
-        8080,
-        routes::routes(means, peers, sizes.admission_slots, args.crashable),
-    )
-    .await
+    let app = routes::routes(means, peers, sizes.admission_slots, args.crashable);
+    if args.leaves_by_case {
+        let leave = steps::leave(args.code, replica);
+        serve_until_left(&args.listen, 8080, app, door, leave).await
+    } else {
+        serve(&args.listen, 8080, app).await
+    }
 }

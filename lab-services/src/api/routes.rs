@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::routing::{get, post};
 
 use super::admission::Admission;
-use crate::database::Database;
 use crate::failure::Failure;
 use crate::metrics::{self, Registry};
 use crate::peers::{self, Peers};
@@ -20,7 +19,7 @@ pub(super) fn routes(means: ApiMeans, peers: Peers, slots: u32, crashable: bool)
         .route("/healthz", get("ok"))
         .route("/readyz", get(ready))
         .route("/debug/code", get(steps::sources))
-        .with_state(means.database);
+        .with_state(means);
     if crashable {
         // No answer, no goodbye to anybody: what SIGKILL does.
         upkeep = upkeep.route(
@@ -35,8 +34,11 @@ pub(super) fn routes(means: ApiMeans, peers: Peers, slots: u32, crashable: bool)
         .merge(metrics::routes(registry))
 }
 
-async fn ready(State(database): State<Option<Database>>) -> Result<&'static str, Failure> {
-    if let Some(database) = database {
+async fn ready(State(means): State<ApiMeans>) -> Result<&'static str, Failure> {
+    if !means.replica.is_ready() {
+        return Err(Failure::Unavailable("this replica is leaving".into()));
+    }
+    if let Some(database) = means.database {
         database.ready()?;
     }
     Ok("ready")

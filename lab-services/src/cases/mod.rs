@@ -6,6 +6,12 @@ pub mod bulkheads;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod retries;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
+#[allow(
+    clippy::unused_async,
+    reason = "who leaves may wait for nothing, as at the start"
+)]
+pub mod shutdown;
+#[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod timeouts;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod tx;
@@ -14,6 +20,8 @@ pub mod tx;
 pub mod starter {
     pub mod bulkheads;
     pub mod retries;
+    #[allow(clippy::unused_async, reason = "it waits for nothing")]
+    pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
 }
@@ -22,6 +30,7 @@ pub mod starter {
 pub mod solved {
     pub mod bulkheads;
     pub mod retries;
+    pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
 }
@@ -31,6 +40,7 @@ pub mod solved {
 pub mod cheats {
     pub mod bulkheads;
     pub mod retries;
+    pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
 }
@@ -41,6 +51,7 @@ pub mod cheats {
 pub mod fixes {
     pub mod bulkheads;
     pub mod retries;
+    pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
 }

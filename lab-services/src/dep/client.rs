@@ -1,6 +1,7 @@
 //! The client side of `dep`, as the cases use it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use reqwest::{RequestBuilder, StatusCode, Url};
@@ -71,10 +72,22 @@ impl Dep {
             .await
     }
 
+    /// Asks for the receipt of `key`, for work of a length of its own.
+    pub async fn receipt_of_work(&self, key: &str, takes: Duration) -> Result<Receipt, DepError> {
+        let mut url = self.url(key);
+        let takes = takes.as_millis().to_string();
+        url.query_pairs_mut().append_pair("sleep_ms", &takes);
+        self.send(self.http.get(url)).await
+    }
+
     fn request(&self, key: &str) -> RequestBuilder {
+        self.http.get(self.url(key))
+    }
+
+    fn url(&self, key: &str) -> Url {
         let mut url = Url::clone(&self.work);
         url.query_pairs_mut().append_pair("key", key);
-        self.http.get(url)
+        url
     }
 
     async fn send(&self, request: RequestBuilder) -> Result<Receipt, DepError> {

@@ -4,6 +4,7 @@
 mod autoscale;
 mod bulkheads;
 mod retries;
+mod shutdown;
 mod step;
 mod timeouts;
 mod tx;
@@ -14,6 +15,7 @@ use axum::{Json, Router};
 
 use crate::code::{Code, UnknownCode};
 use crate::metrics::Registry;
+pub(crate) use shutdown::leave;
 pub(crate) use step::{ApiMeans, Sizes, WorkerMeans};
 use step::{Case, Routes, Step};
 
@@ -24,6 +26,7 @@ const STEPS: &[Step] = &[
     bulkheads::STEP,
     autoscale::STEP,
     retries::STEP,
+    shutdown::STEP,
 ];
 
 /// The routes of the steps that are in `api`.

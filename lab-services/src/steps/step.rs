@@ -14,6 +14,7 @@ use crate::failure::Failure;
 use crate::job::ServiceTimes;
 use crate::metrics::Registry;
 use crate::quota::Cpu;
+use crate::replica::Replica;
 
 /// A step, as the services have it.
 pub(crate) struct Step {
@@ -52,6 +53,7 @@ pub(crate) struct ApiMeans {
     pub(crate) dep: Dep,
     pub(crate) database: Option<Database>,
     pub(crate) cpu: Arc<Cpu>,
+    pub(crate) replica: Replica,
 }
 
 /// What `worker` has for its steps.

@@ -5,6 +5,7 @@ mod api;
 mod browser;
 mod dep;
 mod files;
+mod leaving;
 mod limits;
 mod payments;
 mod program;

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{
-    ApiDeployment, ManifestError, objects::parse_objects, parse_deployment, parse_hpa, strict,
+    ApiDeployment, ManifestError, Rollout, objects::parse_objects, parse_deployment, parse_hpa,
+    parse_rollout, strict,
 };
 use crate::hpa::HpaSpec;
 
@@ -28,6 +29,11 @@ impl ManifestFile {
     /// The Deployment in it.
     pub fn deployment(&self) -> Result<ApiDeployment, ManifestError> {
         parse_deployment(&self.path, &self.text)
+    }
+
+    /// How the Deployment in it replaces its pods.
+    pub fn rollout(&self) -> Result<Rollout, ManifestError> {
+        parse_rollout(&self.path, &self.text)
     }
 
     /// The autoscaler in it.

@@ -23,8 +23,8 @@ use super::{
     state::{self, Scaling},
 };
 use crate::platform::{
-    ApiSpec, Change, Command, Decision, Endpoint, Failure, Load, Replica, ReplicaEvent, Stack,
-    StackControl, StackSpec, Targets, unexplained,
+    ApiSpec, Change, Command, Decision, Endpoint, Failure, Leaving, Load, Replica, ReplicaEvent,
+    Stack, StackControl, StackSpec, Targets, unexplained,
 };
 use crate::{http, secret};
 
@@ -56,7 +56,7 @@ struct Supervisor {
     /// The same for the load pods, by their addresses in the cluster.
     direct: watch::Sender<Targets>,
     replicas: watch::Sender<Vec<Replica>>,
-    leaving: watch::Sender<usize>,
+    leaving: watch::Sender<Leaving>,
     failures: mpsc::UnboundedSender<Failure>,
     events: mpsc::UnboundedSender<ReplicaEvent>,
     decisions: mpsc::UnboundedSender<Decision>,
@@ -90,7 +90,7 @@ pub(super) async fn start(
     let (direct, direct_seen) = watch::channel(Targets::default());
     let (targets, targets_seen) = watch::channel(Targets::default());
     let (replicas, replicas_seen) = watch::channel(Vec::new());
-    let (leaving, leaving_seen) = watch::channel(0);
+    let (leaving, leaving_seen) = watch::channel(Leaving::default());
     let (failures, failures_seen) = mpsc::unbounded_channel();
     let (events, events_seen) = mpsc::unbounded_channel();
     let (decisions, decided) = mpsc::unbounded_channel();
@@ -256,8 +256,9 @@ impl Supervisor {
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
-                    // The cluster's own autoscaler has done it.
-                    Some(Command::ScaleApi(_)) => {}
+                    // The cluster's own autoscaler has done it; and replaced are replicas elsewhere alone
+                    // (`Platform::rolls`).
+                    Some(Command::ScaleApi(_) | Command::RollApi) => {}
                     Some(Command::CrashApi) => self.crash_api().await,
                     Some(Command::Stop(done)) => {
                         let stopped = self.shut_down().await;
@@ -381,7 +382,10 @@ impl Supervisor {
         }
         let replicas = self.members.replicas(|endpoint| gateway.to(endpoint));
         self.replicas.send_replace(replicas);
-        self.leaving.send_replace(self.members.leaving("api"));
+        self.leaving.send_replace(Leaving {
+            now: self.members.leaving("api"),
+            ..Leaving::default()
+        });
     }
 
     fn report_all(&self, failures: impl IntoIterator<Item = Failure>) {

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::process::{Process, ProcessError};
+use super::process::{Leave, Probe, Process, ProcessError};
 use crate::platform::{Replica, Targets};
 
 /// What a member of the stack is.
@@ -41,6 +41,27 @@ pub(super) enum Notice {
     Ready(String, SocketAddr),
     NotReady(String, ProcessError),
     Ended(String, String),
+    /// It was told to stop, and has.
+    Left(Left),
+}
+
+/// How a member has left.
+#[derive(Debug)]
+pub(super) struct Left {
+    pub(super) name: String,
+    /// From when it was told to.
+    pub(super) took: Duration,
+    /// Whether it had to be killed.
+    pub(super) overdue: bool,
+}
+
+/// What is to be known of a process to bring it up and let it go.
+#[derive(Debug)]
+pub(super) struct Care {
+    pub(super) probe: Probe,
+    /// How long it may take to get ready once it is asked.
+    pub(super) within: Duration,
+    pub(super) leave: Leave,
 }
 
 /// The members, oldest first.
@@ -59,6 +80,16 @@ impl Member {
             end,
         };
         (member, ended)
+    }
+
+    /// Where it takes requests, once it is ready.
+    pub(super) fn addr(&self) -> Option<SocketAddr> {
+        self.ready.map(|(addr, _)| addr)
+    }
+
+    /// Whether it is ready.
+    pub(super) fn is_ready(&self) -> bool {
+        self.ready.is_some()
     }
 
     /// Kills the process.
@@ -139,8 +170,7 @@ impl Members {
 pub(super) async fn bring_up(
     mut process: Process,
     http: &reqwest::Client,
-    within: Duration,
-    grace: Duration,
+    care: Care,
     mut end: oneshot::Receiver<Kill>,
     notify: mpsc::UnboundedSender<Notice>,
 ) {
@@ -148,18 +178,18 @@ pub(super) async fn bring_up(
     let ready = tokio::select! {
         biased;
         end = &mut end => Err(end),
-        ready = process.ready(http, within) => Ok(ready),
+        ready = process.ready(http, care.within, care.probe) => Ok(ready),
     };
     match ready {
-        Err(end) => finish(process, end.ok(), grace).await,
+        Err(end) => finish(process, end.ok(), &care.leave, &notify).await,
         Ok(Ok(addr)) => {
             // Nobody there: then the end is due as well.
             let _ = notify.send(Notice::Ready(name, addr));
-            watch(process, grace, end, notify).await;
+            watch(process, care.leave, end, notify).await;
         }
         Ok(Err(error)) => {
             let _ = notify.send(Notice::NotReady(name, error));
-            process.stop(grace).await;
+            process.stop(&care.leave).await;
         }
     }
 }
@@ -167,7 +197,7 @@ pub(super) async fn bring_up(
 /// Waits until `process` ends or is to end.
 pub(super) async fn watch(
     mut process: Process,
-    grace: Duration,
+    leave: Leave,
     end: oneshot::Receiver<Kill>,
     notify: mpsc::UnboundedSender<Notice>,
 ) {
@@ -177,18 +207,31 @@ pub(super) async fn watch(
         text = process.ended() => Ok(text),
     };
     match ended {
-        Err(end) => finish(process, end.ok(), grace).await,
+        Err(end) => finish(process, end.ok(), &leave, &notify).await,
         Ok(text) => {
             let _ = notify.send(Notice::Ended(process.name.clone(), text));
         }
     }
 }
 
-async fn finish(process: Process, kill: Option<Kill>, grace: Duration) {
-    match kill {
-        Some(Kill) => process.kill().await,
-        None => process.stop(grace).await,
+async fn finish(
+    process: Process,
+    kill: Option<Kill>,
+    leave: &Leave,
+    notify: &mpsc::UnboundedSender<Notice>,
+) {
+    if let Some(Kill) = kill {
+        return process.kill().await;
     }
+    let (name, told) = (process.name.clone(), Instant::now());
+    let overdue = process.stop(leave).await;
+    let took = told.elapsed();
+    // Nobody there: then all of the stack is going.
+    let _ = notify.send(Notice::Left(Left {
+        name,
+        took,
+        overdue,
+    }));
 }
 
 #[cfg(test)]

@@ -23,6 +23,7 @@ mod output;
 mod postgres;
 mod preflight;
 mod process;
+mod roll;
 mod services;
 mod supervisor;
 
@@ -167,6 +168,10 @@ impl Platform for LocalPlatform {
 
     fn scaling(&self) -> String {
         "emulated here: the CPU limit by a quota in each replica, the autoscaler by its published algorithm".to_owned()
+    }
+
+    fn rolls(&self) -> bool {
+        true
     }
 
     fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a> {

@@ -20,16 +20,67 @@ use tokio::{
     signal::unix::{SignalKind, signal},
     sync::oneshot,
     task::JoinHandle,
-    time::{Instant, interval, timeout, timeout_at},
+    time::{Instant, Interval, interval_at, timeout, timeout_at},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     orphans,
     output::{self, Lines},
 };
 
-/// Between two looks at `/readyz`.
-const READY_INTERVAL: Duration = Duration::from_millis(20);
+/// When and how often a process is asked whether it is ready.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Probe {
+    /// From its start to the first time.
+    pub(super) after: Duration,
+    /// Between two times.
+    pub(super) every: Duration,
+}
+
+impl Default for Probe {
+    /// As soon as can be.
+    fn default() -> Self {
+        Self {
+            after: Duration::ZERO,
+            every: Duration::from_millis(20),
+        }
+    }
+}
+
+/// How a process is let go.
+#[derive(Clone, Debug)]
+pub(super) struct Leave {
+    /// From the decision to SIGTERM.
+    pub(super) pre_stop: Duration,
+    /// From the decision to SIGKILL.
+    pub(super) grace: Duration,
+    /// Cancelled where nobody cares any more how it ends.
+    pub(super) at_once: CancellationToken,
+}
+
+/// After SIGTERM a process has this long, whatever `preStop` took (`minimumGracePeriodInSeconds` in
+/// `pkg/kubelet/kuberuntime/kuberuntime_container.go`).
+const LEAST_GRACE: Duration = Duration::from_secs(2);
+
+impl Leave {
+    /// Within `grace` of SIGTERM.
+    pub(super) fn within(grace: Duration) -> Self {
+        Self {
+            pre_stop: Duration::ZERO,
+            grace,
+            at_once: CancellationToken::new(),
+        }
+    }
+
+    /// Time from SIGTERM to SIGKILL.
+    fn after_signal(&self) -> Duration {
+        if self.pre_stop.is_zero() {
+            return self.grace;
+        }
+        self.grace.saturating_sub(self.pre_stop).max(LEAST_GRACE)
+    }
+}
 
 /// For the last lines of a process that has ended; a grandchild may hold its pipes open.
 const LAST_LINES_WITHIN: Duration = Duration::from_millis(500);
@@ -172,19 +223,21 @@ impl Process {
         }
     }
 
-    /// Waits until it listens and answers `GET /readyz` with 200.
+    /// Waits until it listens and answers `GET /readyz` with 200 when it is asked.
     pub(super) async fn ready(
         &mut self,
         http: &reqwest::Client,
         within: Duration,
+        probe: Probe,
     ) -> Result<SocketAddr, ProcessError> {
-        let deadline = Instant::now() + within;
+        let first = Instant::now() + probe.after;
+        let deadline = first + within;
         let addr = self.listening(within).await?;
         let mut last_answer = "nothing yet".to_owned();
         let ended = tokio::select! {
             biased;
             status = self.wait() => Some(status),
-            ready = timeout_at(deadline, answers_ready(http, addr, &mut last_answer)) => {
+            ready = timeout_at(deadline, answers_ready(http, addr, interval_at(first, probe.every), &mut last_answer)) => {
                 if ready.is_ok() {
                     return Ok(addr);
                 }
@@ -217,17 +270,31 @@ impl Process {
         format!("{} ended during the run ({status}){last_lines}", self.name)
     }
 
-    /// Asks it to end and, after `grace`, makes it.
-    pub(super) async fn stop(mut self, grace: Duration) {
-        match self.ending {
-            Ending::Terminate => self.signal(Signal::TERM),
-            Ending::CloseStdin => drop(self.stdin.take()),
+    /// Asks it to end and, after its grace period, makes it. True where it had to be made.
+    pub(super) async fn stop(mut self, leave: &Leave) -> bool {
+        let by_itself = !leave.pre_stop.is_zero() && self.ends(leave.pre_stop, leave).await;
+        if !by_itself {
+            match self.ending {
+                Ending::Terminate => self.signal(Signal::TERM),
+                Ending::CloseStdin => drop(self.stdin.take()),
+            }
         }
-        if timeout(grace, self.wait()).await.is_err() {
+        let overdue = !by_itself && !self.ends(leave.after_signal(), leave).await;
+        if overdue {
             self.signal(Signal::KILL);
             let _ = self.wait().await;
         }
         self.drain().await;
+        overdue
+    }
+
+    /// Whether it ends within that time, unless nobody wants to wait for it any more.
+    async fn ends(&mut self, within: Duration, leave: &Leave) -> bool {
+        tokio::select! {
+            biased;
+            ended = timeout(within, self.wait()) => ended.is_ok(),
+            () = leave.at_once.cancelled() => false,
+        }
     }
 
     /// Ends it at once, as a crash would.
@@ -321,9 +388,13 @@ async fn has_ended(pid: Pid) -> io::Result<()> {
 }
 
 /// Returns once `/readyz` answers 200; `last` is what it said before that.
-async fn answers_ready(http: &reqwest::Client, addr: SocketAddr, last: &mut String) {
+async fn answers_ready(
+    http: &reqwest::Client,
+    addr: SocketAddr,
+    mut every: Interval,
+    last: &mut String,
+) {
     let url = format!("http://{addr}/readyz");
-    let mut every = interval(READY_INTERVAL);
     loop {
         every.tick().await;
         match http.get(&url).send().await {

@@ -52,6 +52,9 @@ impl Services {
         if let Some(quota) = spec.cpu_quota {
             command.args(["--cpu-quota-millicores", &quota.0.to_string()]);
         }
+        if spec.roll.is_some() {
+            command.arg("--leaves-by-case");
+        }
         if let Some(url) = &neighbours.database_url {
             // Not as an argument: every user of the machine can list those.
             command.env("LAB_DATABASE_URL", url);

@@ -13,18 +13,20 @@ use tokio::{
     sync::{mpsc, watch},
     task::{JoinSet, spawn_blocking},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     Error, LocalPlatform,
-    member::{self, Member, Members, Notice, Role},
+    member::{self, Care, Left, Member, Members, Notice, Role},
     postgres::{Access, Claim, Database, External, PostgresError},
-    process::{Ending, Process, ProcessError},
+    process::{Ending, Leave, Probe, Process, ProcessError},
+    roll::{Listed, Pods, Roll},
     services::{self, Neighbours, Services},
 };
 use crate::limits;
 use crate::platform::{
-    ApiSpec, Change, Command, Failure, Load, Replica, ReplicaEvent, Stack, StackControl, StackSpec,
-    Targets,
+    ApiSpec, Change, Command, Failure, Leaving, Load, Replica, ReplicaEvent, Stack, StackControl,
+    StackSpec, Targets,
 };
 
 /// For a service to end after SIGTERM; its own shutdown takes at most two seconds.
@@ -58,7 +60,13 @@ struct Supervisor {
     leftover: Leftover,
     targets: watch::Sender<Targets>,
     replicas: watch::Sender<Vec<Replica>>,
-    leaving: watch::Sender<usize>,
+    leaving: watch::Sender<Leaving>,
+    /// Replicas that were told to leave and that those who send requests still know of.
+    listed: Listed,
+    /// The rolling restart that has begun, where one has.
+    roll: Option<Roll>,
+    /// Cancelled where it does not matter any more how replicas that leave end.
+    at_once: CancellationToken,
     failures: mpsc::UnboundedSender<Failure>,
     events: mpsc::UnboundedSender<ReplicaEvent>,
 }
@@ -76,7 +84,7 @@ pub(super) async fn start(
     let (notify, notices) = mpsc::unbounded_channel();
     let (targets, targets_seen) = watch::channel(Targets::default());
     let (replicas, replicas_seen) = watch::channel(Vec::new());
-    let (leaving, leaving_seen) = watch::channel(0);
+    let (leaving, leaving_seen) = watch::channel(Leaving::default());
     let (failures, failures_seen) = mpsc::unbounded_channel();
     let (events, events_seen) = mpsc::unbounded_channel();
     let (commands, commands_given) = mpsc::unbounded_channel();
@@ -96,6 +104,9 @@ pub(super) async fn start(
         targets,
         replicas,
         leaving,
+        listed: Listed::default(),
+        roll: None,
+        at_once: CancellationToken::new(),
         failures,
         events,
     };
@@ -156,6 +167,7 @@ impl Supervisor {
                 command = commands.recv() => match command {
                     Some(Command::ScaleApi(replicas)) => self.scale_or_report(replicas),
                     Some(Command::CrashApi) => self.crash_api(),
+                    Some(Command::RollApi) => self.begin_roll(),
                     Some(Command::Stop(done)) => {
                         let stopped = self.shut_down().await;
                         // Whoever asked may not wait for the answer.
@@ -172,7 +184,11 @@ impl Supervisor {
                         self.report(service, limits::explained(&error));
                     }
                 }
-                Some(_) = self.tasks.join_next() => self.publish(),
+                Some(_) = self.tasks.join_next() => {
+                    self.publish();
+                    self.go_on_with_roll();
+                }
+                () = self.listed.next_goes() => self.publish(),
             }
         }
     }
@@ -187,14 +203,40 @@ impl Supervisor {
         let process = Process::spawn(name, command, log, Ending::Terminate)?;
         let (member, stopped) = Member::new(name, role);
         let (http, notify) = (self.http.clone(), self.notify.clone());
-        let (within, grace) = (self.ready_within, SERVICE_GRACE);
+        let care = self.care(role);
         let life = (role == Role::Api).then(|| Arc::clone(&self.api_lives));
         self.tasks.spawn(async move {
-            member::bring_up(process, &http, within, grace, stopped, notify).await;
+            member::bring_up(process, &http, care, stopped, notify).await;
             drop(life);
         });
         self.members.0.push(member);
         Ok(())
+    }
+
+    /// How a service is brought up and let go: at its own pace, or as the manifest of replicas that are replaced says.
+    fn care(&self, role: Role) -> Care {
+        let within = self.ready_within;
+        let api = self.api.as_ref().filter(|_| role == Role::Api);
+        let replaced = api.and_then(|(spec, _)| spec.roll.as_ref());
+        let (probe, leave) = match replaced {
+            None => (Probe::default(), Leave::within(SERVICE_GRACE)),
+            Some(spec) => (
+                Probe {
+                    after: spec.rollout.first_probe,
+                    every: spec.rollout.probe_period,
+                },
+                Leave {
+                    pre_stop: spec.rollout.pre_stop,
+                    grace: spec.rollout.grace,
+                    at_once: self.at_once.clone(),
+                },
+            ),
+        };
+        Care {
+            probe,
+            within,
+            leave,
+        }
     }
 
     /// Makes a running database part of the stack; how to reach it.
@@ -206,8 +248,12 @@ impl Supervisor {
                 self.leftover = Leftover::Data(server.claim);
                 let (member, stopped) = Member::new(&server.guard.name, Role::Postgres);
                 let (guard, notify) = (server.guard, self.notify.clone());
-                self.tasks
-                    .spawn(member::watch(guard, GUARD_GRACE, stopped, notify));
+                self.tasks.spawn(member::watch(
+                    guard,
+                    Leave::within(GUARD_GRACE),
+                    stopped,
+                    notify,
+                ));
                 self.members.0.push(member);
             }
         }
@@ -235,6 +281,7 @@ impl Supervisor {
                         self.tell(name, Change::Ready);
                     }
                     self.publish();
+                    self.go_on_with_roll();
                 }
                 Ok(())
             }
@@ -246,6 +293,10 @@ impl Supervisor {
                 self.lose(&name);
                 Err((name, Error::Crashed(text)))
             }
+            Notice::Left(left) => {
+                self.note_left(left);
+                Ok(())
+            }
         }
     }
 
@@ -256,18 +307,9 @@ impl Supervisor {
     }
 
     fn scale_api(&mut self, wanted: u32) -> Result<(), ProcessError> {
-        let Some((spec, neighbours)) = self.api.clone() else {
-            return Ok(());
-        };
         let wanted = wanted as usize;
-        while self.members.api().count() < wanted {
-            // The fixed port belongs to the first replica, for good.
-            let port = if self.api_started == 0 { spec.port } else { 0 };
-            self.api_started += 1;
-            let name = format!("api-{}", self.api_started);
-            let command = self.services.api(&spec, port, &neighbours);
-            self.start_service(Role::Api, &name, command)?;
-            self.tell(name, Change::Started);
+        while self.api.is_some() && self.members.api().count() < wanted {
+            self.start_api()?;
         }
         while self.members.api().count() > wanted
             && let Some(name) = self.members.leaves_first()
@@ -276,6 +318,72 @@ impl Supervisor {
         }
         self.publish();
         Ok(())
+    }
+
+    fn start_api(&mut self) -> Result<(), ProcessError> {
+        let Some((spec, neighbours)) = self.api.clone() else {
+            return Ok(());
+        };
+        // The fixed port belongs to the first replica, for good.
+        let port = if self.api_started == 0 { spec.port } else { 0 };
+        self.api_started += 1;
+        let name = format!("api-{}", self.api_started);
+        let command = self.services.api(&spec, port, &neighbours);
+        self.start_service(Role::Api, &name, command)?;
+        self.tell(name, Change::Started);
+        Ok(())
+    }
+
+    /// Begins to replace every replica of the api.
+    fn begin_roll(&mut self) {
+        let spec = self.api.as_ref().and_then(|(spec, _)| spec.roll.as_ref());
+        let Some(rollout) = spec.map(|roll| roll.rollout.clone()) else {
+            return;
+        };
+        let old = self.members.api().map(|member| member.name.clone());
+        self.roll = Some(Roll::of(rollout, old));
+        self.go_on_with_roll();
+    }
+
+    /// Starts and lets go what may be by now, as often as something may.
+    fn go_on_with_roll(&mut self) {
+        while let Some(roll) = &self.roll {
+            let pods = Pods::of(roll, &self.members, self.leaving.borrow().now);
+            let moves = roll.moves(pods);
+            let stop = roll.first(&self.members, moves.stop);
+            if moves.start == 0 && stop.is_empty() {
+                return;
+            }
+            for _ in 0..moves.start {
+                if let Err(error) = self.start_api() {
+                    self.roll = None;
+                    return self.report("api".to_owned(), limits::explained(&error));
+                }
+            }
+            for name in stop {
+                self.lose(&name);
+            }
+            self.publish();
+        }
+    }
+
+    /// Books how a replica that is replaced has left.
+    fn note_left(&mut self, left: Left) {
+        let Some(roll) = &self.roll else { return };
+        if !roll.replaces(&left.name) {
+            return;
+        }
+        self.leaving.send_modify(|leaving| {
+            leaving.left += 1;
+            leaving.killed += usize::from(left.overdue);
+            leaving.slowest = leaving.slowest.max(left.took);
+        });
+        let change = if left.overdue {
+            Change::Overdue(left.took)
+        } else {
+            Change::Left(left.took)
+        };
+        self.tell(left.name, change);
     }
 
     /// Kills the oldest replica that is ready, and starts another at once, as Kubernetes would.
@@ -295,9 +403,20 @@ impl Supervisor {
     /// Takes the member `name` off the lists, then asks it to stop if it still runs.
     fn lose(&mut self, name: &str) {
         if let Some(member) = self.members.take(name) {
+            let roll = self.api.as_ref().and_then(|(spec, _)| spec.roll.as_ref());
+            let addr = member.addr().filter(|_| member.role == Role::Api);
+            let replaced = self.roll.as_ref().is_some_and(|roll| roll.replaces(name));
+            let change = if replaced {
+                Change::Told
+            } else {
+                Change::Stopped
+            };
+            if let (Some(roll), Some(addr)) = (roll, addr) {
+                self.listed.keep(addr, roll.listed_for);
+            }
             self.publish();
             if member.role == Role::Api {
-                self.tell(member.name.clone(), Change::Stopped);
+                self.tell(member.name.clone(), change);
             }
         }
     }
@@ -308,6 +427,8 @@ impl Supervisor {
             .0
             .into_iter()
             .partition(|member| member.role == Role::Postgres);
+        self.listed = Listed::default();
+        self.at_once.cancel();
         self.publish();
         for member in &services {
             if member.role == Role::Api {
@@ -328,8 +449,9 @@ impl Supervisor {
         }
     }
 
-    fn publish(&self) {
-        let targets = self.members.targets();
+    fn publish(&mut self) {
+        let mut targets = self.members.targets();
+        targets.api.splice(0..0, self.listed.endpoints());
         self.targets.send_if_modified(|published| {
             let changed = *published != targets;
             *published = targets;
@@ -338,7 +460,8 @@ impl Supervisor {
         self.replicas.send_replace(self.members.replicas());
         let alive = Arc::strong_count(&self.api_lives) - 1;
         let staying = self.members.api().count();
-        self.leaving.send_replace(alive.saturating_sub(staying));
+        self.leaving
+            .send_modify(|leaving| leaving.now = alive.saturating_sub(staying));
     }
 
     fn report(&self, service: String, text: String) {
