@@ -4,6 +4,8 @@
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod bulkheads;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
+pub mod shedding;
+#[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod timeouts;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod tx;
@@ -11,6 +13,7 @@ pub mod tx;
 /// The participants' files as they were at the start, for comparison and for a fresh beginning.
 pub mod starter {
     pub mod bulkheads;
+    pub mod shedding;
     pub mod timeouts;
     pub mod tx;
 }
@@ -18,6 +21,7 @@ pub mod starter {
 /// The reference of each step. Spoilers.
 pub mod solved {
     pub mod bulkheads;
+    pub mod shedding;
     pub mod timeouts;
     pub mod tx;
 }
@@ -26,6 +30,7 @@ pub mod solved {
 #[cfg(feature = "cheats")]
 pub mod cheats {
     pub mod bulkheads;
+    pub mod shedding;
     pub mod timeouts;
     pub mod tx;
 }
@@ -35,6 +40,7 @@ pub mod cheats {
 #[cfg(feature = "cheats")]
 pub mod fixes {
     pub mod bulkheads;
+    pub mod shedding;
     pub mod timeouts;
     pub mod tx;
 }

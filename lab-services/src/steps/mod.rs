@@ -3,6 +3,7 @@
 
 mod autoscale;
 mod bulkheads;
+mod shedding;
 mod step;
 mod timeouts;
 mod tx;
@@ -17,7 +18,13 @@ pub(crate) use step::{ApiMeans, Sizes, WorkerMeans};
 use step::{Case, Routes, Step};
 
 /// All of them.
-const STEPS: &[Step] = &[timeouts::STEP, tx::STEP, bulkheads::STEP, autoscale::STEP];
+const STEPS: &[Step] = &[
+    timeouts::STEP,
+    tx::STEP,
+    bulkheads::STEP,
+    autoscale::STEP,
+    shedding::STEP,
+];
 
 /// The routes of the steps that are in `api`.
 pub(crate) fn in_api(means: &ApiMeans, registry: &mut Registry) -> Router {
