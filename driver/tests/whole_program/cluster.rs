@@ -269,7 +269,7 @@ fn rounds_of_starter_and_reference_end_as_they_must() {
     let rounds =
         std::env::var("ROUNDS").map_or(1, |rounds| rounds.parse().expect("ROUNDS, a number"));
     for round in 1..=rounds {
-        for step in ["timeouts", "tx", "bulkheads"] {
+        for step in ["timeouts", "tx", "bulkheads", "shedding"] {
             for (code, outcome) in [("starter", "fail"), ("solved", "pass")] {
                 // A run that the machine disturbed says nothing: it is taken again.
                 let data = (0..3)

@@ -145,3 +145,81 @@ impl Door {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What becomes of so many critical and sheddable ones that come in the same moment, and the page of metrics then. One
+    /// thread: all have come before any time has passed.
+    async fn rush(code: Code, critical: usize, sheddable: usize) -> (Vec<State>, String) {
+        let mut registry = Registry::default();
+        let books = Books::register(&mut registry);
+        let door = Arc::new(Door::new(code, 8));
+        let critical = std::iter::repeat_n(Criticality::Critical, critical);
+        let sheddable = std::iter::repeat_n(Criticality::Sheddable, sheddable);
+        let mut all = Vec::new();
+        for criticality in sheddable.chain(critical) {
+            let (work, ticket, gone) = work::arrive(criticality, &books);
+            let door = Arc::clone(&door);
+            all.push(tokio::spawn(async move {
+                follow(&door, work, &ticket, gone).await;
+                ticket.state()
+            }));
+        }
+        let mut ends = Vec::new();
+        for end in all {
+            ends.push(end.await.unwrap());
+        }
+        let mut page = String::new();
+        prometheus_client::encoding::text::encode(&mut page, &registry).unwrap();
+        (ends, page)
+    }
+
+    #[tokio::test]
+    async fn the_starter_takes_whatever_comes() {
+        let (ends, page) = rush(Code::Starter, 2, 10).await;
+        assert_eq!(ends, [State::Done; 12]);
+        assert!(page.contains("\nlab_work_running_most 8\n"), "{page}");
+    }
+
+    #[tokio::test]
+    async fn the_reference_refuses_sheddable_work_that_has_no_place() {
+        let (ends, page) = rush(Code::Solved, 2, 10).await;
+        let places = [State::Done; 8].into_iter().chain([State::Rejected; 2]);
+        let wanted: Vec<State> = places.chain([State::Done; 2]).collect();
+        assert_eq!(ends, wanted);
+        let refused = "\nlab_work_rejected_total{criticality=\"sheddable\"} 2\n";
+        assert!(page.contains(refused), "{page}");
+    }
+
+    #[cfg(feature = "cheats")]
+    #[tokio::test]
+    async fn what_is_forgotten_or_only_said_to_be_done_is_lost() {
+        for name in ["drop-accepted", "answer-unrun"] {
+            let (ends, page) = rush(Code::Cheat(name), 0, 10).await;
+            assert_eq!(ends[8..], [State::Lost; 2], "{name}");
+            let lost = "\nlab_work_lost_total{criticality=\"sheddable\"} 2\n";
+            assert!(page.contains(lost), "{name}: {page}");
+        }
+    }
+
+    #[cfg(feature = "cheats")]
+    #[tokio::test]
+    async fn work_that_is_begun_and_kept_waiting_counts_as_begun() {
+        let (_, page) = rush(Code::Cheat("early-start"), 4, 8).await;
+        assert!(page.contains("\nlab_work_running_most 12\n"), "{page}");
+    }
+
+    #[cfg(feature = "cheats")]
+    #[tokio::test]
+    async fn a_refusal_that_is_work_shows_in_its_cpu_time() {
+        let cpu = |page: &str| -> f64 {
+            let name = "lab_work_rejection_cpu_seconds_total ";
+            let line = page.lines().find_map(|line| line.strip_prefix(name));
+            line.expect(name).parse().unwrap()
+        };
+        let (_, page) = rush(Code::Cheat("costly-refusal"), 0, 10).await;
+        assert!(cpu(&page) >= 0.01, "two of 5 ms: {page}");
+    }
+}

@@ -8,5 +8,6 @@ mod files;
 mod limits;
 mod payments;
 mod program;
+mod shedding;
 mod support;
 mod worker;
