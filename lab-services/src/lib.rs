@@ -19,6 +19,8 @@ pub(crate) mod steps;
 pub mod cases;
 
 // What cases are about.
+pub mod work;
+
 pub mod job;
 pub mod ledger;
 pub mod provider;

@@ -110,15 +110,17 @@ impl Guess {
         let (dimension, sum) = match law {
             Law::Fill(fill) => (Dimension::Share, fill.sum(scenario)?),
             Law::Served(served) => (Dimension::Share, served.sum(scenario)?),
-            Law::Line(line) => {
-                let Measure::Latency(latency) = measure else {
+            Law::Line(line) => match measure {
+                Measure::Latency(latency) => (Dimension::Time, line.sum(scenario, latency)?),
+                Measure::Series(_) => (Dimension::Count, line.oldest(scenario)?),
+                _ => {
                     return Err(
-                        "`line` computes a percentile of latency, and its check measures something else"
-                            .to_owned(),
-                    );
-                };
-                (Dimension::Time, line.sum(scenario, latency)?)
-            }
+                            "`line` computes a percentile of latency, or what a series has in seconds, and its check \
+                             measures something else"
+                                .to_owned(),
+                        );
+                }
+            },
             Law::Drain(drain) => (Dimension::Time, drain.sum(scenario)?),
             Law::Gone(gone) => (Dimension::Count, gone.sum(scenario)?),
         };
@@ -283,6 +285,31 @@ impl Line {
         })
     }
 
+    /// How long the last of these phases' requests waits in line, seconds: the longest wait, which no client's patience ends.
+    fn oldest(&self, scenario: &Scenario) -> Result<Sum, String> {
+        let (places, of) = self.places.count(scenario)?;
+        let (wanted, terms) = self.wanted(scenario)?;
+        let mut lasts = 0.0;
+        for name in &self.phases {
+            lasts += phase(scenario, name)?.duration.as_secs_f64();
+        }
+        let longer = (wanted / places - 1.0).max(0.0);
+        Ok(Sum {
+            value: longer * lasts,
+            at_least: false,
+            text: format!(
+                "{terms} = {} {of} wanted, {} there. Each second makes the line {} ÷ {} − 1 = {} s longer: {} s after {} s.",
+                number(wanted),
+                number(places),
+                number(wanted),
+                number(places),
+                number(longer),
+                number(longer * lasts),
+                number(lasts),
+            ),
+        })
+    }
+
     /// How many places are wanted, and the sum of it: the same in all of its phases.
     fn wanted(&self, scenario: &Scenario) -> Result<(f64, String), String> {
         let first = self.phases.first().ok_or("it needs a phase")?;
@@ -433,6 +460,7 @@ mod tests {
             ("autoscale", vec![5.0], 0.01),
             ("retries", vec![14.0], 0.01),
             ("shutdown", vec![95.0], 0.05),
+            ("shedding", vec![5.0], 0.05),
         ] {
             let (value, text) = law(&step(name).unwrap());
             for seen in measured {
@@ -477,6 +505,11 @@ mod tests {
         let starter = include_str!("../../../lab-services/src/cases/starter/retries.rs");
         let retries = format!("const RETRIES: u32 = {};", drain.retries);
         assert!(starter.contains(&retries), "{retries}");
+        let piece = include_str!("../../../lab-services/src/work.rs");
+        assert!(piece.contains("TAKES: Duration = Duration::from_millis(200);"));
+        for class in ["critical", "sheddable"] {
+            assert_eq!(work("shedding", class), Duration::from_millis(200));
+        }
         // As lab-services has the kinds of jobs.
         let kinds = include_str!("../../../lab-services/src/worker.rs");
         for (name, class, times) in [

@@ -259,7 +259,7 @@ fn payments_are_made_and_audited_on_a_cluster() {
 }
 
 /// The steps that need no kernel that limits CPU.
-const STEPS_WITHOUT_A_LIMIT: [&str; 4] = ["timeouts", "tx", "bulkheads", "retries"];
+const STEPS_WITHOUT_A_LIMIT: [&str; 5] = ["timeouts", "tx", "bulkheads", "retries", "shedding"];
 
 /// To be sure, some 200 s a round, less with `ONLY=step`: `ROUNDS=10 cargo test --profile lab --workspace --test whole_program rounds -- --ignored --nocapture`.
 /// Back to back, which is where shows what a run leaves to the next. Without step 4: the kernel limits no CPU of these pods.

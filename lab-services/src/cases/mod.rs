@@ -6,6 +6,8 @@ pub mod bulkheads;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 pub mod retries;
 #[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
+pub mod shedding;
+#[allow(missing_docs, reason = "whoever edits it may leave out its first line")]
 #[allow(
     clippy::unused_async,
     reason = "who leaves may wait for nothing, as at the start"
@@ -20,6 +22,7 @@ pub mod tx;
 pub mod starter {
     pub mod bulkheads;
     pub mod retries;
+    pub mod shedding;
     #[allow(clippy::unused_async, reason = "it waits for nothing")]
     pub mod shutdown;
     pub mod timeouts;
@@ -30,6 +33,7 @@ pub mod starter {
 pub mod solved {
     pub mod bulkheads;
     pub mod retries;
+    pub mod shedding;
     pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
@@ -40,6 +44,7 @@ pub mod solved {
 pub mod cheats {
     pub mod bulkheads;
     pub mod retries;
+    pub mod shedding;
     pub mod shutdown;
     pub mod timeouts;
     pub mod tx;
@@ -51,6 +56,7 @@ pub mod cheats {
 pub mod fixes {
     pub mod bulkheads;
     pub mod retries;
+    pub mod shedding;
     pub mod shutdown;
     pub mod timeouts;
     pub mod tx;

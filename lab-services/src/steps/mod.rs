@@ -4,6 +4,7 @@
 mod autoscale;
 mod bulkheads;
 mod retries;
+mod shedding;
 mod shutdown;
 mod step;
 mod timeouts;
@@ -27,6 +28,7 @@ const STEPS: &[Step] = &[
     autoscale::STEP,
     retries::STEP,
     shutdown::STEP,
+    shedding::STEP,
 ];
 
 /// The routes of the steps that are in `api`.

@@ -9,5 +9,6 @@ mod leaving;
 mod limits;
 mod payments;
 mod program;
+mod shedding;
 mod support;
 mod worker;
