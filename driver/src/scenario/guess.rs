@@ -459,7 +459,7 @@ mod tests {
             ("bulkheads", vec![6.64, 6.65, 6.67], 0.03),
             ("autoscale", vec![5.0], 0.01),
             ("retries", vec![14.0], 0.01),
-            ("shutdown", vec![95.0], 0.05),
+            ("shutdown", vec![94.0, 95.0], 0.01),
             ("shedding", vec![5.0], 0.05),
         ] {
             let (value, text) = law(&step(name).unwrap());
