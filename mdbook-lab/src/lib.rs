@@ -6,12 +6,14 @@
 //! - [`Guide`] builds the book of a project with it, and [`Guide::check`] holds the pages against
 //!   the project, one to one.
 //! - [`serve`] shows the book live and runs what its pages offer, and nothing else: [`Action`].
+//! - [`site`] writes it for publishing, with a sample of reports.
 //!
 //! The modules stand here in floors, the highest first: each needs only modules of the floors below its own.
 //! `driver/tests/architecture.rs` holds that.
 
 // Who shows it.
 pub mod serve;
+pub mod site;
 
 // The book as a whole.
 mod guide;
