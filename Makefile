@@ -21,7 +21,7 @@ on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down name restore reset demo \
-        always image book site test verify attacks bench clean-reports chaos
+        always image book site pictures test verify attacks bench clean-reports chaos
 
 help: ## print this help
 	@sh scripts/help.sh
@@ -75,6 +75,9 @@ book: ## the guide in the browser, live: read, run, watch; PORT=3000
 
 site: ## a static site of the guide and a sample of the reports here, for publishing; OUT=site
 	@$(guide) site --out "$(or $(OUT),site)"
+
+pictures: ## for maintainers: the README's pictures, of runs that `make demo` left; needs Chromium
+	@cargo test --quiet --profile lab --workspace --test browser -- --ignored --exact pictures::are_made
 
 test: ## format, lints, all tests, and the guide against the project
 	@cargo fmt --all --check

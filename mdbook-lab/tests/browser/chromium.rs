@@ -7,6 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use base64::{Engine, prelude::BASE64_STANDARD};
 use lab_say::note;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -254,6 +255,13 @@ impl Tab {
     /// Brings it to the front, as a click on it does.
     pub(crate) fn front(&mut self) {
         self.call("Page.bringToFront", json!({}));
+    }
+
+    /// What the window shows, as a PNG.
+    pub(crate) fn picture(&mut self) -> Vec<u8> {
+        let answer = self.call("Page.captureScreenshot", json!({"format": "png"}));
+        let data = answer["data"].as_str().expect("a picture");
+        BASE64_STANDARD.decode(data).expect("base64")
     }
 
     /// Shows the page as on paper.

@@ -11,6 +11,7 @@ mod chromium;
 mod guesses;
 mod live;
 mod own;
+mod pictures;
 mod sessions;
 mod stages;
 mod strangers;
