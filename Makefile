@@ -21,7 +21,7 @@ on_cluster = $(if $(filter k3d,$(PLATFORM)),sh scripts/cluster.sh $(1),$(2))
 
 .DEFAULT_GOAL := help
 .PHONY: help preflight prefetch up smoke dev down name restore reset demo \
-        always image book board join test verify attacks bench clean-reports chaos
+        always image book board join site pictures test verify attacks bench clean-reports chaos
 
 help: ## print this help
 	@sh scripts/help.sh
@@ -84,6 +84,12 @@ board: ## what a room has shared, on a page for the projector; PORT=8090, LISTEN
 join: export LAB_BOARD = $(BOARD)
 join: ## have your runs post their codes to a board: BOARD='the link that it prints'; BOARD= leaves
 	@$(if $(filter command%,$(origin BOARD)),,unset LAB_BOARD;) $(driver) join
+
+site: ## a static site of the guide and a sample of the reports here, for publishing; OUT=site
+	@$(guide) site --out "$(or $(OUT),site)"
+
+pictures: ## for maintainers: the README's pictures, of runs that `make demo` left; needs Chromium
+	@cargo test --quiet --profile lab --workspace --test browser -- --ignored --exact pictures::are_made
 
 test: ## format, lints, all tests, and the guide against the project
 	@cargo fmt --all --check

@@ -459,7 +459,7 @@ impl Check<'_> {
 }
 
 /// Whether a link leads out of the book: with a scheme, as `https:` is, or to another host.
-fn is_elsewhere(link: &str) -> bool {
+pub(crate) fn is_elsewhere(link: &str) -> bool {
     let is_scheme = |scheme: &str| {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
         scheme.starts_with(|first: char| first.is_ascii_alphabetic()) && scheme.bytes().all(plain)

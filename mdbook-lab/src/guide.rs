@@ -125,7 +125,8 @@ impl Guide {
     /// [`fill`](Self::fill) puts it in.
     pub fn build(&self, destination: &Path) -> Result<Declared, GuideError> {
         let lab = Lab::served();
-        let html = build(&self.root, destination, lab.clone())?;
+        let config = for_browsers(config(&self.root)?)?;
+        let html = build(&self.root, config, destination, lab.clone())?;
         let not_found = html.get_404_output_file();
         Ok(Declared {
             actions: lab.take_actions(),
@@ -133,10 +134,19 @@ impl Guide {
         })
     }
 
+    /// Builds the book into `destination` for a place whose address nobody knows, as some folder of a site: without
+    /// the page for what is not there, which would have to name it. What runs say is left out of the pages, for
+    /// [`fill_from`](Self::fill_from).
+    pub(crate) fn build_movable(&self, destination: &Path) -> Result<(), GuideError> {
+        let config = without_lost_page(for_browsers(config(&self.root)?)?)?;
+        build(&self.root, config, destination, Lab::served()).map(drop)
+    }
+
     /// Everything in which the pages and the project disagree.
     pub fn check(&self) -> Result<(), GuideError> {
         let built = tempfile::tempdir().map_err(|error| GuideError::Build(error.to_string()))?;
-        build(&self.root, built.path(), Lab::new())?;
+        let browsers = for_browsers(config(&self.root)?)?;
+        build(&self.root, browsers, built.path(), Lab::new())?;
         let book = load(&self.root, config(&self.root)?)?;
         let mut flaws = check::check(&book, &self.options, built.path());
         flaws.sort();
@@ -191,11 +201,15 @@ impl Guide {
     }
 
     fn sources_of_slots(&self) -> Sources<'_> {
+        self.sources_from(&self.reports, Ways::served(&self.options))
+    }
+
+    fn sources_from<'a>(&'a self, reports: &'a Reports, ways: Ways) -> Sources<'a> {
         Sources {
             options: &self.options,
-            reports: &self.reports,
+            reports,
             project: Project::at(&self.root),
-            ways: Ways::served(&self.options),
+            ways,
         }
     }
 
@@ -214,27 +228,45 @@ impl Guide {
         steps.flat_map(|step| step.edit.iter().map(PathBuf::as_path))
     }
 
-    fn next_html(&self) -> String {
-        let ways = Ways::served(&self.options);
-        status::next(&self.options, &self.standings(), &ways).into_string()
+    /// What the book and its steps are.
+    pub(crate) fn options(&self) -> &Options {
+        &self.options
     }
 
     /// A built page with what there is now, so that it is true without JavaScript, too.
     pub fn fill(&self, page: &str) -> String {
+        let ways = Ways::served(&self.options);
+        self.fill_from(page, &self.reports, &ways, |scenario| {
+            self.status_html(scenario)
+        })
+    }
+
+    /// The same of the runs in `reports`, with links as `ways` has them, and with a `status` of each scenario.
+    pub(crate) fn fill_from(
+        &self,
+        page: &str,
+        reports: &Reports,
+        ways: &Ways,
+        status: impl Fn(&str) -> String,
+    ) -> String {
         let mut filled = page.to_owned();
         let mut fill = |slot: &str, html: &dyn Fn() -> String| {
             if filled.contains(slot) {
                 filled = filled.replace(slot, &slot.replacen("><", &format!(">{}<", html()), 1));
             }
         };
-        fill(&page::slot_of_progress(), &|| self.progress_html());
-        fill(page::SLOT_OF_NEXT, &|| self.next_html());
+        let options = &self.options;
+        let standings = || status::standings(options, &self.root, reports);
+        fill(&page::slot_of_progress(), &|| {
+            status::progress(options, &standings(), ways).into_string()
+        });
+        fill(page::SLOT_OF_NEXT, &|| {
+            status::next(options, &standings(), ways).into_string()
+        });
         for scenario in self.scenarios() {
-            fill(&page::slot_of_status(scenario), &|| {
-                self.status_html(scenario)
-            });
+            fill(&page::slot_of_status(scenario), &|| status(scenario));
         }
-        let sources = self.sources_of_slots();
+        let sources = self.sources_from(reports, ways.clone());
         for slot in sources.slots() {
             // What can't be filled was told when the book was built.
             let html = || sources.html(&slot).unwrap_or_default();
@@ -299,8 +331,19 @@ fn load(root: &Path, config: Config) -> Result<MDBook, GuideError> {
     MDBook::load_with_config(root, config).map_err(|error| GuideError::Build(format!("{error:#}")))
 }
 
-fn build(root: &Path, destination: &Path, lab: Lab) -> Result<HtmlConfig, GuideError> {
-    let mut config = for_browsers(config(root)?)?;
+fn without_lost_page(mut config: Config) -> Result<Config, GuideError> {
+    config
+        .set("output.html.input-404", "")
+        .map_err(|error| GuideError::Build(format!("{error:#}")))?;
+    Ok(config)
+}
+
+fn build(
+    root: &Path,
+    mut config: Config,
+    destination: &Path,
+    lab: Lab,
+) -> Result<HtmlConfig, GuideError> {
     let html = html(&config)?;
     destination.clone_into(&mut config.build.build_dir);
     let complaints = Complaints::default();

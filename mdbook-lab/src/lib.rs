@@ -7,6 +7,7 @@
 //!   the project, one to one.
 //! - [`board`] shows what a room has shared of its runs.
 //! - [`serve`] shows the book live and runs what its pages offer, and nothing else: [`Action`].
+//! - [`site`] writes it for publishing, with a sample of reports.
 //!
 //! The modules stand here in floors, the highest first: each needs only modules of the floors below its own.
 //! `driver/tests/architecture.rs` holds that.
@@ -14,6 +15,7 @@
 // Who shows it.
 pub mod board;
 pub mod serve;
+pub mod site;
 
 // Who is kept out.
 mod guard;

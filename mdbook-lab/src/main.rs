@@ -3,14 +3,14 @@
 use std::{
     io::{self, IsTerminal, Write},
     net::{Ipv4Addr, SocketAddr},
-    path::Path,
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use lab_say::{note, say};
-use mdbook_lab::{Guide, InputError, Lab, board, input, serve};
+use mdbook_lab::{Guide, InputError, Lab, board, input, serve, site};
 use mdbook_preprocessor::{MDBOOK_VERSION, Preprocessor};
 
 /// The live guide of the workshop. Without a command it is a preprocessor: mdBook starts it as such.
@@ -51,6 +51,13 @@ enum Command {
         #[arg(long)]
         no_open: bool,
     },
+    /// Write the guide and a sample of this machine's reports as a static site. Exit 1 where it has dead links or
+    /// names this machine.
+    Site {
+        /// The folder; one that is there is replaced if it is such a site.
+        #[arg(long, default_value = "site")]
+        out: PathBuf,
+    },
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -75,12 +82,14 @@ fn main() -> ExitCode {
             listen: port.map_or(listen, |port| (Ipv4Addr::LOCALHOST, port).into()),
             open: !no_open,
         }),
+        Some(Command::Site { out }) => site(&out),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             note!("{}", lab_say::reason(error.as_ref()));
-            ExitCode::from(2)
+            let is_flawed = matches!(error.downcast_ref(), Some(site::SiteError::Flaws(_)));
+            ExitCode::from(if is_flawed { 1 } else { 2 })
         }
     }
 }
@@ -122,6 +131,18 @@ fn guide() -> Result<Guide> {
 fn check() -> Result<()> {
     guide()?.check()?;
     say!("The guide and the project agree.");
+    Ok(())
+}
+
+fn site(out: &Path) -> Result<()> {
+    let missing = site::write(&guide()?, out)?;
+    say!(
+        "The site is in {}: open its index.html, or publish the folder as it is.",
+        out.display()
+    );
+    for what in missing {
+        note!("It has no {what}: `make demo` measures that, and `make site` takes it up.");
+    }
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::{Engine, prelude::BASE64_STANDARD};
 use lab_say::note;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -257,6 +257,13 @@ impl Tab {
         self.call("Page.bringToFront", json!({}));
     }
 
+    /// What the window shows, as a PNG.
+    pub(crate) fn picture(&mut self) -> Vec<u8> {
+        let answer = self.call("Page.captureScreenshot", json!({"format": "png"}));
+        let data = answer["data"].as_str().expect("a picture");
+        BASE64_STANDARD.decode(data).expect("base64")
+    }
+
     /// Shows the page as on paper.
     pub(crate) fn print(&mut self) {
         self.call("Emulation.setEmulatedMedia", json!({"media": "print"}));
@@ -267,7 +274,7 @@ impl Tab {
         let paper = json!({"paperWidth": width, "paperHeight": height});
         let printed = self.call("Page.printToPDF", paper);
         let printed = printed["data"].as_str().expect("a PDF in base64");
-        let printed = STANDARD.decode(printed).expect("base64");
+        let printed = BASE64_STANDARD.decode(printed).expect("base64");
         // Chromium writes the dictionary of each page as plain text, its type in the first line.
         let lines = printed.split(|byte| *byte == b'\n');
         lines.filter(|line| line.ends_with(b"/Type /Page")).count()

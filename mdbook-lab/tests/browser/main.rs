@@ -13,6 +13,7 @@ mod guesses;
 mod live;
 mod own;
 mod paper;
+mod pictures;
 #[path = "../security/room.rs"]
 #[allow(dead_code, reason = "the attacks need more of it than the page does")]
 mod room;

@@ -15,7 +15,7 @@ const CELLS: &str = "[...document.querySelectorAll('figure.stage [data-kind=cell
 
 /// The newest judged run of a scenario with a code, where it has a stage. Without one the test is skipped, but not where
 /// a browser is required: there `make demo` came before.
-fn newest(name: &str, scenario: &str, code: &str) -> Option<Run> {
+pub(super) fn newest(name: &str, scenario: &str, code: &str) -> Option<Run> {
     let reports = reports();
     let run = reports
         .briefs(scenario)
@@ -34,7 +34,7 @@ fn newest(name: &str, scenario: &str, code: &str) -> Option<Run> {
     run
 }
 
-fn reports() -> Reports {
+pub(super) fn reports() -> Reports {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
     Reports::at(
         package

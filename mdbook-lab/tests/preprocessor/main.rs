@@ -7,4 +7,6 @@ mod own;
 mod pages;
 mod project;
 mod protocol;
+mod site;
 mod unmarked;
+mod workflows;
