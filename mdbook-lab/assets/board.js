@@ -94,7 +94,7 @@
     return isNews;
   }
 
-  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+  const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const time = (seconds) => clock.format(new Date(seconds * 1000));
   const number = (value) => new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 }).format(value);
   const many = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
@@ -134,7 +134,7 @@
     cell.append(made("b", String(best)));
     if (doubted) cell.append(made("span", "?", "doubted"));
     if (passed !== null) cell.append(made("span", `✓ ${time(passed)}`, "pass"));
-    cell.append(made("span", many(runs, "run"), "runs"));
+    cell.append(" ", made("span", many(runs, "run"), "runs"));
     if (doubted) cell.title = "the self-check of that run casts a doubt on it";
     return cell;
   }

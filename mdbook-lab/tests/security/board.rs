@@ -201,14 +201,12 @@ fn who_posts_without_end_is_slowed_down_and_others_still_read() {
     let room = Room::open();
     // The same codes again and again: they cost, too.
     let codes: Vec<String> = (0..50).map(|n| code("eve", n, 1)).collect();
-    let statuses: Vec<u16> = (0..60)
+    // 25,000 codes; what comes back each second is 100.
+    let mut statuses = (0..500)
         .filter_map(|_| room.post(&codes))
-        .map(|answer| answer.status)
-        .collect();
-    assert!(
-        statuses.contains(&200) && statuses.contains(&429),
-        "{statuses:?}"
-    );
+        .map(|answer| answer.status);
+    assert_eq!(statuses.next(), Some(200));
+    assert!(statuses.any(|status| status == 429), "never");
     assert_eq!(room.rows().as_array().unwrap().len(), 1);
 }
 
