@@ -19,12 +19,16 @@ use rustix::process::{Signal, geteuid};
 use crate::process::{self, Process, Program};
 
 /// The edit points, with the starter of each beside it.
-pub(crate) const EDITS: [&str; 5] = [
+pub(crate) const EDITS: [&str; 9] = [
     "lab-services/src/cases/timeouts.rs",
     "lab-services/src/cases/tx.rs",
     "lab-services/src/cases/bulkheads.rs",
     "deploy/k8s/api-deploy.yaml",
     "deploy/k8s/api-hpa.yaml",
+    "lab-services/src/cases/retries.rs",
+    "lab-services/src/cases/shutdown.rs",
+    "deploy/k8s/api-roll.yaml",
+    "lab-services/src/cases/shedding.rs",
 ];
 
 /// How long what was told to end may take; the database's guard has the longest way.

@@ -460,7 +460,7 @@ mod tests {
             ("autoscale", vec![5.0], 0.01),
             ("retries", vec![14.0], 0.01),
             ("shutdown", vec![94.0, 95.0], 0.01),
-            ("shedding", vec![5.0], 0.05),
+            ("shedding", vec![5.07], 0.05),
         ] {
             let (value, text) = law(&step(name).unwrap());
             for seen in measured {
