@@ -50,6 +50,7 @@ pub mod cpu;
 pub mod deadline;
 mod hunger;
 pub mod logs;
+pub(crate) mod longest_wait;
 pub(crate) mod peers;
 pub(crate) mod refusal;
 pub(crate) mod standstill;

@@ -80,7 +80,6 @@ pub(crate) enum State {
 #[derive(Debug)]
 pub(crate) struct Ticket {
     criticality: Criticality,
-    number: u64,
     arrived: Instant,
     state: Mutex<State>,
     books: Books,
@@ -92,9 +91,9 @@ pub(crate) fn arrive(
     books: &Books,
 ) -> (Work, Arc<Ticket>, oneshot::Receiver<()>) {
     let arrived = Instant::now();
+    books.arrived(criticality, arrived);
     let ticket = Arc::new(Ticket {
         criticality,
-        number: books.arrived(criticality, arrived),
         arrived,
         state: Mutex::new(State::Waiting),
         books: books.clone(),
@@ -131,7 +130,7 @@ impl Ticket {
         }
         *state = to;
         if from == State::Waiting {
-            self.books.waited(self.arrived, self.number);
+            self.books.waited(self.arrived);
         }
         self.books.count(self.criticality, from, to);
         true

@@ -1,6 +1,5 @@
 //! What is counted of all work, by criticality, and how old the oldest was.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,6 +12,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 
 use super::{Criticality, State};
+use crate::longest_wait::LongestWait;
 use crate::metrics::Registry;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -32,7 +32,6 @@ pub(crate) struct Books {
     /// The largest `busy` so far.
     busy_most: Gauge,
     rejection_cpu: Counter<f64, AtomicU64>,
-    next: Arc<AtomicU64>,
     ages: Ages,
 }
 
@@ -76,19 +75,15 @@ impl Books {
         books
     }
 
-    /// One more in line, and its number.
-    pub(super) fn arrived(&self, criticality: Criticality, at: Instant) -> u64 {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
+    /// One more in line.
+    pub(super) fn arrived(&self, criticality: Criticality, at: Instant) {
         self.waiting.get_or_create(&Of { criticality }).inc();
-        self.ages.lock().since.insert((at, number));
-        number
+        self.ages.lock().begin(at);
     }
 
     /// It is no longer in line.
-    pub(super) fn waited(&self, since: Instant, number: u64) {
-        let mut ages = self.ages.lock();
-        ages.since.remove(&(since, number));
-        ages.longest = ages.longest.max(since.elapsed());
+    pub(super) fn waited(&self, since: Instant) {
+        self.ages.lock().end(since, Instant::now());
     }
 
     pub(super) fn rejected_for(&self, cpu: Duration) {
@@ -118,32 +113,17 @@ impl Books {
 
 /// How old work was when it was started or turned away, the oldest so far; what waits still counts as well.
 #[derive(Clone, Debug, Default)]
-struct Ages(Arc<Mutex<Oldest>>);
-
-#[derive(Debug, Default)]
-struct Oldest {
-    longest: Duration,
-    /// What waits still, by arrival and number.
-    since: BTreeSet<(Instant, u64)>,
-}
+struct Ages(Arc<Mutex<LongestWait>>);
 
 impl Ages {
-    fn lock(&self) -> MutexGuard<'_, Oldest> {
+    fn lock(&self) -> MutexGuard<'_, LongestWait> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Oldest {
-    fn age(&self, now: Instant) -> Duration {
-        let first = self.since.first();
-        let age = first.map_or(Duration::ZERO, |(since, _)| now.duration_since(*since));
-        self.longest.max(age)
     }
 }
 
 impl Collector for Ages {
     fn encode(&self, mut to: DescriptorEncoder) -> Result<(), std::fmt::Error> {
-        let age = self.lock().age(Instant::now());
+        let age = self.lock().so_far(Instant::now());
         let metric = to.encode_descriptor(
             "lab_work_oldest_seconds",
             "Age of the oldest work so far when it was started or turned away, of what waits still as well",
@@ -151,23 +131,5 @@ impl Collector for Ages {
             MetricType::Gauge,
         )?;
         ConstGauge::new(age.as_secs_f64()).encode(metric)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_oldest_age_stays_and_what_waits_still_counts() {
-        let (mut oldest, start) = (Oldest::default(), Instant::now());
-        let later = |ms| start + Duration::from_millis(ms);
-        oldest.since.insert((start, 0));
-        oldest.since.insert((later(50), 1));
-        assert_eq!(oldest.age(later(300)), Duration::from_millis(300));
-        oldest.since.remove(&(start, 0));
-        oldest.longest = Duration::from_millis(120);
-        assert_eq!(oldest.age(later(150)), Duration::from_millis(120));
-        assert_eq!(oldest.age(later(300)), Duration::from_millis(250));
     }
 }
