@@ -123,11 +123,7 @@ async fn work(
         return refusal(StatusCode::GATEWAY_TIMEOUT, "the caller's deadline passed");
     }
     if fate.fails {
-        call.outcome = OutcomeKind::error;
-        return refusal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "this call fails, as the fault plan says",
-        );
+        return call.failed();
     }
     call.outcome = OutcomeKind::ok;
     server.answer(&params.key)
@@ -144,11 +140,7 @@ async fn in_turn(server: Server, turn: Turn, params: WorkParams, mut call: Call)
         call.outcome = OutcomeKind::ok;
         answer
     } else {
-        call.outcome = OutcomeKind::error;
-        refusal(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "this call fails, as the fault plan says",
-        )
+        call.failed()
     }
 }
 
@@ -260,6 +252,15 @@ impl Call {
             counts,
             outcome: OutcomeKind::cancelled,
         }
+    }
+
+    /// Fails, as the plan has it.
+    fn failed(mut self) -> Response {
+        self.outcome = OutcomeKind::error;
+        refusal(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "this call fails, as the fault plan says",
+        )
     }
 
     /// Turns the caller away at once.
