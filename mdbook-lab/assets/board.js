@@ -97,7 +97,7 @@
   const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
   const time = (seconds) => clock.format(new Date(seconds * 1000));
   const number = (value) => new Intl.NumberFormat(undefined, { maximumSignificantDigits: 4 }).format(value);
-  const many = (count, one) => `${count} ${one}${count === 1 ? "" : "s"}`;
+  const many = (count, one, several = `${one}s`) => `${count} ${count === 1 ? one : several}`;
 
   // How guesses are spread: from the least to the most, the half in the middle, and the median.
   function spread({ count, least, low, median, high, most }, unit) {
@@ -112,7 +112,7 @@
     middle.style.left = `${at(median)}%`;
     bar.append(half, middle);
     const range = count === 1 ? "" : `, ${number(least)} to ${number(most)}`;
-    figure.append(made("span", `${many(count, "guess").replace("guesss", "guesses")}: ${number(median)} ${unit}${range}`), bar);
+    figure.append(made("span", `${many(count, "guess", "guesses")}: ${number(median)}\u00a0${unit}${range}`), bar);
     return figure;
   }
 
@@ -334,14 +334,6 @@
       draw();
     });
   }
-  const theme = localStorage.getItem("board-theme");
-  if (theme) document.documentElement.dataset.theme = theme;
-  $("theme").addEventListener("click", () => {
-    const isDark = getComputedStyle(document.documentElement).colorScheme === "dark"
-      || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-    document.documentElement.dataset.theme = isDark ? "light" : "dark";
-    localStorage.setItem("board-theme", document.documentElement.dataset.theme);
-  });
 
   async function begin() {
     const why = await right.enter();

@@ -5,7 +5,6 @@
 (() => {
   "use strict";
 
-  const THEME = "lab-wall-theme";
   const { make, whole, time } = globalThis.labTold;
   const at = (id) => document.getElementById(id);
   const set = (element, text) => {
@@ -199,22 +198,4 @@
     set(at("said"), run === null ? "Nothing runs yet. What is started in the guide or in a terminal shows here by itself." : "");
     if (run?.outcome) finished(run.finished);
   }
-
-  // ---- Light and dark ----
-  const dark = matchMedia("(prefers-color-scheme: dark)");
-  const isDark = () => (document.documentElement.dataset.theme ?? (dark.matches ? "dark" : "light")) === "dark";
-  function showTheme() {
-    at("theme").textContent = isDark() ? "Light" : "Dark";
-  }
-  try {
-    const kept = localStorage.getItem(THEME);
-    if (kept) document.documentElement.dataset.theme = kept;
-  } catch { /* private window */ }
-  at("theme").addEventListener("click", () => {
-    document.documentElement.dataset.theme = isDark() ? "light" : "dark";
-    try { localStorage.setItem(THEME, document.documentElement.dataset.theme); } catch { /* private window */ }
-    showTheme();
-  });
-  dark.addEventListener("change", showTheme);
-  showTheme();
 })();

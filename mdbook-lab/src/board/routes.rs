@@ -9,7 +9,7 @@ use std::{
 use axum::{
     Json, Router,
     extract::{Path, Query, Request, State as Extract},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -27,10 +27,10 @@ use super::{
 };
 use crate::{
     guard::{
-        access::{self, Door, Name, Refusal},
+        access::{self, Door, Refusal},
         body,
         invitation::Invitation,
-        policy::{self, Document},
+        policy,
         seats::Seat,
         secret::Secret,
     },
@@ -38,8 +38,25 @@ use crate::{
 };
 
 const PAGE: &str = include_str!("../../assets/board.html");
-const SCRIPT: &str = include_str!("../../assets/board.js");
-const STYLE: &str = include_str!("../../assets/board.css");
+
+const STYLE: &str = "text/css; charset=utf-8";
+const SCRIPT: &str = "text/javascript; charset=utf-8";
+
+/// What the page is made of: name, type, text.
+const MADE_OF: [(&str, &str, &str); 4] = [
+    ("board.js", SCRIPT, include_str!("../../assets/board.js")),
+    ("board.css", STYLE, include_str!("../../assets/board.css")),
+    (
+        "projector.js",
+        SCRIPT,
+        include_str!("../../assets/projector.js"),
+    ),
+    (
+        "projector.css",
+        STYLE,
+        include_str!("../../assets/projector.css"),
+    ),
+];
 
 /// What a laptop posts at once: a hundred codes and the JSON around them.
 const LARGEST_POST: usize = 64 * 1024;
@@ -159,13 +176,8 @@ pub(crate) fn app(parts: Arc<Parts>) -> Router {
 }
 
 async fn ours(Extract(parts): Shared, request: Request, next: Next) -> Result<Response, Refused> {
-    let name = parts.door.host(request.uri(), request.headers())?;
-    if name == Name::Localhost {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return Err(Refusal::ForeignHost.into());
-        }
-        let there = format!("{}{}", parts.door.origin(), request.uri().path());
-        return Ok((StatusCode::TEMPORARY_REDIRECT, [(header::LOCATION, there)]).into_response());
+    if let Some(response) = parts.door.lead_home(&request)? {
+        return Ok(response);
     }
     if let Some(seat) = request.extensions().get::<Arc<Seat>>()
         && parts.role(request.headers()).is_ok()
@@ -181,26 +193,14 @@ async fn harden(mut response: Response) -> Response {
 }
 
 async fn page() -> impl IntoResponse {
-    let headers = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            policy::content_security(Document::Page, PAGE),
-        ),
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        ),
-    ];
-    (headers, PAGE)
+    policy::page(PAGE)
 }
 
 async fn part(Path(name): Path<String>) -> Response {
-    let (kind, text) = match name.as_str() {
-        "board.js" => ("text/javascript; charset=utf-8", SCRIPT),
-        "board.css" => ("text/css; charset=utf-8", STYLE),
-        _ => return StatusCode::NOT_FOUND.into_response(),
+    let Some((_, kind, text)) = MADE_OF.iter().find(|(known, ..)| *known == name) else {
+        return StatusCode::NOT_FOUND.into_response();
     };
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+    ([(header::CONTENT_TYPE, *kind)], *text).into_response()
 }
 
 #[derive(Deserialize)]

@@ -8,12 +8,12 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
+use super::secret::{Secret, Ticket};
 use axum::{
-    http::{HeaderMap, HeaderName, StatusCode, Uri, header},
+    extract::Request,
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-
-use super::secret::{Secret, Ticket};
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -38,7 +38,7 @@ pub(crate) enum Way {
 
 /// Which of our names a request was sent to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Name {
+enum Name {
     /// The one under which pages are shown.
     Ours,
     /// `localhost`. It is another origin, and may be another server: whoever listens on `::1`.
@@ -139,8 +139,8 @@ impl Door {
             .ok_or(Refusal::StaleLink)
     }
 
-    /// For every route: the request was meant for this server.
-    pub(crate) fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<Name, Refusal> {
+    /// The request was meant for this server.
+    fn host(&self, uri: &Uri, headers: &HeaderMap) -> Result<Name, Refusal> {
         let host = only(headers, &header::HOST).ok_or(Refusal::ForeignHost)?;
         let meant = uri.authority().is_none_or(|named| named.as_str() == host);
         let port = self.address.port();
@@ -156,6 +156,21 @@ impl Door {
             Ok(Name::Localhost)
         } else {
             Err(Refusal::ForeignHost)
+        }
+    }
+
+    /// For every route: none where the request goes on, and the way to our own name for who asks for a page under another.
+    /// All pages are of one origin: what one tab has, another can ask it for.
+    pub(crate) fn lead_home(&self, request: &Request) -> Result<Option<Response>, Refusal> {
+        let uri = request.uri();
+        match (self.host(uri, request.headers())?, request.method()) {
+            (Name::Ours, _) => Ok(None),
+            (Name::Localhost, &Method::GET | &Method::HEAD) => {
+                let path = uri.path_and_query().map_or("/", |path| path.as_str());
+                let there = format!("{}{path}", self.origin());
+                Ok(Some(redirect(&there, StatusCode::TEMPORARY_REDIRECT)))
+            }
+            (Name::Localhost, _) => Err(Refusal::ForeignHost),
         }
     }
 
@@ -195,6 +210,14 @@ impl Door {
             Way::Printed => &self.printed,
             Way::File => &self.file,
         }
+    }
+}
+
+/// Leads to another address.
+pub(crate) fn redirect(to: &str, status: StatusCode) -> Response {
+    match HeaderValue::from_str(to) {
+        Ok(to) => (status, [(header::LOCATION, to)]).into_response(),
+        Err(_) => StatusCode::NOT_FOUND.into_response(),
     }
 }
 

@@ -1,6 +1,9 @@
 //! What a browser may do with our answers: the headers on every response.
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::{
+    http::{HeaderMap, HeaderName, HeaderValue, header},
+    response::IntoResponse,
+};
 use base64::{Engine, prelude::BASE64_STANDARD};
 use sha2::{Digest, Sha256};
 
@@ -33,6 +36,21 @@ pub(crate) fn content_security(document: Document, html: &str) -> HeaderValue {
          base-uri 'self'; form-action 'none'; frame-ancestors {ancestors}"
     );
     HeaderValue::from_str(&policy).unwrap_or_else(|_| NOTHING.clone())
+}
+
+/// A page of this program's own, as an answer.
+pub(crate) fn page(html: &'static str) -> impl IntoResponse {
+    let headers = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            content_security(Document::Page, html),
+        ),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/html; charset=utf-8"),
+        ),
+    ];
+    (headers, html)
 }
 
 /// For answers that are no documents.

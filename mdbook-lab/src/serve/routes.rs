@@ -38,7 +38,7 @@ use super::{
 use crate::{
     Action, Guide,
     guard::{
-        access::{Door, Name, Refusal},
+        access::{Door, Refusal, redirect},
         body,
         invitation::Invitation,
         policy::{self, Document},
@@ -92,18 +92,8 @@ pub(crate) fn app(parts: Arc<Parts>) -> Router {
 }
 
 async fn ours(State(parts): Shared, request: Request, next: Next) -> Result<Response, Refusal> {
-    let name = parts.door.host(request.uri(), request.headers())?;
-    if name == Name::Localhost {
-        // All pages are of one origin: what one tab has, another can ask it for.
-        let path = request
-            .uri()
-            .path_and_query()
-            .map_or("/", |path| path.as_str());
-        let there = format!("{}{path}", parts.door.origin());
-        return match *request.method() {
-            Method::GET | Method::HEAD => Ok(redirect(&there, StatusCode::TEMPORARY_REDIRECT)),
-            _ => Err(Refusal::ForeignHost),
-        };
+    if let Some(response) = parts.door.lead_home(&request)? {
+        return Ok(response);
     }
     if let Some(seat) = request.extensions().get::<Arc<Seat>>()
         && parts.door.session(request.headers()).is_ok()
@@ -253,13 +243,6 @@ fn content_type(name: &str) -> HeaderValue {
 
 fn is_html(name: &str) -> bool {
     files::content_type(name).starts_with("text/html")
-}
-
-fn redirect(to: &str, status: StatusCode) -> Response {
-    match HeaderValue::from_str(to) {
-        Ok(to) => (status, [(header::LOCATION, to)]).into_response(),
-        Err(_) => StatusCode::NOT_FOUND.into_response(),
-    }
 }
 
 async fn events(State(parts): Shared, request: Request) -> Result<Response, Refusal> {

@@ -8,20 +8,22 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::Path,
-    http::{HeaderValue, StatusCode, header},
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
     routing::get,
 };
 
 use super::{files, routes::Parts};
-use crate::guard::policy::{self, Document};
+use crate::guard::policy;
 
 const PAGE: &str = include_str!("../../assets/wall.html");
 
 /// What the page is made of, by name.
-const MADE_OF: [(&str, &str); 5] = [
+const MADE_OF: [(&str, &str); 7] = [
     ("lab.js", include_str!("../../assets/lab.js")),
     ("wall.js", include_str!("../../assets/wall.js")),
+    ("projector.js", include_str!("../../assets/projector.js")),
+    ("projector.css", include_str!("../../assets/projector.css")),
     ("wall.css", include_str!("../../assets/wall.css")),
     ("stage.js", lab_stage::SCRIPT),
     ("stage.css", lab_stage::STYLE),
@@ -35,17 +37,7 @@ pub(super) fn routes() -> Router<Arc<Parts>> {
 }
 
 async fn page() -> impl IntoResponse {
-    let headers = [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            policy::content_security(Document::Page, PAGE),
-        ),
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static(files::content_type("wall.html")),
-        ),
-    ];
-    (headers, PAGE)
+    policy::page(PAGE)
 }
 
 async fn part(Path(name): Path<String>) -> Response {
