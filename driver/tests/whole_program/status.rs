@@ -110,6 +110,12 @@ fn what_is_damaged_is_named_and_all_else_is_told() {
     }
 }
 
+/// A command that must do what it should.
+fn done(project: &Path, command: &[&str]) {
+    let ended = driver(command).current_dir(project).status().unwrap();
+    assert!(ended.success(), "{command:?}");
+}
+
 #[test]
 fn texts_that_were_taken_away_are_counted_and_the_way_back_is_next() {
     let project = fresh();
@@ -120,14 +126,7 @@ fn texts_that_were_taken_away_are_counted_and_the_way_back_is_next() {
         "{\"schema\": 3}\n",
     );
     fs::write(project.path().join(CASE), "// mine\n").unwrap();
-    let mut solve = driver(&["solve", "1"]);
-    assert!(
-        solve
-            .current_dir(project.path())
-            .status()
-            .unwrap()
-            .success()
-    );
+    done(project.path(), &["solve", "1"]);
     let said = said(project.path());
     for line in [
         &*format!("    {CASE}: the reference; 1 saved\n"),
@@ -141,14 +140,7 @@ fn texts_that_were_taken_away_are_counted_and_the_way_back_is_next() {
 #[test]
 fn the_references_of_a_catch_up_are_not_the_next_step() {
     let project = fresh();
-    let mut catch_up = driver(&["catchup", "3"]);
-    assert!(
-        catch_up
-            .current_dir(project.path())
-            .status()
-            .unwrap()
-            .success()
-    );
+    done(project.path(), &["catchup", "3"]);
     let said = said(project.path());
     assert!(
         said.contains("\nNext: Step 3, Bulkheads: make step3 as it is, to see it fail.\n"),

@@ -2,7 +2,21 @@
 
 use std::fs;
 
-use super::{book, chromium::Chromium, text};
+use super::{
+    attack::Guide,
+    book,
+    chromium::{Chromium, Tab},
+    text,
+};
+
+/// A tab at a page, with the right to see what changes.
+fn with_session(browser: &Chromium, guide: &Guide, page: &str) -> Tab {
+    let mut tab = browser.tab();
+    tab.go(&guide.link());
+    tab.wait("the session", "sessionStorage.getItem('lab-session')");
+    book::visit(&mut tab, guide, page);
+    tab
+}
 
 #[test]
 fn a_saved_edit_and_a_run_are_in_the_page_without_a_reload() {
@@ -11,10 +25,7 @@ fn a_saved_edit_and_a_run_are_in_the_page_without_a_reload() {
         return;
     };
     let guide = book::guide();
-    let mut tab = browser.tab();
-    tab.go(&guide.link());
-    tab.wait("the session", "sessionStorage.getItem('lab-session')");
-    book::visit(&mut tab, &guide, "step2-tx.html");
+    let mut tab = with_session(&browser, &guide, "step2-tx.html");
     tab.eval("window.same = true");
     let figures = "document.querySelector('.lab-printed')";
     assert_eq!(tab.eval(&format!("{figures}.open")), true);
@@ -48,10 +59,7 @@ fn the_summary_is_on_the_last_page_and_on_paper() {
         return;
     };
     let guide = book::guide();
-    let mut tab = browser.tab();
-    tab.go(&guide.link());
-    tab.wait("the session", "sessionStorage.getItem('lab-session')");
-    book::visit(&mut tab, &guide, "wrap-up.html");
+    let mut tab = with_session(&browser, &guide, "wrap-up.html");
     let summary = text(".lab-summary");
     tab.wait("the summary", &format!("{summary}.includes('51 → 100')"));
     tab.print();
@@ -70,10 +78,7 @@ fn prompts_and_the_first_page_have_the_readers_numbers_as_they_change() {
         return;
     };
     let guide = book::guide();
-    let mut tab = browser.tab();
-    tab.go(&guide.link());
-    tab.wait("the session", "sessionStorage.getItem('lab-session')");
-    book::visit(&mut tab, &guide, "agent-prompts.html");
+    let mut tab = with_session(&browser, &guide, "agent-prompts.html");
     tab.eval("window.same = true");
     // What the button copies.
     let of_tx = "[...document.querySelectorAll('.lab-prompt pre code')]\
