@@ -22,10 +22,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     for file in files {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let shown = format!("driver/scenarios/{name}");
+        // By a path that moves with the project: nothing runs this again when that happens.
+        let there = format!("/scenarios/{name}");
         writeln!(
             list,
-            "    ({shown:?}, include_str!({:?})),",
-            file.display().to_string()
+            "    ({shown:?}, include_str!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {there:?}))),"
         )?;
     }
     list.push_str("]\n");

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use lab_record::{Brief, Next, Others, Part, Reports, Run, RunId, Standing, State};
+use lab_record::{
+    Brief, Finding, Next, Others, Outcome, Part, Reports, Run, RunId, Standing, State,
+};
 use maud::{Markup, html};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -35,6 +37,8 @@ pub(crate) struct Latest {
     run: Run,
     compared: Vec<Compared>,
 }
+
+const WITH_BEGAN: &str = "Compared with where you began";
 
 /// A page that compares a run with another, relative to the reports.
 struct Compared {
@@ -95,7 +99,7 @@ fn compared(reports: &Reports, run: &Run) -> Vec<Compared> {
         began, previous, ..
     } = Others::among(&runs, run);
     let named = [
-        ("Compared with where you began", began),
+        (WITH_BEGAN, began),
         ("Compared with the run before", previous),
     ];
     let there = named
@@ -109,23 +113,39 @@ fn compared(reports: &Reports, run: &Run) -> Vec<Compared> {
         .collect()
 }
 
-/// The ways from a run to all that is to be read of it.
-fn links(report: &str, compared: &[Compared], ways: &Ways) -> Markup {
+/// The ways from a run to all that is to be read of it, and what has become of those that are missing.
+fn links(run: &Run, compared: &[Compared], ways: &Ways) -> Markup {
+    let folder = utf8_percent_encode(&run.scenario.name, NON_ALPHANUMERIC);
+    let has_began = compared.iter().any(|compared| compared.with == WITH_BEGAN);
     html! {
-        (link(ways, "Report", report))
+        (link(ways, "Report", &format!("{folder}/{}/report.html", run.run_id)))
         @for Compared { with, page } in compared { " · " (link(ways, with, page)) }
         " · " (link(ways, "All runs", "index.html"))
+        @if !has_began && let Some(way) = run.way_to_a_start() {
+            br; "Compared with nothing: " (with_code(&way)) "."
+        }
+    }
+}
+
+/// Why a run has no score.
+fn spoiled(run: &Run) -> Markup {
+    html! {
+        "This measurement can't be believed, so it has no score"
+        @if let Some(Finding { name, text, .. }) = run.self_check.spoiler() { ": " (name) ". " (text) }
+        @else { "." }
+        " Close what else works on this machine, then run it again."
     }
 }
 
 /// The same of a run that has just ended.
 pub(crate) fn links_of(reports: &Reports, scenario: &str, run: &RunId, ways: &Ways) -> Markup {
-    let compared = reports
-        .run(scenario, run)
-        .map(|run| compared(reports, &run))
-        .unwrap_or_default();
-    let folder = utf8_percent_encode(scenario, NON_ALPHANUMERIC);
-    links(&format!("{folder}/{run}/report.html"), &compared, ways)
+    let Ok(run) = reports.run(scenario, run) else {
+        return link(ways, "All runs", "index.html");
+    };
+    html! {
+        @if run.verdict.outcome == Outcome::Invalid { (spoiled(&run)) br; }
+        (links(&run, &compared(reports, &run), ways))
+    }
 }
 
 /// What goes into a page's `.lab-status`.
@@ -143,14 +163,14 @@ pub(crate) fn status(step: (usize, &Step), latest: Option<&Latest>, ways: &Ways)
             }
             @if let Some(score) = verdict.score { " " (score) " of 100" }
             @if verdict.outcome.judges() { ", " (latest.held()) }
-            @else { ": this measurement can't be trusted, so it has no score; run it again" }
             ". Your code on " (latest.run.platform) ", "
             time datetime=(latest.run.started_at) { (latest.when()) } "."
         }
         @if verdict.outcome.judges() && let Some((title, seen, limit)) = latest.headline() {
             p { (title) ": " strong { (seen) } ", limit " (limit) "." }
         }
-        p { (links(&latest.report(), &latest.compared, ways)) }
+        @if verdict.outcome == Outcome::Invalid { p { (spoiled(&latest.run)) } }
+        p { (links(&latest.run, &latest.compared, ways)) }
     }
 }
 

@@ -66,6 +66,15 @@ fn candidates<'a>(
 }
 
 impl Run {
+    /// Where nobody has begun what somebody's own text is compared with: how to, with commands in backticks.
+    pub fn way_to_a_start(&self) -> Option<String> {
+        let step = self.scenario.step?;
+        let wants_one = self.code == "mine" && self.is_comparable() && !self.has_starter_text();
+        wants_one.then(|| {
+            format!("no run of the starter counts yet: `make step{step} CODE=starter`, then `make step{step}` again")
+        })
+    }
+
     /// True where the text that the workshop begins with ran. Older data does not say which text it is, except by the
     /// code that was asked for.
     pub fn has_starter_text(&self) -> bool {

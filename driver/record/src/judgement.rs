@@ -131,6 +131,14 @@ pub struct SelfCheck {
     pub findings: Vec<Finding>,
 }
 
+impl SelfCheck {
+    /// What made the run unbelievable, the first of it.
+    pub fn spoiler(&self) -> Option<&Finding> {
+        let mut findings = self.findings.iter();
+        findings.find(|finding| finding.validity == Validity::Invalid)
+    }
+}
+
 /// One thing that the self-check looked at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -381,6 +381,10 @@ pub(super) fn show(ran: &Ran) {
     }
     if let Some(run) = changed_since {
         say!("  compare  with nothing: the scenario changed since {run}");
+    } else if began.is_none()
+        && let Some(way) = ran.run.way_to_a_start()
+    {
+        say!("  compare  with nothing: {}", way.replace('`', ""));
     }
 }
 
