@@ -514,7 +514,8 @@
 
     // What is drawn of a run, once it is known of which classes and phases it is.
     plan({ phases, classes, scales }) {
-      this.named = new Map(classes.map(({ name, bystander }) => [name, bystander ? `${name} (bystander)` : name]));
+      const called = ({ name, bystander }) => (bystander && !/bystander/i.test(name) ? `${name} (bystander)` : name);
+      this.named = new Map(classes.map((known) => [known.name, called(known)]));
       this.shown = new Map();
       drawings.delete(this.figures);
       this.last = null;

@@ -132,7 +132,7 @@
     const ms = p95(tick);
     const isOver = slo_ms !== undefined && ms !== null && ms > slo_ms;
     const objective = slo_ms === undefined ? "" : `${ms === null ? "objective" : isOver ? "over" : "within"} ${time(slo_ms)}`;
-    const term = bystander ? `p95 of ${name}, a bystander` : `p95 of ${name}`;
+    const term = bystander && !/bystander/i.test(name) ? `p95 of ${name}, a bystander` : `p95 of ${name}`;
     figure("latency", term, ms === null ? "no answer" : time(ms), objective, ms === null ? "none" : isOver ? "bad" : "good");
   }
 

@@ -42,7 +42,7 @@ pub use guess::{Figure, Guess};
 pub use id::{RunId, RunIdError};
 pub use judgement::{Check, CheckKind, Finding, Outcome, SelfCheck, Validity, Verdict, is_figure};
 pub use lesson::{Arrow, Lesson, Measured, Node, Part, System};
-pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, SendLoop, Totals};
+pub use load::{Class, Ends, Latency, LoadPod, PhaseStats, Quantile, SendLoop, Totals, called};
 pub use progress::{Next, State};
 pub use reports::{Entry, ReadError, Reports};
 pub use run::{EndedEarly, Event, Host, Pause, Phase, Run, Scenario, Series, SourceFile};

@@ -6,6 +6,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Bars, Cause};
 
+/// What a class is called where people read: a bystander is one by name, since texts speak of bystanders.
+pub fn called(name: &str, bystander: bool) -> String {
+    let is_said = name.to_lowercase().contains("bystander");
+    if bystander && !is_said {
+        format!("{name} (bystander)")
+    } else {
+        name.to_owned()
+    }
+}
+
 /// A request class and what became of its requests.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -13,7 +13,7 @@ mod source;
 pub use change::{Change, Ratio};
 pub use source::{DiffLine, LineTag, SourceDiff};
 
-use lab_record::{Check, CheckKind, Class, Outcome, PhaseStats, Quantile, Run, RunId};
+use lab_record::{Check, CheckKind, Class, Latency, Outcome, PhaseStats, Quantile, Run, RunId};
 
 use crate::words::{class_name, failures, number::count};
 
@@ -71,12 +71,36 @@ pub struct ClassPair {
     pub good_share: (f64, f64),
     /// Requests that failed in the whole run, and why where that is known, first and second run.
     pub failed: (Failed, Failed),
-    /// The stretch that the 99th percentiles are of: a phase with a fault, or `all`.
+    /// The stretch that the latencies are of: a phase with a fault, or `all`.
     pub phase: String,
-    /// 99th percentiles in that stretch, first and second run.
-    pub p99: (Option<Quantile>, Option<Quantile>),
+    /// Latencies in that stretch, first and second run.
+    pub latency: Latencies,
     /// What can be said of them.
     pub change: Change,
+}
+
+/// The same percentile of two runs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Latencies {
+    /// Which: `p99`, or a lower one.
+    pub name: &'static str,
+    /// In the first run.
+    pub a: Option<Quantile>,
+    /// In the second.
+    pub b: Option<Quantile>,
+}
+
+impl Latencies {
+    /// The 99th percentile, or, where it is beyond the longest wait in both runs and says nothing, the next that is not.
+    fn of(a: &Latency, b: &Latency) -> Self {
+        let beyond = |quantile: Option<Quantile>| quantile.is_some_and(|it| it.censored);
+        let named = |name, a, b| Self { name, a, b };
+        let p99 = named("p99", a.p99, b.p99);
+        [p99, named("p95", a.p95, b.p95), named("p50", a.p50, b.p50)]
+            .into_iter()
+            .find(|pair| !(beyond(pair.a) && beyond(pair.b)))
+            .unwrap_or(p99)
+    }
 }
 
 /// How many requests of a class failed in a whole run, and by what.
@@ -200,14 +224,14 @@ fn class_pairs(a: &Run, b: &Run) -> Vec<ClassPair> {
         .filter_map(|class| {
             let other = a.classes.iter().find(|other| other.name == class.name)?;
             let (before, after) = stretch(a, b, other, class);
-            let p99 = (before.latency.p99, after.latency.p99);
-            let change = Change::between(p99.0, p99.1, class.slo_ms);
+            let latency = Latencies::of(&before.latency, &after.latency);
+            let change = Change::between(latency.a, latency.b, class.slo_ms);
             Some(ClassPair {
                 name: class_name(class),
                 failed: (Failed::of(other), Failed::of(class)),
                 good_share: (before.good_share, after.good_share),
                 phase: after.phase.clone(),
-                p99,
+                latency,
                 change,
             })
         })

@@ -252,11 +252,7 @@ fn load_series(scenario: &Scenario, cells: &Cells, wall: Duration) -> Vec<Series
         .zip(&by_class)
         .map(|(class, windows)| Series {
             id: format!("p95:{}", class.name),
-            label: if class.bystander {
-                format!("{} (bystander)", class.name)
-            } else {
-                class.name.clone()
-            },
+            label: lab_record::called(&class.name, class.bystander),
             unit: "ms".to_owned(),
             chart: Some("Latency, p95 from the intended send".to_owned()),
             limit: Finite::new(class.slo.as_secs_f64() * 1e3)

@@ -45,7 +45,9 @@ pub struct Terminal {
 struct Phase {
     name: String,
     start: f64,
+    end: f64,
     bar: ProgressBar,
+    /// The last one before its end: after that of the run nothing is offered any more.
     last: Option<Tick>,
 }
 
@@ -84,6 +86,7 @@ impl Terminal {
         self.phase = Some(Phase {
             name: name.to_owned(),
             start,
+            end: start + duration.as_secs_f64(),
             bar,
             last: None,
         });
@@ -96,7 +99,9 @@ impl Terminal {
                 .bar
                 .set_position(((tick.t_s - phase.start).max(0.0) * 1e3) as u64);
             phase.bar.set_message(summary(tick));
-            phase.last = Some(tick.clone());
+            if tick.t_s <= phase.end {
+                phase.last = Some(tick.clone());
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! How far cargo is, as it draws it where it is asked to: `Building [=====>    ] 12/250: driver, lab-load`.
+//! How far cargo is, as it draws it where it is asked to: `Building [=====>    ] 12/250: driver, lab-load`, then a
+//! carriage return.
 
 use serde::Serialize;
 
@@ -19,18 +20,9 @@ pub(crate) struct Building {
     pub(crate) crates: String,
 }
 
-/// What a line says, and what was drawn in its place before: each drawing ends with a carriage return.
-pub(super) fn read(line: &str) -> (Option<Building>, Option<&str>) {
-    let parts = || line.split('\r');
-    let Some(drawn) = parts().filter_map(building).next_back() else {
-        return (None, Some(line));
-    };
-    let mut said = parts().filter(|part| building(part).is_none() && !part.trim().is_empty());
-    (Some(drawn), said.next_back())
-}
-
-fn building(part: &str) -> Option<Building> {
-    let bar = part.trim().strip_prefix("Building [")?;
+/// What a line of output draws; none where it says something else.
+pub(super) fn read(line: &str) -> Option<Building> {
+    let bar = line.trim().strip_prefix("Building [")?;
     let (counted, crates) = bar.split_once("] ")?.1.split_once(": ")?;
     let (done, of) = counted.split_once('/')?;
     Some(Building {
@@ -45,34 +37,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_latest_drawing_is_told_apart_from_what_is_said() {
-        let line = "    Building [>   ] 0/9: a      \r    Building [==> ] 4/9: lab-load, driver\r   Compiling b v0.1.0";
+    fn a_drawing_is_told_apart_from_what_is_said() {
         let building = Building {
             done: 4,
             of: 9,
             crates: "lab-load, driver".to_owned(),
         };
-        assert_eq!(read(line), (Some(building), Some("   Compiling b v0.1.0")));
-    }
-
-    #[test]
-    fn what_is_no_drawing_is_said_as_it_is() {
+        let line = "    Building [==> ] 4/9: lab-load, driver      ";
+        assert_eq!(read(line), Some(building));
         for line in [
             "",
             "  ",
-            "one\rover another\r",
+            "   Compiling b v0.1.0",
             "Building [half",
             "Building [=] 1/x: a",
             "x: Building [=] 1/2: a",
         ] {
-            assert_eq!(read(line), (None, Some(line)));
+            assert_eq!(read(line), None, "{line:?}");
         }
-    }
-
-    #[test]
-    fn a_drawing_alone_says_nothing() {
-        let (drawn, text) = read("    Building [==> ] 4/9: driver      \r");
-        assert_eq!(drawn.map(|building| building.done), Some(4));
-        assert_eq!(text, None);
     }
 }

@@ -235,13 +235,9 @@ impl Desk {
         tokio::spawn(async move {
             let mut lines = Lines::new(pipe);
             while let Some(text) = lines.next().await {
-                let (drawn, text) = building::read(&text);
-                if let Some(building) = drawn {
-                    news.tell(Message::Build { id, building });
-                }
-                if let Some(text) = text {
-                    let text = text.to_owned();
-                    news.tell(Message::Output { id, text });
+                match building::read(&text) {
+                    Some(building) => news.tell(Message::Build { id, building }),
+                    None => news.tell(Message::Output { id, text }),
                 }
             }
         })
@@ -276,15 +272,19 @@ async fn interrupt(child: &mut Child, group: Option<Pid>) -> io::Result<ExitStat
     status
 }
 
-/// Lines of a pipe, of any bytes and of bounded length.
+/// Lines of a pipe, of any bytes and of bounded length. What is drawn over, up to a carriage return, is one as well: a
+/// drawing of cargo's is the last word for as long as a crate takes.
 struct Lines<R> {
     pipe: BufReader<R>,
+    /// Whether the line before ended with a carriage return: a line feed that follows ends nothing.
+    returned: bool,
 }
 
 impl<R: AsyncRead + Unpin> Lines<R> {
     fn new(pipe: R) -> Self {
         Self {
             pipe: BufReader::with_capacity(LONGEST_LINE, pipe),
+            returned: false,
         }
     }
 
@@ -296,11 +296,18 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             if available.is_empty() {
                 return (!line.is_empty()).then(|| text(&line));
             }
+            if std::mem::take(&mut self.returned) && available[0] == b'\n' {
+                self.pipe.consume(1);
+                continue;
+            }
             let room = LONGEST_LINE - line.len();
-            let end = available.iter().position(|byte| *byte == b'\n');
+            let end = available
+                .iter()
+                .position(|byte| matches!(byte, b'\n' | b'\r'));
             let taken = end.unwrap_or(available.len()).min(room);
             line.extend_from_slice(&available[..taken]);
             let whole = end == Some(taken);
+            self.returned = whole && available[taken] == b'\r';
             self.pipe.consume(taken + usize::from(whole));
             if whole || line.len() == LONGEST_LINE {
                 return Some(text(&line));
@@ -310,7 +317,6 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 }
 
 fn text(line: &[u8]) -> String {
-    let line = line.strip_suffix(b"\r").unwrap_or(line);
     String::from_utf8_lossy(line).into_owned()
 }
 
@@ -321,14 +327,14 @@ mod tests {
     #[tokio::test]
     async fn lines_are_cut_where_they_end_or_grow_too_long() {
         let long = "x".repeat(LONGEST_LINE + 3);
-        let text = format!("one\r\n\n{long}\nlast");
+        let text = format!("one\r\n\n{long}\ndrawn\rover\r\nlast");
         let mut lines = Lines::new(text.as_bytes());
         let mut all = Vec::new();
         while let Some(line) = lines.next().await {
             all.push(line);
         }
         let (head, tail) = long.split_at(LONGEST_LINE);
-        assert_eq!(all, ["one", "", head, tail, "last"]);
+        assert_eq!(all, ["one", "", head, tail, "drawn", "over", "last"]);
     }
 
     #[tokio::test]

@@ -2,7 +2,7 @@
 
 use lab_record::Quantile;
 
-/// Below this ratio of their 99th percentiles two single runs are not told apart.
+/// Below this ratio of their latencies two single runs are not told apart.
 const DISTINGUISHABLE: f64 = 2.0;
 
 /// Nor below this share of the class's objective. 3 ms and 20 ms are both the luck of a shared machine where

@@ -85,15 +85,16 @@ impl Comparison {
                     _ => "fell",
                 };
                 format!(
-                    "p99 of {}{} {direction} from {} to {}",
+                    "{} of {}{} {direction} from {} to {}",
+                    pair.latency.name,
                     pair.name,
                     if pair.phase == "all" {
                         String::new()
                     } else {
                         format!(" in phase {}", pair.phase)
                     },
-                    quantile(pair.p99.0),
-                    quantile(pair.p99.1)
+                    quantile(pair.latency.a),
+                    quantile(pair.latency.b)
                 )
             }
         }

@@ -62,6 +62,36 @@ fn what_has_no_value_has_no_direction() {
     }
 }
 
+/// More than one in a hundred gets no answer in either run, where a process is killed on purpose.
+#[test]
+fn a_percentile_that_nobody_knows_is_not_compared() {
+    let (mut a, mut b) = (failing(), passing());
+    let beyond = Some(Quantile {
+        ms: 9990.0,
+        censored: true,
+    });
+    for class in a.classes.iter_mut().chain(&mut b.classes) {
+        for stats in class.by_phase.iter_mut().chain([&mut class.total]) {
+            stats.latency.p99 = beyond;
+        }
+    }
+    let pairs = Comparison::of(&a, &b).classes;
+    assert!(pairs.iter().all(|pair| pair.latency.name == "p95"));
+    assert!(
+        pairs
+            .iter()
+            .any(|pair| matches!(pair.change, Change::Lower(_)))
+    );
+    for class in &mut b.classes {
+        class.total.latency.p95 = beyond;
+        for stats in class.by_phase.iter_mut() {
+            stats.latency.p95 = beyond;
+        }
+    }
+    let told = Comparison::of(&b, &b).classes;
+    assert!(told.iter().all(|pair| pair.latency.name == "p50"));
+}
+
 #[test]
 fn one_sentence_sums_it_up() {
     let sentence = |a: &Run, b: &Run| Comparison::of(a, b).sentence().replace('\u{a0}', " ");

@@ -148,8 +148,9 @@ fn classes(pairs: &[ClassPair]) -> Markup {
                     tr {
                         th scope="col" { "Requests" } th scope="col" { "Phase" }
                         th.n scope="col" { "Good, A" } th.n scope="col" { "Good, B" }
-                        th.n scope="col" { "p99, A" } th.n scope="col" { "p99, B" }
-                        th scope="col" { "p99 of B against A" }
+                        th scope="col" { "Latency" }
+                        th.n scope="col" { "A" } th.n scope="col" { "B" }
+                        th scope="col" { "B against A" }
                     }
                 }
                 tbody {
@@ -158,7 +159,8 @@ fn classes(pairs: &[ClassPair]) -> Markup {
                             th scope="row" { (pair.name) }
                             td { @if pair.phase == "all" { "whole run" } @else { (pair.phase) } }
                             td.n { (share(pair.good_share.0)) } td.n { b { (share(pair.good_share.1)) } }
-                            td.n { (quantile(pair.p99.0)) } td.n { b { (quantile(pair.p99.1)) } }
+                            td { (pair.latency.name) }
+                            td.n { (quantile(pair.latency.a)) } td.n { b { (quantile(pair.latency.b)) } }
                             td { (change(pair.change)) }
                         }
                     }
@@ -166,8 +168,9 @@ fn classes(pairs: &[ClassPair]) -> Markup {
             }
         }
         p.note {
-            "Of two single runs a direction is stated only where one p99 is at least twice the other and they \
-             are a tenth of the objective apart: less than that can be the luck of the day. Compared is the last phase in which something is wrong \
+            "Of two single runs a direction is stated only where one latency is at least twice the other and they \
+             are a tenth of the objective apart: less than that can be the luck of the day. It is p99, or a lower percentile where in both \
+             runs that is longer than anybody waits. Compared is the last phase in which something is wrong \
              on purpose, where the two runs have one. Good: went well within the objective, of all offered."
         }
     }

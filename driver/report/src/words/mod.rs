@@ -5,12 +5,7 @@ pub mod number;
 
 use lab_record::Class;
 
-/// What a class is called where people read: a bystander is one by name, since texts speak of bystanders.
+/// What a class is called where people read.
 pub fn class_name(class: &Class) -> String {
-    let is_said = class.name.to_lowercase().contains("bystander");
-    if class.bystander && !is_said {
-        format!("{} (bystander)", class.name)
-    } else {
-        class.name.clone()
-    }
+    lab_record::called(&class.name, class.bystander)
 }
