@@ -371,7 +371,8 @@ pub(crate) fn of_a_core(cpu: Duration, wall: Duration) -> f64 {
 }
 
 fn percent(share: f64) -> String {
-    format!("{} %", (share * 1000.0).round() / 10.0)
+    // As fine as it takes to tell what is just above a limit from the limit.
+    format!("{} %", (share * 10_000.0).round() / 100.0)
 }
 
 fn ms(duration: Duration) -> String {

@@ -71,7 +71,7 @@ impl Latest {
 
     /// The figure that is quoted first, in words.
     fn headline(&self) -> Option<(&str, &str, &str)> {
-        let check = self.run.headline()?;
+        let check = self.run.telling()?;
         Some((&check.title, &check.seen, &check.limit))
     }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::{Brief, Outcome, Part, Reports, Standing, Text};
+use crate::{Brief, Outcome, Part, Reports, RunId, Standing, Text};
 
 /// The code whose runs count: the participant's.
 const MINE: &str = "mine";
@@ -53,6 +53,12 @@ impl State {
         })
     }
 
+    /// The newest run that it is made of.
+    pub(crate) fn latest(reports: &Reports, scenario: &str) -> Option<RunId> {
+        let mut told = reports.briefs(scenario).filter(Brief::is_told);
+        told.next().map(|brief| brief.run_id)
+    }
+
     /// Its name in style sheets: `pass`, `fail` or `new`.
     pub fn name(self) -> &'static str {
         match self {
@@ -92,16 +98,19 @@ pub struct Next {
 }
 
 impl Next {
-    /// That of the steps in their order.
+    /// That of the steps in their order, but for one thing: whoever is at a step and has not done it stays there.
     pub fn of(steps: &[Standing]) -> Self {
         let is_new = |step: &Standing| step.state == State::New;
         let is_open = |step: &Standing| !matches!(step.state, State::Done { .. });
         // Who came late has the references of the steps before in place, and ran none of them.
         let is_given = |step: &Standing| is_new(step) && step.text() == Some(Text::Reference);
         let mut open = (1..).zip(steps).filter(|(_, step)| is_open(step));
+        let newest = steps.iter().filter_map(|step| step.latest.as_ref()).max();
+        let is_here = |step: &Standing| step.latest.is_some() && step.latest.as_ref() == newest;
         let step = open
             .clone()
-            .find(|(_, step)| !is_given(step))
+            .find(|(_, step)| is_here(step))
+            .or_else(|| open.clone().find(|(_, step)| !is_given(step)))
             .or_else(|| open.next());
         let later = steps.iter().filter(|step| step.part == Part::Afterwards);
         let is_later = step.is_some_and(|(_, step)| step.part == Part::Afterwards);
@@ -220,6 +229,7 @@ mod tests {
             title: title.to_owned(),
             part,
             state,
+            latest: (state != State::New).then(|| "20261123T151302Z-4f2a".parse().unwrap()),
             edits: vec![EditPoint { file, text, saved }],
         }
     }
@@ -285,6 +295,8 @@ mod tests {
         let next = Next::of(&[new.clone(), new.clone()]);
         assert!(next.late().unwrap().contains("`make catchup3`"));
         let next = Next::of(&[new.clone(), hour(FAILED, Text::Starter)]);
+        assert_eq!((next.number(), next.late()), (Some(2), None));
+        let next = Next::of(&[new.clone(), hour(DONE, Text::Yours)]);
         assert_eq!(next.number(), Some(1));
         assert!(next.late().unwrap().contains("`make catchup2`"));
         let next = Next::of(&[hour(DONE, Text::Yours), new]);

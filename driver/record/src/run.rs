@@ -128,6 +128,34 @@ impl Run {
         self.verdict.outcome.judges() && self.ended_early.is_none()
     }
 
+    /// Which code ran, in words: of a participant's own file, whether it was still the starter's text.
+    pub fn code_words(&self) -> String {
+        let unedited = self.code == "mine" && self.starter;
+        let text = if unedited {
+            ", the starter’s text"
+        } else {
+            ""
+        };
+        format!("{}{text}", self.code)
+    }
+
+    /// The check that a verdict is told with: the headline, or the heaviest that fails where that holds all the same.
+    pub fn telling(&self) -> Option<&Check> {
+        let headline = self.headline();
+        let failing = self.checks.iter().filter(|check| !check.passed);
+        let heaviest = failing.reduce(|one, other| {
+            if other.weight > one.weight {
+                other
+            } else {
+                one
+            }
+        });
+        match headline {
+            Some(check) if self.verdict.outcome == crate::Outcome::Fail && check.passed => heaviest,
+            _ => headline,
+        }
+    }
+
     /// The check whose figure is quoted first.
     pub fn headline(&self) -> Option<&Check> {
         self.checks

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Serialize;
 
-use crate::{Part, Reports, State, saved};
+use crate::{Part, Reports, RunId, State, saved};
 
 /// What stands at an edit point, by its bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -99,6 +99,8 @@ pub struct Standing {
     pub part: Part,
     /// How far it is, by its runs.
     pub state: State,
+    /// The newest run of it that tells something.
+    pub latest: Option<RunId>,
     /// What a participant edits.
     pub edits: Vec<EditPoint>,
 }
@@ -117,6 +119,7 @@ impl Standing {
             title: title.to_owned(),
             part,
             state: State::of(reports, scenario),
+            latest: State::latest(reports, scenario),
             edits: edits
                 .map(|file| EditPoint::of(root, file.as_ref()))
                 .collect(),

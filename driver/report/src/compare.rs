@@ -173,7 +173,7 @@ impl Side {
     fn of(run: &Run) -> Self {
         Self {
             run_id: run.run_id.clone(),
-            code: run.code.clone(),
+            code: run.code_words(),
             outcome: run.verdict.outcome,
             score: run.verdict.score,
         }

@@ -181,8 +181,14 @@ pub fn print_checks(run: &Run) {
         note!("  {}    {line}", style("failed").red());
     }
     if run.self_check.validity != Validity::Valid {
+        let stands = match run.self_check.validity {
+            Validity::Suspect => {
+                ": the verdict stands, with care; once more on a quieter machine is surer"
+            }
+            _ => "",
+        };
         note!(
-            "  {}",
+            "  {}{stands}",
             style(format!("measurement {}", run.self_check.validity.word())).yellow()
         );
         for finding in run
@@ -202,7 +208,7 @@ pub fn score_line(run: &Run) -> String {
         .verdict
         .score
         .map_or("--".to_owned(), |score| score.to_string());
-    let headline = match (&run.ended_early, run.headline()) {
+    let headline = match (&run.ended_early, run.telling()) {
         (Some(early), _) => format!("  {}", early.text()),
         // A part of a run says nothing.
         (None, Some(check)) if run.verdict.outcome != Outcome::Cancelled => {

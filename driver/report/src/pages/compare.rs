@@ -77,7 +77,7 @@ fn side(name: &str, run: &Run) -> Markup {
                 (run.verdict.outcome.word())
                 @if let Some(score) = run.verdict.score { " " (score) "/100" }
             }
-            " " span { (run.code) " · " (run.platform) } " "
+            " " span { (run.code_words()) " · " (run.platform) } " "
             time.quiet datetime=(run.started_at) { (moment(run.started_at)) }
         }
     }

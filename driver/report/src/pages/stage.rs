@@ -116,8 +116,9 @@ pub(super) fn figure(run: &Run) -> Option<Markup> {
 /// Two stages at their worst, beside each other.
 pub(super) fn compared(a: &Run, b: &Run) -> Option<Markup> {
     let (a, b) = (Seen::of(a)?, Seen::of(b)?);
-    let side =
-        |letter: &str, seen: &Seen<'_>| seen.figure(Some(&format!("{letter} · {}", seen.run.code)));
+    let side = |letter: &str, seen: &Seen<'_>| {
+        seen.figure(Some(&format!("{letter} · {}", seen.run.code_words())))
+    };
     Some(html! {
         section #stage {
             h2 { "At its worst" }
