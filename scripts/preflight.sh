@@ -9,4 +9,5 @@ if ! command -v cargo >/dev/null 2>&1; then
     echo "  Install it from https://rustup.rs, open a new terminal, and try again." >&2
     exit 1
 fi
+[ -x target/lab/driver ] || echo "preflight: what checks this machine is built first: two to five minutes on two cores." >&2
 exec sh scripts/run.sh driver doctor "$@"

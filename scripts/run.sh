@@ -37,7 +37,7 @@ build_giving_way() {
         while kill -0 "$build" 2>/dev/null && ! goes_first; do sleep 0.2; done
         kill -0 "$build" 2>/dev/null || break
         end_build "$build"
-        echo "A run goes first: the rest of the guide is built when that has what it needs." >&2
+        echo "Another command goes first: the rest of the guide is built when that has what it needs." >&2
     done
     trap - INT TERM
     wait "$build"

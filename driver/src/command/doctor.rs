@@ -64,10 +64,12 @@ pub(super) fn doctor(root: &Path, options: &Options) -> Result<Ended> {
         tell(&findings, &summary);
         if ready {
             let reports = options.place.reports(root);
-            say!(
-                "This machine is ready. Next: {}",
-                guide::next(root, &reports)?
-            );
+            let next = if offline::wants_prefetch(&findings) {
+                "make prefetch, then make book".to_owned()
+            } else {
+                guide::next(root, &reports)?.to_string()
+            };
+            say!("This machine is ready. Next: {next}");
         }
     }
     Ok(if ready { Ended::Well } else { Ended::Failed })

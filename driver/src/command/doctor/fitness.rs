@@ -61,30 +61,31 @@ fn judge(seen: &Seen, limits: &Limits, circumstances: &[&str]) -> Finding {
     } else {
         None
     };
-    let measured = format!(
-        "{:.1} % of its wake-ups are more than {} ms late (worst {:.1} ms), and it gives us {:.0} % of its cores",
+    let clock = format!(
+        "{:.1} % of its wake-ups are more than {} ms late (worst {:.1} ms)",
         seen.late * 100.0,
         limits.lateness.as_millis(),
         seen.worst.as_secs_f64() * 1e3,
-        seen.share * 100.0
+    );
+    let cores = format!(
+        "it gives us {:.0} % of its cores, of which runs want {:.0} %",
+        seen.share * 100.0,
+        ENOUGH * 100.0
     );
     if would_be.is_none() && seen.share >= ENOUGH {
         return Finding::new(
             NAME,
             State::Ok,
-            format!("quiet enough for runs: {measured}"),
+            format!("quiet enough for runs: {clock}, and {cores}"),
         );
     }
-    let so = would_be.map_or("runs may be disturbed now".to_owned(), |word| {
-        format!("runs would be {word} now")
-    });
+    let so = would_be.map_or_else(
+        || format!("runs may be disturbed now: {cores}; its clock is fine, {clock}"),
+        |word| format!("runs would be {word} now: {clock}, and {cores}"),
+    );
     let mut causes = vec!["close what else works on it"];
     causes.extend(circumstances);
-    Finding::new(
-        NAME,
-        State::Note,
-        format!("{so}: {measured}; {}", causes.join("; ")),
-    )
+    Finding::new(NAME, State::Note, format!("{so}; {}", causes.join("; ")))
 }
 
 /// Wants all of every core, and sees how much it gets.
@@ -176,7 +177,11 @@ mod tests {
         for (late, share, words) in [
             (0.03, 0.97, "runs would be SUSPECT now: 3.0 %"),
             (0.2, 0.97, "runs would be INVALID now: 20.0 %"),
-            (0.0, 0.4, "runs may be disturbed now: 0.0 %"),
+            (
+                0.0,
+                0.4,
+                "runs may be disturbed now: it gives us 40 % of its cores",
+            ),
         ] {
             let found = judged(late, share);
             assert_eq!(found.state, State::Note);

@@ -7,6 +7,10 @@ use crate::platform::local::{Finding, State, cargo};
 /// What `make prefetch` builds.
 const PROGRAMS: [&str; 3] = ["driver", "lab", "mdbook-lab"];
 
+/// The names of the two findings.
+const CRATES: &str = "crates";
+const BUILT: &str = "programs";
+
 /// The crates, and what is made of them.
 pub(super) fn findings(root: &Path) -> [Finding; 2] {
     let target = env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| OsString::from("target"));
@@ -20,15 +24,23 @@ fn crates(root: &Path) -> Finding {
         .output();
     match fetched {
         Ok(output) if output.status.success() => Finding::new(
-            "crates",
+            CRATES,
             State::Ok,
             "all are on this machine: it needs no network",
         ),
         _ => {
             let text = "not all are on this machine: run `make prefetch` while there is a network";
-            Finding::new("crates", State::Note, text)
+            Finding::new(CRATES, State::Note, text)
         }
     }
+}
+
+/// Whether something is still to be fetched or built.
+pub(super) fn wants_prefetch(findings: &[Finding]) -> bool {
+    let mut ours = findings
+        .iter()
+        .filter(|finding| [CRATES, BUILT].contains(&finding.name));
+    ours.any(|finding| finding.state != State::Ok)
 }
 
 fn programs(folder: &Path) -> Finding {
@@ -38,7 +50,7 @@ fn programs(folder: &Path) -> Finding {
         .collect();
     if missing.is_empty() {
         return Finding::new(
-            "programs",
+            BUILT,
             State::Ok,
             "the driver, the services and the guide are built",
         );
@@ -47,7 +59,7 @@ fn programs(folder: &Path) -> Finding {
         "not built yet: {}. `make prefetch` builds them now; the first run takes some minutes else",
         missing.join(", ")
     );
-    Finding::new("programs", State::Note, text)
+    Finding::new(BUILT, State::Note, text)
 }
 
 #[cfg(test)]
