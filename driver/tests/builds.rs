@@ -311,7 +311,11 @@ fn a_run_does_not_wait_for_the_build_of_the_guide() {
         let ended = guide.wait_with_output().unwrap();
         let said = String::from_utf8_lossy(&ended.stderr);
         assert!(ended.status.success(), "{said}");
-        assert_eq!(said.matches("Another command goes first").count(), 1, "{said}");
+        assert_eq!(
+            said.matches("Another command goes first").count(),
+            1,
+            "{said}"
+        );
         fs::remove_file(&begun).unwrap();
     }
 }

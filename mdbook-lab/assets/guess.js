@@ -5,7 +5,8 @@
   "use strict";
 
   // Where a guide may be that answers: on this machine, or on one of Codespaces.
-  const local = ["127.0.0.1", "localhost"].includes(location.hostname) || location.hostname.endsWith(".app.github.dev");
+  const isSite = "labSite" in document.documentElement.dataset;
+  const local = !isSite && (["127.0.0.1", "localhost"].includes(location.hostname) || location.hostname.endsWith(".app.github.dev"));
   if (!local || location.pathname.endsWith("/print.html")) return;
 
   const key = (field) => `lab-guess ${field.dataset.labAction}`;

@@ -12,7 +12,8 @@
   // Where the panel stood in the page: it stands there again before anything is read.
   const PLACE = "lab-place";
   // Where a guide may be that answers: on this machine, or on one of Codespaces.
-  const local = ["127.0.0.1", "localhost"].includes(location.hostname) || location.hostname.endsWith(".app.github.dev");
+  const isSite = "labSite" in document.documentElement.dataset;
+  const local = !isSite && (["127.0.0.1", "localhost"].includes(location.hostname) || location.hostname.endsWith(".app.github.dev"));
   // The print page holds every chapter at once, frozen.
   const frozen = location.pathname.endsWith("/print.html");
   // The wall follows a run by this script and draws it itself.

@@ -201,14 +201,18 @@ impl Guide {
     }
 
     fn sources_of_slots(&self) -> Sources<'_> {
-        self.sources_from(&self.reports, Ways::served(&self.options))
+        self.sources_from((&self.root, &self.reports), Ways::served(&self.options))
     }
 
-    fn sources_from<'a>(&'a self, reports: &'a Reports, ways: Ways) -> Sources<'a> {
+    fn sources_from<'a>(
+        &'a self,
+        (root, reports): (&Path, &'a Reports),
+        ways: Ways,
+    ) -> Sources<'a> {
         Sources {
             options: &self.options,
             reports,
-            project: Project::at(&self.root),
+            project: Project::at(root),
             ways,
         }
     }
@@ -236,16 +240,16 @@ impl Guide {
     /// A built page with what there is now, so that it is true without JavaScript, too.
     pub fn fill(&self, page: &str) -> String {
         let ways = Ways::served(&self.options);
-        self.fill_from(page, &self.reports, &ways, |scenario| {
-            self.status_html(scenario)
-        })
+        let own = (&*self.root, &self.reports);
+        self.fill_from(page, own, &ways, |scenario| self.status_html(scenario))
     }
 
-    /// The same of the runs in `reports`, with links as `ways` has them, and with a `status` of each scenario.
+    /// The same of the edit points below `root` and the runs in `reports`, with links as `ways` has them, and with a
+    /// `status` of each scenario.
     pub(crate) fn fill_from(
         &self,
         page: &str,
-        reports: &Reports,
+        (root, reports): (&Path, &Reports),
         ways: &Ways,
         status: impl Fn(&str) -> String,
     ) -> String {
@@ -256,7 +260,7 @@ impl Guide {
             }
         };
         let options = &self.options;
-        let standings = || status::standings(options, &self.root, reports);
+        let standings = || status::standings(options, root, reports);
         fill(&page::slot_of_progress(), &|| {
             status::progress(options, &standings(), ways).into_string()
         });
@@ -266,7 +270,7 @@ impl Guide {
         for scenario in self.scenarios() {
             fill(&page::slot_of_status(scenario), &|| status(scenario));
         }
-        let sources = self.sources_from(reports, ways.clone());
+        let sources = self.sources_from((root, reports), ways.clone());
         for slot in sources.slots() {
             // What can't be filled was told when the book was built.
             let html = || sources.html(&slot).unwrap_or_default();

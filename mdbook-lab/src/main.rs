@@ -140,8 +140,11 @@ fn site(out: &Path) -> Result<()> {
         "The site is in {}: open its index.html, or publish the folder as it is.",
         out.display()
     );
-    for what in missing {
-        note!("It has no {what}: `make demo` measures that, and `make site` takes it up.");
+    if !missing.is_empty() {
+        note!(
+            "It has no {}: `make demo ALL=1` measures all, and `make site` takes it up.",
+            missing.join(", no ")
+        );
     }
     Ok(())
 }

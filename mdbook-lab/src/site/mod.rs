@@ -13,7 +13,7 @@ use std::{
 use lab_record::Reports;
 use tempfile::TempDir;
 
-use crate::{Flaws, Guide, GuideError, flaw::Flaw, status::Ways};
+use crate::{Flaws, Guide, GuideError, flaw::Flaw, status::Ways, step::starter};
 
 use sample::Sample;
 
@@ -108,9 +108,24 @@ fn put(made: &TempDir, new: &Path, out: &Path) -> io::Result<()> {
     fs::rename(new, out)
 }
 
-/// Fills the pages of the guide: nobody has run anything yet, and each step has its sample.
+/// What pages quote of a participant's own, as everybody begins with it: whoever publishes a site has edited, perhaps.
+fn beginning(guide: &Guide) -> io::Result<TempDir> {
+    let project = tempfile::tempdir()?;
+    for edit in guide.edits() {
+        let begun = starter(edit);
+        for (from, to) in [(&*begun, edit), (&*begun, &*begun)] {
+            let to = project.path().join(to);
+            fs::create_dir_all(to.parent().unwrap_or(project.path()))?;
+            fs::copy(guide.root().join(from), to)?;
+        }
+    }
+    Ok(project)
+}
+
+/// Fills the pages of the guide: nobody has run or edited anything yet, and each step has its sample.
 fn fill(guide: &Guide, sample: &Sample<'_>, site: &Path) -> io::Result<()> {
     let none = Reports::at(site.join("none"));
+    let project = beginning(guide)?;
     for page in pages(site)? {
         let inside = page.strip_prefix(site).unwrap_or(&page);
         if inside.starts_with(REPORTS) {
@@ -124,7 +139,9 @@ fn fill(guide: &Guide, sample: &Sample<'_>, site: &Path) -> io::Result<()> {
         };
         let text = fs::read_to_string(&page)?;
         let status = |scenario: &str| sample.status(scenario, &ways).into_string();
-        let filled = guide.fill_from(&text, &none, &ways, status);
+        let filled = guide.fill_from(&text, (project.path(), &none), &ways, status);
+        // Wherever it is put, nobody answers its buttons.
+        let filled = filled.replacen("<html ", "<html data-lab-site ", 1);
         if filled != text {
             fs::write(&page, filled)?;
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use lab_record::{Others, Reports, Run};
+use lab_record::{Others, Part, Reports, Run};
 use lab_report::{Home, StepPage, WriteError};
 use maud::{Markup, html};
 
@@ -155,7 +155,8 @@ impl OfStep<'_> {
                 }
             }
             @if let Some(missing) = self.missing() {
-                p { "No " (missing) " in this sample; " code { "make demo" } " measures it." }
+                @let demo = if self.step.part == Part::Hour { "make demo" } else { "make demo ALL=1" };
+                p { "No " (missing) " in this sample; " code { (demo) } " measures it." }
             }
             p {
                 @for (name, run) in &runs {

@@ -70,7 +70,7 @@ fn the_site_has_the_guide_and_a_sample_and_says_what_is_missing() {
     let said = site(&project);
     assert_eq!(said.code, Some(0), "{}", said.err);
     assert!(
-        said.err.contains("no run of step 2: `make demo`"),
+        said.err.contains("no run of step 2: `make demo ALL=1`"),
         "{}",
         said.err
     );
@@ -94,6 +94,27 @@ fn the_site_has_the_guide_and_a_sample_and_says_what_is_missing() {
     let of_runs = |file: &&PathBuf| file.starts_with("reports/timeouts");
     assert_eq!(files.iter().filter(of_runs).count(), 4, "{files:?}");
     assert!(!files.iter().any(|file| file.starts_with("reports/tx")));
+}
+
+#[test]
+fn a_site_has_nothing_of_what_its_maker_has_edited() {
+    let folder = "lab-services/src/cases";
+    let project = Project::new().append(
+        "book/step1.md",
+        &format!("\n{{{{#lab edit {folder}/tx.rs}}}}\n\n{{{{#lab standing}}}}\n"),
+    );
+    for (file, text) in [("tx.rs", "mine\n"), ("starter/tx.rs", "as it begins\n")] {
+        let file = project.root().join(folder).join(file);
+        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+        fs::write(file, text).expect("a file");
+    }
+    let said = site(&project);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    let page = read(&project, "step1.html");
+    assert!(page.contains("as it begins"), "{page}");
+    assert!(!page.contains("mine\n"), "{page}");
+    assert!(!page.contains("yours, and what is different"), "{page}");
+    assert!(page.contains("data-lab-site"), "{page}");
 }
 
 #[test]

@@ -98,12 +98,12 @@ fn one_sentence_sums_it_up() {
     let (failing, passing, invalid) = (failing(), passing(), invalid());
     assert_eq!(
         sentence(&failing, &passing),
-        "B (solved) holds where A (mine) did not: score 23 → 97, 3 checks newly pass, and p99 of \
+        "B (solved) holds where A (mine, the starter’s text) did not: score 23 → 97, 3 checks newly pass, and p99 of \
          local (bystander) in phase fault fell from ≥ 9.10 s to 4.10 ms."
     );
     assert_eq!(
         sentence(&passing, &failing),
-        "B (mine) does not hold where A (solved) did: score 97 → 23, 3 checks newly fail, and p99 of \
+        "B (mine, the starter’s text) does not hold where A (solved) did: score 97 → 23, 3 checks newly fail, and p99 of \
          local (bystander) in phase fault rose from 4.10 ms to ≥ 9.10 s."
     );
     assert_eq!(

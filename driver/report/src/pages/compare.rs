@@ -74,7 +74,7 @@ fn side(name: &str, run: &Run) -> Markup {
         a.side href={ "../" (run.scenario.name) "/" (run.run_id) "/report.html" } {
             b.name { (name) } " "
             span.badge.(run.verdict.outcome.name()) {
-                (run.verdict.outcome.word())
+                (run.verdict_words())
                 @if let Some(score) = run.verdict.score { " " (score) "/100" }
             }
             " " span { (run.code_words()) " · " (run.platform) } " "

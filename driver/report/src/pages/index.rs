@@ -126,7 +126,7 @@ fn newest(root: &Path, runs: &[Run]) -> Markup {
             }
             p.held {
                 span.badge.(run.verdict.outcome.name()) {
-                    (run.verdict.outcome.word())
+                    (run.verdict_words())
                     @if let Some(score) = run.verdict.score { " " (score) "/100" }
                 }
                 " " (headline::held(run))
