@@ -46,19 +46,23 @@
   }
 
   const p95 = (tick) => (run.watched && tick.p95_ms_by_class?.[run.watched.name]) ?? (run.watched ? null : tick.p95_ms);
-  // When it was worst, as the report has it: of the moments at which the line was nearly as long as it ever was, the one with
-  // the most places taken, then with the longest line; and where there is no stage, by what is felt and what fails.
+  // When it was worst, as the report has it: of the moments at which the line was nearly as long as it ever was, or, where
+  // nobody ever waited for a place, nearly the most were refused a second, the one with the most places taken, then with the most
+  // of either; and where there is no stage, by what is felt and what fails.
   const NEARLY = 0.9;
   function worst() {
     const of = (tick, parts) => sum((parts ?? []).map(({ id }) => tick.stage?.[id] ?? 0));
-    const line = (tick) => of(tick, run.stage?.line);
-    const misery = (tick) => [of(tick, run.stage?.taken), line(tick), p95(tick) ?? 0, tick.failed_per_s];
-    const longest = Math.max(...run.ticks.map(line));
+    const isFull = (tick) => of(tick, run.stage?.taken) >= NEARLY * (tick.stage?.places ?? 0);
+    const waits = (tick) => (isFull(tick) ? of(tick, run.stage?.line) : 0);
+    const someWait = run.ticks.some((tick) => waits(tick) > 0);
+    const unserved = (tick) => (someWait ? waits(tick) : of(tick, run.stage?.refused));
+    const misery = (tick) => [of(tick, run.stage?.taken), unserved(tick), p95(tick) ?? 0, tick.failed_per_s];
+    const most = Math.max(...run.ticks.map(unserved));
     const isWorse = (one, other) => {
       const index = one.findIndex((value, index) => value !== other[index]);
       return index >= 0 && one[index] > other[index];
     };
-    return run.ticks.filter((tick) => line(tick) >= NEARLY * longest)
+    return run.ticks.filter((tick) => unserved(tick) >= NEARLY * most)
       .reduce((worst, tick) => (isWorse(misery(tick), misery(worst)) ? tick : worst));
   }
 

@@ -10,7 +10,7 @@ use crate::{Finite, Run};
 /// How long a value stands for what was not seen since, seconds: ten looks. After that nobody knows.
 const FRESH_S: f64 = 1.0;
 
-/// What part of the longest line is nearly as long.
+/// What part of the most is nearly as many.
 const NEARLY: f64 = 0.9;
 
 /// What a stage shows, as its scenario says. Ids are unique within it.
@@ -184,16 +184,39 @@ impl Stage {
         all.filter_map(|(id, value)| Some((id, value?))).collect()
     }
 
-    /// Which frame was the worst: of those at which the line was nearly as long as it ever was, the one with the most places
-    /// taken, and among those the one with the longest line. At the longest itself somebody may just have left. None of none.
+    /// Which frame was the worst: of those at which the line was nearly as long as it ever was, or, where nobody ever waited
+    /// for a place, nearly the most were refused a second, the one with the most places taken; and among those the one with the most of
+    /// either. At the most itself somebody may just have left. None of none.
     pub fn worst_of(&self, frames: &[Frame]) -> Option<usize> {
-        let line = |frame: &Frame| frame.sum(&self.line).unwrap_or(0.0);
-        let taken = |frame: &Frame| frame.sum(&self.taken).unwrap_or(0.0);
-        let longest = frames.iter().map(line).fold(0.0, f64::max);
-        let long = frames.iter().enumerate();
-        let long = long.filter(|(_, frame)| line(frame) >= NEARLY * longest);
-        let worst = long.reduce(|worst, frame| {
-            let misery = |frame: &Frame| (taken(frame), line(frame));
+        let all = |frame: &Frame, parts: &[Part]| -> f64 {
+            let seen = parts.iter().filter_map(|part| frame.values.get(&part.id));
+            seen.sum()
+        };
+        // While places are free nobody waits for one: who is seen in line is on the way in.
+        let is_full = |frame: &Frame| {
+            let places = frame.values.get(Self::PLACES);
+            places.is_none_or(|places| all(frame, &self.taken) >= NEARLY * places)
+        };
+        let waits = |frame: &Frame| {
+            if is_full(frame) {
+                all(frame, &self.line)
+            } else {
+                0.0
+            }
+        };
+        let some_wait = frames.iter().any(|frame| waits(frame) > 0.0);
+        let unserved = |frame: &Frame| {
+            if some_wait {
+                waits(frame)
+            } else {
+                all(frame, &self.refused)
+            }
+        };
+        let most = frames.iter().map(unserved).fold(0.0, f64::max);
+        let bad = frames.iter().enumerate();
+        let bad = bad.filter(|(_, frame)| unserved(frame) >= NEARLY * most);
+        let worst = bad.reduce(|worst, frame| {
+            let misery = |frame: &Frame| (all(frame, &self.taken), unserved(frame));
             let worse = misery(frame.1) > misery(worst.1);
             if worse { frame } else { worst }
         });
@@ -239,5 +262,94 @@ impl Run {
     pub fn worst_moment(&self) -> Option<Frame> {
         let (stage, frames) = (self.stage.as_ref()?, self.frames());
         Some(frames[stage.worst_of(&frames)?].clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(id: &str) -> Part {
+        Part {
+            id: id.to_owned(),
+            label: id.to_owned(),
+            ink: Ink::Work,
+            series: id.to_owned(),
+        }
+    }
+
+    fn stage(line: &[&str]) -> Stage {
+        Stage {
+            title: "Places".to_owned(),
+            place: "taken".to_owned(),
+            free: "free".to_owned(),
+            places: Level::Value(Finite::from(6)),
+            taken: ["available", "leaving"].map(part).into(),
+            waiting: "wait".to_owned(),
+            line: line.iter().map(|id| part(id)).collect(),
+            refused: vec![part("failed")],
+            gauges: Vec::new(),
+        }
+    }
+
+    /// Frames a second apart, each with its values in the order of the ids.
+    fn frames<const N: usize>(ids: [&str; N], seen: &[[f64; N]]) -> Vec<Frame> {
+        let values = |of: &[f64; N]| ids.into_iter().map(str::to_owned).zip(*of).collect();
+        let at = (0..).map(f64::from);
+        at.zip(seen)
+            .map(|(t_s, of)| Frame {
+                t_s,
+                values: values(of),
+            })
+            .collect()
+    }
+
+    /// The starter of step 6: the most replicas are there while one leaves and nothing fails yet.
+    #[test]
+    fn a_roll_is_at_its_worst_when_most_fail() {
+        let roll = [
+            [3.0, 0.0, 0.0],
+            [3.0, 1.0, 0.0],
+            [3.0, 0.0, 24.0],
+            [3.0, 1.0, 22.0],
+            [3.0, 1.0, 10.0],
+        ];
+        let frames = frames(["available", "leaving", "failed"], &roll);
+        assert_eq!(stage(&[]).worst_of(&frames), Some(3));
+    }
+
+    #[test]
+    fn a_roll_in_which_nothing_fails_is_at_its_worst_with_most_places_taken() {
+        let roll = [[3.0, 0.0, 0.0], [3.0, 2.0, 0.0], [3.0, 1.0, 0.0]];
+        let frames = frames(["available", "leaving", "failed"], &roll);
+        assert_eq!(stage(&[]).worst_of(&frames), Some(1));
+    }
+
+    /// Gauges are read one after the other: on a stage with room somebody is seen in line now and then.
+    #[test]
+    fn whoever_is_seen_in_line_while_places_are_free_waits_for_none() {
+        let seen = [
+            [1.0, 2.0, 0.0, 6.0],
+            [2.0, 0.0, 6.0, 6.0],
+            [3.0, 0.0, 0.0, 6.0],
+        ];
+        let with_places =
+            |seen: &[[f64; 4]]| frames(["available", "first", "failed", Stage::PLACES], seen);
+        let stage = stage(&["first"]);
+        assert_eq!(stage.worst_of(&with_places(&seen)), Some(1));
+        let full = [seen[0], seen[1], [6.0, 1.0, 0.0, 6.0]];
+        assert_eq!(stage.worst_of(&with_places(&full)), Some(2));
+    }
+
+    /// A line is what a stage is about, whoever is refused when; what was not seen of it hides nothing else of it.
+    #[test]
+    fn where_somebody_waits_the_longest_line_is_the_worst() {
+        let seen = [[4.0, 500.0, 0.0], [4.0, 290.0, 290.0], [4.0, 0.0, 400.0]];
+        let mut frames = frames(["available", "first", "failed"], &seen);
+        let stage = stage(&["first", "again"]);
+        assert_eq!(stage.worst_of(&frames), Some(0));
+        frames[0].values.clear();
+        assert_eq!(stage.worst_of(&frames), Some(1));
+        assert_eq!(stage.worst_of(&[]), None);
     }
 }

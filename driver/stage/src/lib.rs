@@ -32,7 +32,8 @@ pub fn words(stage: &Stage, frame: &Frame) -> String {
     words::all(stage, frame)
 }
 
-/// The two figures to compare stages by: "16 of 16 slots taken, 197 wait outside".
+/// The figures to compare stages by: "16 of 16 slots taken, 197 wait outside"; where nobody can wait, "4 of 6 replicas there,
+/// 24 a second failed".
 pub fn headline(stage: &Stage, frame: &Frame) -> String {
     words::headline(stage, frame)
 }

@@ -85,6 +85,14 @@ fn words_say_all_that_is_drawn() {
         headline(&stage(), &worst()),
         "16 of 16 slots taken, 153 wait outside"
     );
+    let without_a_line = Stage {
+        line: Vec::new(),
+        ..stage()
+    };
+    assert_eq!(
+        headline(&without_a_line, &worst()),
+        "16 of 16 slots taken, 6 a second given up"
+    );
 }
 
 #[test]

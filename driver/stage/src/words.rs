@@ -54,12 +54,13 @@ pub(crate) fn bound(frame: &Frame, gauge: &Gauge) -> String {
 }
 
 pub(crate) fn headline(stage: &Stage, frame: &Frame) -> String {
-    let places = places(stage, frame);
+    let mut said = vec![places(stage, frame)];
     if stage.line.is_empty() {
-        places
+        said.extend(stage.refused.iter().map(|part| rate(frame, part)));
     } else {
-        format!("{places}, {}", waiting(stage, frame))
+        said.push(waiting(stage, frame));
     }
+    said.join(", ")
 }
 
 pub(crate) fn all(stage: &Stage, frame: &Frame) -> String {

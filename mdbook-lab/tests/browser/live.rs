@@ -110,8 +110,14 @@ fn a_run_moves_no_text_and_fills_the_window_when_it_is_asked_to() {
     assert_eq!(tab.complaints(), Vec::<String>::new());
 }
 
+/// That all of the wall is on the screen.
+pub(super) const FITS: &str = "document.documentElement.scrollHeight <= innerHeight \
+                               && document.documentElement.scrollWidth <= innerWidth \
+                               && [...document.querySelectorAll('main *')].every(part => \
+                               part.getBoundingClientRect().bottom <= innerHeight + 1)";
+
 /// The wall in a tab of a browser that has the session, on the screen of a projector.
-fn wall(guide: &Guide, browser: &Chromium) -> Tab {
+pub(super) fn wall(guide: &Guide, browser: &Chromium) -> Tab {
     let mut tab = browser.tab();
     tab.size(1280, 720);
     tab.go(&format!("http://{}/live", guide.host()));
@@ -130,19 +136,15 @@ fn the_wall_follows_a_run_in_a_terminal_to_its_verdict_and_comes_back_with_the_s
         return;
     };
     let mut wall = wall(&guide, &browser);
-    let fits = "document.documentElement.scrollHeight <= innerHeight \
-                && document.documentElement.scrollWidth <= innerWidth \
-                && [...document.querySelectorAll('main *')].every(part => \
-                part.getBoundingClientRect().bottom <= innerHeight + 1)";
     let mut run = in_a_terminal(&guide);
     wall.wait(
         "its name",
         &format!("{} === 'tx, your code'", text("#title")),
     );
     wall.wait("its phase", &format!("{} === 'fault'", text("#phase")));
-    wall.wait("all of it on the screen", fits);
+    wall.wait("all of it on the screen", FITS);
     wall.size(1920, 1080);
-    wall.wait("all of it on a larger one", fits);
+    wall.wait("all of it on a larger one", FITS);
     run.wait().expect("its end");
     let verdict = format!("{} === 'FAIL · 41 of 100'", text("#said"));
     wall.wait("the verdict", &verdict);
@@ -154,7 +156,7 @@ fn the_wall_follows_a_run_in_a_terminal_to_its_verdict_and_comes_back_with_the_s
     assert_eq!(wall.eval(&text("#places .word")), "19 wait outside");
     assert_eq!(wall.eval(&text("#picture .waiting")), "19 wait outside");
     assert_eq!(wall.eval(&text("#phase")), "at its worst:");
-    wall.wait("all of it on the screen", fits);
+    wall.wait("all of it on the screen", FITS);
 
     // Light and dark: as the system has it, until somebody wants it otherwise.
     let back = "getComputedStyle(document.body).backgroundColor";

@@ -14,6 +14,7 @@ mod live;
 mod own;
 mod paper;
 mod pictures;
+mod replays;
 #[path = "../security/room.rs"]
 #[allow(dead_code, reason = "the attacks need more of it than the page does")]
 mod room;

@@ -1,7 +1,11 @@
 //! The stage in the reports of real runs, those that `make demo` left: what it shows is what the run's data say, at its
-//! worst and at each moment that the script moves it to.
+//! worst and at each moment that the script moves it to. Runs of the steps for after the event, which not everybody has,
+//! are recorded in `tests/fixtures/recorded`.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use lab_record::{Frame, Others, Reports, Run};
 use lab_say::note;
@@ -13,15 +17,19 @@ use super::{
 
 const CELLS: &str = "[...document.querySelectorAll('figure.stage [data-kind=cells] > .cell')]";
 
-/// The newest judged run of a scenario with a code, where it has a stage. Without one the test is skipped, but not where
-/// a browser is required: there `make demo` came before.
+/// Steps for after the event.
+pub(super) const AFTERWARDS: [&str; 3] = ["retries", "shutdown", "shedding"];
+
+/// The words of a row that reach its tokens.
+const HIDDEN: &str = "[...document.querySelectorAll('figure.stage .tokens .cell:first-child')].map(cell => \
+                      [cell, cell.closest('[data-kind]').querySelector('text:not(.more)')]).filter(([cell, words]) => \
+                      words.getBoundingClientRect().right > cell.getBoundingClientRect().left)\
+                      .map(([, words]) => words.textContent).join()";
+
+/// The newest judged run of a scenario with a code, where it has a stage, else the one that is recorded. Without one the test
+/// is skipped, but not where a browser is required: there `make demo` came before.
 pub(super) fn newest(name: &str, scenario: &str, code: &str) -> Option<Run> {
-    let reports = reports();
-    let run = reports
-        .briefs(scenario)
-        .filter(|brief| brief.code == code && brief.outcome.judges())
-        .find_map(|brief| reports.run(scenario, &brief.run_id).ok())
-        .filter(|run| run.stage.is_some());
+    let run = left(scenario, code).or_else(|| recording(scenario, code));
     if run.is_none() {
         assert!(
             std::env::var_os("LAB_REQUIRE_BROWSER").is_none(),
@@ -32,6 +40,49 @@ pub(super) fn newest(name: &str, scenario: &str, code: &str) -> Option<Run> {
         );
     }
     run
+}
+
+fn left(scenario: &str, code: &str) -> Option<Run> {
+    let reports = reports();
+    reports
+        .briefs(scenario)
+        .filter(|brief| brief.code == code && brief.outcome.judges())
+        .find_map(|brief| reports.run(scenario, &brief.run_id).ok())
+        .filter(|run| run.stage.is_some())
+}
+
+/// A run of `make demo ALL=1` as it is recorded, less what no stage shows.
+pub(super) fn recording(scenario: &str, code: &str) -> Option<Run> {
+    let text = fs::read_to_string(record(scenario, code)).ok()?;
+    Some(serde_json::from_str(&text).expect("the data of a run"))
+}
+
+fn record(scenario: &str, code: &str) -> PathBuf {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.join(format!("tests/fixtures/recorded/{scenario}-{code}.json"))
+}
+
+/// For whoever changes a stage of those steps: `make demo ALL=1`, then this test by its name with `--ignored`.
+#[test]
+#[ignore = "it writes fixtures"]
+fn are_recorded() {
+    for (scenario, code) in AFTERWARDS
+        .iter()
+        .flat_map(|scenario| [(scenario, "starter"), (scenario, "solved")])
+    {
+        let mut run = left(scenario, code).expect("a run");
+        let stage = serde_json::to_string(&run.stage).expect("a stage");
+        let is_shown = |id: &str| stage.contains(&format!("\"series\":\"{id}\""));
+        run.series.retain(|series| is_shown(&series.id));
+        run.scenario.toml.clear();
+        run.host.kernel.clear();
+        run.versions.clear();
+        run.sources.clear();
+        run.events.clear();
+        run.pauses.clear();
+        let text = serde_json::to_string(&run).expect("a run");
+        fs::write(record(scenario, code), text + "\n").expect("a file");
+    }
 }
 
 pub(super) fn reports() -> Reports {
@@ -56,7 +107,7 @@ fn open(tab: &mut Tab, report: &Path) {
 }
 
 /// What the browser makes of the picture that belongs to a frame.
-fn drawn(tab: &mut Tab, run: &Run, frame: &Frame) -> String {
+pub(super) fn drawn(tab: &mut Tab, run: &Run, frame: &Frame) -> String {
     let stage = run.stage.as_ref().expect("it has one");
     let picture = lab_stage::picture(stage, frame).into_string();
     let picture = serde_json::to_string(&picture).expect("a text");
@@ -88,6 +139,7 @@ fn is_told(name: &str, scenario: &str, expression: &str) {
         assert_eq!(shown(&mut tab), drawn(&mut tab, run, &worst));
         let words = tab.eval("document.querySelector('figure.stage svg').ariaLabel");
         assert_eq!(tab.eval(expression), told, "{}: {words}", run.code);
+        assert_eq!(tab.eval(HIDDEN), "", "{}: words below tokens", run.code);
         moves_through_the_run(&mut tab, run);
         assert_eq!(tab.complaints(), Vec::<String>::new());
     }
@@ -141,6 +193,30 @@ fn demand_is_beyond_all_pods_in_step_4() {
     let all = format!("!{CELLS}.some(cell => !cell.matches('.work'))");
     let beyond = format!("{all} && document.querySelector('[data-stage=demand] .over') !== null");
     is_told("demand_is_beyond_all_pods_in_step_4", "autoscale", &beyond);
+}
+
+#[test]
+fn the_line_is_full_in_step_5() {
+    // The reference's is what the cause leaves: less than half of the 200 places that the line has.
+    let full = "parseInt(document.querySelector('[data-kind=waiting]').textContent) > 100";
+    is_told("the_line_is_full_in_step_5", "retries", full);
+}
+
+#[test]
+fn requests_fail_in_step_6() {
+    let fail = "document.querySelector('[data-kind=refused] .tokens .cell') !== null";
+    is_told("requests_fail_in_step_6", "shutdown", fail);
+}
+
+#[test]
+fn more_wait_than_have_the_time_in_step_7() {
+    // 40 a second are done of those who have 0.8 s to wait.
+    let too_many = "parseInt(document.querySelector('[data-kind=waiting]').textContent) > 32";
+    is_told(
+        "more_wait_than_have_the_time_in_step_7",
+        "shedding",
+        too_many,
+    );
 }
 
 /// The guide is of the same origin as what starts runs: of a report it lets run what moves the stage, and the report is

@@ -34,15 +34,27 @@ impl Comparison {
                 .map_or("none".to_owned(), |score| score.to_string())
         };
         format!(
-            "{verdict}: score {} → {}, {}, and {}.",
+            "{verdict}: score {} → {}, {}.",
             score(a),
             score(b),
-            self.changed_checks(),
-            self.largest_change(),
+            self.changes(),
         )
     }
 
-    fn changed_checks(&self) -> String {
+    /// What changed of checks and latency. That a latency stayed is said where all stayed: beside checks that changed sides
+    /// it would sound as if nobody felt those, and of one phase it may say little, as where hardly anybody had an answer.
+    fn changes(&self) -> String {
+        match (self.changed_checks(), self.largest_change()) {
+            (Some(checks), Some(latency)) => format!("{checks}, and {latency}"),
+            (Some(checks), None) => checks,
+            (None, Some(latency)) => format!("no check changed sides, and {latency}"),
+            (None, None) => {
+                "no check changed sides, and the latency is not distinguishable".to_owned()
+            }
+        }
+    }
+
+    fn changed_checks(&self) -> Option<String> {
         let turned = |from: bool, to: bool| {
             self.checks
                 .iter()
@@ -55,20 +67,20 @@ impl Comparison {
         let fixed_text = counted(fixed, "check newly passes", "checks newly pass");
         let broken_text = counted(broken, "check newly fails", "checks newly fail");
         match (fixed, broken) {
-            (0, 0) => "no check changed sides".to_owned(),
-            (_, 0) => fixed_text,
-            (0, _) => broken_text,
-            _ => format!("{fixed_text}, {broken_text}"),
+            (0, 0) => None,
+            (_, 0) => Some(fixed_text),
+            (0, _) => Some(broken_text),
+            _ => Some(format!("{fixed_text}, {broken_text}")),
         }
     }
 
-    /// The class whose latency changed most, in words.
-    fn largest_change(&self) -> String {
+    /// The class whose latency changed most, in words; none where none is distinguishable.
+    fn largest_change(&self) -> Option<String> {
         let times = |pair: &&ClassPair| match pair.change {
             Change::Lower(ratio) | Change::Higher(ratio) => Some(ratio.times),
             Change::NotDistinguishable | Change::Unmeasured => None,
         };
-        let largest = self
+        let pair = self
             .classes
             .iter()
             .filter(|pair| times(pair).is_some())
@@ -76,27 +88,19 @@ impl Comparison {
                 times(x)
                     .partial_cmp(&times(y))
                     .unwrap_or(std::cmp::Ordering::Equal)
-            });
-        match largest {
-            None => "the latency is not distinguishable".to_owned(),
-            Some(pair) => {
-                let direction = match pair.change {
-                    Change::Higher(_) => "rose",
-                    _ => "fell",
-                };
-                format!(
-                    "{} of {}{} {direction} from {} to {}",
-                    pair.latency.name,
-                    pair.name,
-                    if pair.phase == "all" {
-                        String::new()
-                    } else {
-                        format!(" in phase {}", pair.phase)
-                    },
-                    quantile(pair.latency.a),
-                    quantile(pair.latency.b)
-                )
-            }
-        }
+            })?;
+        let direction = match pair.change {
+            Change::Higher(_) => "rose",
+            _ => "fell",
+        };
+        let phase = match pair.phase.as_str() {
+            "all" => String::new(),
+            phase => format!(" in phase {phase}"),
+        };
+        let (before, after) = (quantile(pair.latency.a), quantile(pair.latency.b));
+        Some(format!(
+            "{} of {}{phase} {direction} from {before} to {after}",
+            pair.latency.name, pair.name
+        ))
     }
 }

@@ -111,6 +111,15 @@ fn one_sentence_sums_it_up() {
         "Both A (solved) and B (solved) hold: score 97 → 97, no check changed sides, and the latency \
          is not distinguishable."
     );
+    // As after a step whose latency is bounded by the patience of its clients.
+    let alike = Run {
+        classes: failing.classes.clone(),
+        ..passing.clone()
+    };
+    assert_eq!(
+        sentence(&failing, &alike),
+        "B (solved) holds where A (mine) did not: score 23 → 97, 3 checks newly pass."
+    );
     assert_eq!(
         sentence(&failing, &invalid),
         "B is INVALID, so nothing can be said of the difference."
