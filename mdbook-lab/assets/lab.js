@@ -200,6 +200,7 @@
     remember(HOME, { path: location.pathname, action, index: same.findIndex((one) => one.block === block) });
     // Who presses looks at what comes.
     panel.opens(block);
+    panel.root.scrollIntoView({ block: "nearest" });
     post("/lab/run", { action, ...window.labGuess?.(action) }).catch((error) => panel.note(`Not started: ${error.message}`));
   }
 

@@ -47,6 +47,8 @@ pub(crate) enum Ask {
     System(String),
     /// A table of all steps.
     Steps,
+    /// A table of all checks of all steps.
+    Checks,
     /// A table of the variants that their scenarios are tried with.
     Variants,
     /// The text of a file, or of a part between `ANCHOR` and `ANCHOR_END`.
@@ -218,10 +220,11 @@ fn directive(text: &str) -> Result<Ask, String> {
         ["next"] => Ok(Ask::Next),
         ["system", scenario] => Ok(Ask::System(scenario.to_owned())),
         ["steps"] => Ok(Ask::Steps),
+        ["checks"] => Ok(Ask::Checks),
         ["variants"] => Ok(Ask::Variants),
         ["source", place] => Ok(source(place)),
         _ => Err(format!(
-            "unknown directive `{}`; there are `status SCENARIO`, `system SCENARIO`, `guess SCENARIO`, `measured SCENARIO`, `edit PATH`, `summary`, `standing`, `progress`, `next`, `steps`, `variants` and \
+            "unknown directive `{}`; there are `status SCENARIO`, `system SCENARIO`, `guess SCENARIO`, `measured SCENARIO`, `edit PATH`, `summary`, `standing`, `progress`, `next`, `steps`, `checks`, `variants` and \
              `source PATH` or `source PATH#ANCHOR`",
             words.join(" ")
         )),

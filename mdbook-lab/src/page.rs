@@ -98,12 +98,13 @@ impl Writer<'_> {
     fn block(&self, ask: &Ask, here: &Path, form: &Form) -> Result<String, String> {
         match ask {
             Ask::Status(scenario) => self.status(scenario, form),
-            Ask::Progress | Ask::Next | Ask::Steps | Ask::Variants
+            Ask::Progress | Ask::Next | Ask::Steps | Ask::Variants | Ask::Checks
                 if self.options.steps.is_empty() =>
             {
                 Err(NO_STEPS.to_owned())
             }
             Ask::Steps => Ok(table::of(table::STEPS, &self.options.steps, here)),
+            Ask::Checks => Ok(table::checks(&self.options.steps)),
             Ask::Variants => Ok(table::of(table::VARIANTS, &self.options.steps, here)),
             Ask::Progress => Ok(match form {
                 Form::Served => slot_of_progress(),

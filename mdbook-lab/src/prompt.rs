@@ -116,6 +116,8 @@ mod tests {
             title: title.to_owned(),
             kind: "effect".to_owned(),
             limit: "≤ 1 s".to_owned(),
+            full: String::new(),
+            weight: "1".to_owned(),
         };
         Step {
             wrong: "it hangs".to_owned(),

@@ -50,6 +50,8 @@ struct DeclaredCheck {
     kind: String,
     /// `at_least`, `at_most` or `exactly`, and the quantity.
     limit: BTreeMap<String, String>,
+    full: Option<String>,
+    weight: Option<toml::Value>,
 }
 
 /// The steps that the files of `folder` declare, in their order.
@@ -154,6 +156,7 @@ fn told(measured: Measured, checks: &[DeclaredCheck]) -> Result<Told, String> {
         title,
         kind,
         limit,
+        ..
     } = check.rule();
     Ok(Told {
         check,
@@ -179,6 +182,12 @@ impl DeclaredCheck {
             title: self.title.clone(),
             kind: self.kind.clone(),
             limit: limits.collect(),
+            full: self.full.as_deref().map(spaced).unwrap_or_default(),
+            weight: match (&self.weight, self.kind.as_str()) {
+                (_, "correctness") => String::new(),
+                (None, _) => "1".to_owned(),
+                (Some(weight), _) => weight.to_string(),
+            },
         }
     }
 }

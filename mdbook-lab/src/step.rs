@@ -83,6 +83,10 @@ pub(crate) struct Rule {
     pub(crate) kind: String,
     /// What it must be, for people.
     pub(crate) limit: String,
+    /// From where on it earns all of its points, for people; empty where that is the limit.
+    pub(crate) full: String,
+    /// Its weight in the score, for people; empty for correctness, which earns nothing.
+    pub(crate) weight: String,
 }
 
 /// A question that the first run answers. How, is the driver's.

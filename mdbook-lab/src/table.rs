@@ -25,6 +25,25 @@ pub(crate) const VARIANTS: &[Column] = &[
     ("fixes", |step| codes(step.fixes.iter().cloned())),
 ];
 
+/// All checks of all steps.
+pub(crate) fn checks(steps: &[Step]) -> String {
+    let headings = ["check", "kind", "limit", "full", "weight"];
+    let mut table = row("step", &headings) + &row("---", &["---"; 5]);
+    for (number, step) in (1..).zip(steps) {
+        for (at, rule) in step.rules.iter().enumerate() {
+            let first = if at == 0 {
+                format!("{number}")
+            } else {
+                String::new()
+            };
+            let told = format!("`{}`: {}", rule.check, rule.title);
+            let cells = [&told, &rule.kind, &rule.limit, &rule.full, &rule.weight];
+            table.push_str(&row(&first, &cells.map(|cell| cell.replace('|', "\\|"))));
+        }
+    }
+    table
+}
+
 fn codes(names: impl Iterator<Item = String>) -> String {
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     names.join(", ")

@@ -67,7 +67,7 @@ pub(super) struct Options {
     against: Option<String>,
     /// What you guess that the step's question has for an answer, in its unit: kept with a run of the starter's text, and
     /// shown beside what the law says and what was measured
-    #[arg(long, value_name = "NUMBER", value_parser = guessed, conflicts_with_all = ["against", "target"])]
+    #[arg(long, value_name = "NUMBER", value_parser = guessed, allow_negative_numbers = true, conflicts_with_all = ["against", "target"])]
     guess: Option<Finite>,
     /// Print events.jsonl to standard output as it grows, nothing else
     #[arg(long)]

@@ -78,7 +78,7 @@ pub enum ServeError {
     /// The port is taken, or not allowed.
     #[error(
         "can't listen on 127.0.0.1:{port}: {why}; is another guide open? \
-         `--port {next}` takes another port", next = port.saturating_add(1)
+         `make book PORT={next}` takes another port", next = port.saturating_add(1)
     )]
     Bind {
         /// The port.
