@@ -111,8 +111,9 @@
     const middle = made("i", undefined, "median");
     middle.style.left = `${at(median)}%`;
     bar.append(half, middle);
-    const range = count === 1 ? "" : `, ${number(least)} to ${number(most)}`;
-    figure.append(made("span", `${many(count, "guess", "guesses")}: ${number(median)}\u00a0${unit}${range}`), bar);
+    const told = count === 1 ? number(median) : `${number(least)} to ${number(most)}`;
+    const ofHalf = count === 1 ? "" : `, median ${number(median)}`;
+    figure.append(made("span", `${many(count, "guess", "guesses")}: ${told}\u00a0${unit}${ofHalf}`), bar);
     return figure;
   }
 

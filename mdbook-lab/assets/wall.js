@@ -166,8 +166,10 @@
     const said = (number) => (number === undefined ? "?" : whole(number));
     const [taken, of] = [all(stage.taken), tick.stage?.places];
     const isFull = taken !== undefined && of !== undefined && taken >= of - 0.5;
-    const line = stage.line.length > 0 ? `${said(all(stage.line))} ${stage.waiting}` : "";
-    figure("places", stage.place, `${said(taken)} of ${said(of)}`, line, isFull ? "bad" : "good");
+    const waiting = all(stage.line);
+    const line = stage.line.length > 0 ? `${said(waiting)} ${stage.waiting}` : "";
+    // All taken is bad for who waits; all replicas there, with nobody in line, is as it should be.
+    figure("places", stage.place, `${said(taken)} of ${said(of)}`, line, isFull && waiting > 0 ? "bad" : "good");
   }
 
   // ---- What lab.js hears ----
