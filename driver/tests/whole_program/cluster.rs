@@ -258,8 +258,63 @@ fn payments_are_made_and_audited_on_a_cluster() {
     assert_eq!(cluster.pods("postgres"), [0; 0]);
 }
 
+/// What a check of a run measured.
+fn measured(data: &Value, check: &str) -> f64 {
+    let checks = data["checks"].as_array().unwrap();
+    let found = checks.iter().find(|found| found["id"] == check);
+    let value = found.and_then(|found| found["value"].as_f64());
+    value.unwrap_or_else(|| panic!("{check}: {data}"))
+}
+
+/// Step 6: the starter by its law, the reference, and that with less time than it needs.
+#[test]
+fn pods_are_replaced_as_the_manifest_says_and_the_way_they_leave_is_measured() {
+    let Some(cluster) = Cluster::alone() else {
+        return;
+    };
+    let manifest = cluster
+        .project
+        .path()
+        .join("deploy/k8s/solved/api-roll.yaml");
+    let usual = fs::read_to_string(&manifest).unwrap();
+    let brief = usual.replace("PeriodSeconds: 8\n", "PeriodSeconds: 2\n");
+    assert_ne!(usual, brief);
+    let run = |code: &str, manifest_text: &str| {
+        fs::write(&manifest, manifest_text).unwrap();
+        let data = cluster.step("shutdown", code);
+        cluster.is_clean(&[]);
+        assert_eq!(measured(&data, "capacity"), 3.0, "{code}");
+        assert_eq!(measured(&data, "replaced"), 3.0, "{code}");
+        data
+    };
+    let starter = run("starter", &usual);
+    assert_eq!(starter["verdict"]["outcome"], "fail");
+    // 94 by the law, if nobody is late by more than a fifth of the two seconds.
+    let failed = measured(&starter, "pages_failed");
+    assert!((75.0..=115.0).contains(&failed), "{failed}");
+    assert_eq!(measured(&starter, "killed"), 0.0);
+
+    let solved = run("solved", &usual);
+    assert_eq!(solved["verdict"]["outcome"], "pass", "{}", solved["checks"]);
+    // Of 8 s: the pause of 3 s, and what an order of 2 s may need after the list's 2 s.
+    let slowest = measured(&solved, "slowest_leave");
+    assert!((3.0 / 8.0..0.75).contains(&slowest), "{slowest}");
+
+    // In 2 s of its pause of 3.
+    let killed = run("solved", &brief);
+    assert_eq!(killed["verdict"]["outcome"], "fail");
+    assert_eq!(measured(&killed, "killed"), 3.0);
+}
+
 /// The steps that need no kernel that limits CPU.
-const STEPS_WITHOUT_A_LIMIT: [&str; 5] = ["timeouts", "tx", "bulkheads", "retries", "shedding"];
+const STEPS_WITHOUT_A_LIMIT: [&str; 6] = [
+    "timeouts",
+    "tx",
+    "bulkheads",
+    "retries",
+    "shutdown",
+    "shedding",
+];
 
 /// To be sure, some 200 s a round, less with `ONLY=step`: `ROUNDS=10 cargo test --profile lab --workspace --test whole_program rounds -- --ignored --nocapture`.
 /// Back to back, which is where shows what a run leaves to the next. Without step 4: the kernel limits no CPU of these pods.
