@@ -45,7 +45,7 @@ mod tests {
         let mut listed = Listed::default();
         let replica = Endpoint::from(SocketAddr::from(([127, 0, 0, 1], 80)));
         listed.keep(replica.clone(), Duration::from_hours(1));
-        assert_eq!(listed.endpoints(), [replica.clone()]);
+        assert_eq!(listed.endpoints(), std::slice::from_ref(&replica));
         listed.keep(replica, Duration::ZERO);
         listed.next_goes().await;
         assert_eq!(listed.endpoints().len(), 1, "the one of an hour");

@@ -85,14 +85,14 @@ mod tests {
     use super::*;
     use crate::scenario::step;
 
-    fn read(scenario: &str, code: Code) -> Option<Rolled> {
+    fn read(scenario: &str, code: &Code) -> Option<Rolled> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        manifest(root, &step(scenario).unwrap(), &code).unwrap()
+        manifest(root, &step(scenario).unwrap(), code).unwrap()
     }
 
     #[test]
     fn each_code_has_the_manifest_that_it_says() {
-        let spec = |code| read("shutdown", code).unwrap().spec();
+        let spec = |code| read("shutdown", &code).unwrap().spec();
         let reference = spec(Code::Solved);
         assert_eq!(reference.listed_for, Duration::from_secs(2));
         assert_eq!(reference.rollout, spec(Code::Starter).rollout);
@@ -100,6 +100,6 @@ mod tests {
         assert_eq!(other.rollout.pre_stop, Duration::from_secs(3));
         let other = spec(Code::Cheat("recreate".to_owned()));
         assert_eq!(other.rollout.strategy, Strategy::Recreate);
-        assert!(read("tx", Code::Solved).is_none());
+        assert!(read("tx", &Code::Solved).is_none());
     }
 }

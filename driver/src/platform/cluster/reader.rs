@@ -161,11 +161,11 @@ impl Api {
         let now = jiff::Timestamp::now().to_string();
         let annotations = json!({ "kubectl.kubernetes.io/restartedAt": now });
         let template = json!({ "metadata": { "annotations": annotations } });
-        let patch = json!({ "spec": { "template": template } }).to_string();
+        let change = json!({ "spec": { "template": template } }).to_string();
         let request = self
             .request(Method::PATCH, &path)
             .header(CONTENT_TYPE, "application/merge-patch+json")
-            .body(patch);
+            .body(change);
         read::<serde_json::Value>(request, &path).await?;
         Ok(())
     }
