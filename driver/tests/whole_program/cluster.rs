@@ -988,6 +988,27 @@ fn a_right_that_is_missing_is_named_with_where_it_is_given() {
 }
 
 #[test]
+fn who_may_not_watch_the_pods_is_told_when_they_are_replaced() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let role = fs::read_to_string(root().join("deploy/k8s/access.yaml")).unwrap();
+    let less = cluster.path("access.yaml");
+    fs::write(&less, role.replace(", watch]", "]")).unwrap();
+    let mut command = driver(&["run", "shutdown", "--code", "starter", "--reports"]);
+    command.arg(cluster.path("reports"));
+    cluster.equip(&mut command);
+    let output = command.env("FAKE_ACCESS", &less).output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("cannot watch resource \"pods\"") && said.contains("deploy/k8s/access.yaml"),
+        "{said}"
+    );
+    cluster.is_clean(&[]);
+}
+
+#[test]
 fn an_image_of_other_code_is_refused() {
     let Some(cluster) = Cluster::new() else {
         return;

@@ -103,15 +103,23 @@ impl Api {
     }
 
     /// Follows the pods that `selector` has: what it gives are all of them, each time that one has changed. Looks of one's
-    /// own would miss the last words of a pod, which is gone some milliseconds after its container's end was told.
-    pub(super) fn watch(&self, selector: String) -> mpsc::UnboundedReceiver<Vec<Pod>> {
+    /// own would miss the last words of a pod, which is gone some milliseconds after its container's end was told. Whoever may
+    /// not watch is told so once.
+    pub(super) fn watch(
+        &self,
+        selector: String,
+    ) -> mpsc::UnboundedReceiver<Result<Vec<Pod>, Error>> {
         let (sender, seen) = mpsc::unbounded_channel();
         let api = self.clone();
         tokio::spawn(async move {
             let watching = async {
                 loop {
+                    let ended = api.watch_once(&selector, &sender).await;
+                    if let Err(error @ Error::Forbidden { .. }) = ended {
+                        let _ = sender.send(Err(error));
+                        return;
+                    }
                     // The server ends it now and then; and whether the server is away is for others to tell.
-                    let _ = api.watch_once(&selector, &sender).await;
                     sleep(AGAIN_AFTER).await;
                 }
             };
@@ -127,7 +135,7 @@ impl Api {
     async fn watch_once(
         &self,
         selector: &str,
-        sender: &mpsc::UnboundedSender<Vec<Pod>>,
+        sender: &mpsc::UnboundedSender<Result<Vec<Pod>, Error>>,
     ) -> Result<(), Error> {
         let place = format!("pods?labelSelector={selector}");
         let list: List<Pod> = self.get(&self.path("api/v1", &place)).await?;
@@ -137,17 +145,13 @@ impl Api {
             "api/v1",
             &format!("{place}&watch=true&resourceVersion={version}"),
         );
-        let failed = |source| Error::Api {
-            path: path.clone(),
-            source,
-        };
-        let _ = sender.send(watched.pods());
+        let _ = sender.send(Ok(watched.pods()));
+        // For as long as the server wants.
         let request = self.http.get(format!("http://localhost/{path}"));
-        let answer = request.send().await.map_err(failed)?;
-        let mut answer = answer.error_for_status().map_err(failed)?;
-        while let Some(bytes) = answer.chunk().await.map_err(failed)? {
+        let mut answer = answered(request, &path).await?;
+        while let Ok(Some(bytes)) = answer.chunk().await {
             for pods in watched.hear(&bytes) {
-                let _ = sender.send(pods);
+                let _ = sender.send(Ok(pods));
             }
         }
         Ok(())
@@ -294,20 +298,28 @@ async fn read<T: DeserializeOwned>(
     request: reqwest::RequestBuilder,
     path: &str,
 ) -> Result<T, Error> {
+    let answer = answered(request, path).await?;
+    answer.json().await.map_err(|source| failed(path, source))
+}
+
+async fn answered(
+    request: reqwest::RequestBuilder,
+    path: &str,
+) -> Result<reqwest::Response, Error> {
     let answer = match request.send().await {
         Ok(answer) if answer.status() == StatusCode::FORBIDDEN => {
             return Err(forbidden(answer).await);
         }
         answer => answer.and_then(reqwest::Response::error_for_status),
     };
-    let read = match answer {
-        Ok(answer) => answer.json().await,
-        Err(error) => Err(error),
-    };
-    read.map_err(|source| Error::Api {
+    answer.map_err(|source| failed(path, source))
+}
+
+fn failed(path: &str, source: reqwest::Error) -> Error {
+    Error::Api {
         path: path.to_owned(),
         source,
-    })
+    }
 }
 
 /// What the API server says besides the number.

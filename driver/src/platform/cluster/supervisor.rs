@@ -231,21 +231,19 @@ async fn none_of_earlier_runs(kubectl: &Kubectl, reader: &Reader) -> Result<(), 
 
 /// All pods of the run, as often as one has changed; nothing where nobody watches.
 #[derive(Default)]
-struct Watch(Option<mpsc::UnboundedReceiver<Vec<Pod>>>);
+struct Watch(Option<mpsc::UnboundedReceiver<Result<Vec<Pod>, Error>>>);
 
 impl Watch {
-    /// The pods of the services after the next change.
-    async fn next(&mut self) -> Vec<Pod> {
-        let pods = match &mut self.0 {
+    /// After the next change.
+    async fn next(&mut self) -> Result<Vec<Pod>, Error> {
+        let told = match &mut self.0 {
             Some(watch) => watch.recv().await,
             None => None,
         };
-        // Who watches does so until nobody listens.
-        let Some(mut pods) = pods else {
-            return pending().await;
-        };
-        pods.retain(|pod| state::app(pod) != load::APP);
-        pods
+        match told {
+            Some(pods) => pods,
+            None => pending().await,
+        }
     }
 }
 
@@ -307,10 +305,7 @@ impl Supervisor {
                     self.report("the cluster".to_owned(), text);
                 }
                 _ = looks.tick() => self.look().await,
-                pods = self.watched.next() => {
-                    let news = self.follow(&pods, self.scaling.desired);
-                    self.report_all(news.failures);
-                }
+                pods = self.watched.next() => self.hear(pods),
                 () = self.listed.next_goes() => self.publish(),
             }
         }
@@ -348,6 +343,18 @@ impl Supervisor {
         self.watched = Watch(Some(self.reader.api.watch(self.own.clone())));
         if let Err(error) = self.reader.api.restart().await {
             self.report("the cluster".to_owned(), lab_say::reason(&error));
+        }
+    }
+
+    /// What the watch tells.
+    fn hear(&mut self, pods: Result<Vec<Pod>, Error>) {
+        match pods {
+            Ok(mut pods) => {
+                pods.retain(|pod| state::app(pod) != load::APP);
+                let news = self.follow(&pods, self.scaling.desired);
+                self.report_all(news.failures);
+            }
+            Err(error) => self.report("the cluster".to_owned(), lab_say::reason(&error)),
         }
     }
 
