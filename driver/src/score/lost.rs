@@ -11,7 +11,7 @@ use lab_load::{Cell, CellsPart, Plan, schedule::Schedule};
 
 use super::{
     keys::Keys,
-    measure::{is_well, window, window_end},
+    measure::{is_well, unserved, window, window_end},
 };
 use crate::scenario::{
     Check, Class, Latency, Limit, Measure, Quantity, Recovery, Reference, Requests, Scenario,
@@ -422,7 +422,7 @@ impl Counted {
             let counting = match self.count {
                 Count::Good => cell.good,
                 Count::Ok => cell.due.ok,
-                Count::Failed => cell.due.failed,
+                Count::Failed => unserved(&cell.due),
             };
             self.counting += counting;
             self.others += cell.due.offered - counting;

@@ -130,7 +130,7 @@ def owner(item):
 
 def contain(app, index, spec, container, secrets):
     """Starts a container as the pod's spec says: its user, its limits, its empty folders."""
-    flags = ["--network=lab-test", "--read-only", "--cap-drop=ALL", f"--user={spec['securityContext']['runAsUser']}",
+    flags = ["--network=lab-test", f"--ip={nodes.next_address()}", "--read-only", "--cap-drop=ALL", f"--user={spec['securityContext']['runAsUser']}",
              f"--volume={nodes.resolver()}:/etc/resolv.conf:ro"]
     limits = container["resources"].get("limits", {})
     if "cpu" in limits:
