@@ -53,6 +53,10 @@ pub struct Limits {
     /// The time that work spends in the loop grows with 1 / (1 − use): at 70 % it is three times
     /// the work itself, at 95 % twenty times, and the loop is what limits the load.
     pub loop_cpu: (f64, f64),
+    /// Whether replicas go with their addresses while they are still sent to, as pods do that are replaced.
+    ///
+    /// Nobody answers a SYN there, so that some are sent again: the requests fail, which is what is measured.
+    pub addresses_go: bool,
 }
 
 impl Default for Limits {
@@ -64,6 +68,7 @@ impl Default for Limits {
             disturbed_seconds: (0.0, 0.1),
             paused_cells: (0.05, 0.5),
             loop_cpu: (0.7, 0.95),
+            addresses_go: false,
         }
     }
 }
@@ -88,7 +93,7 @@ pub fn judge(
         standstills.decided(),
         looks(standstills.doubts),
         cpu(recording, pods, limits),
-        connections(recording),
+        connections(recording, limits),
         platform(broken),
     ];
     findings.extend(loops::finding(recording, pods.len(), limits));
@@ -271,7 +276,7 @@ fn cpu(recording: &Recording, pods: &[PodRecord], limits: &Limits) -> Finding {
 /// Opening connections during a run is what a slow service causes, and no fault. A SYN sent again
 /// is one: it adds a second or more to a request before the service has even heard of it. The
 /// count is of the whole machine, so it raises a doubt and decides nothing.
-fn connections(recording: &Recording) -> Finding {
+fn connections(recording: &Recording, limits: &Limits) -> Finding {
     let connects = recording.connects;
     let (validity, syn) = match recording.syn_retransmits {
         None => (
@@ -279,6 +284,10 @@ fn connections(recording: &Recording) -> Finding {
             "This system doesn't count SYN retransmissions.".to_owned(),
         ),
         Some(0) => (Validity::Valid, "No SYN was sent again.".to_owned()),
+        Some(count) if limits.addresses_go => (
+            Validity::Valid,
+            format!("{count} SYN were sent again, as to addresses of replicas that were gone."),
+        ),
         Some(count) => (
             Validity::Suspect,
             format!(
@@ -694,6 +703,18 @@ mod tests {
         assert_eq!(with(Some(0), 0), Validity::Valid);
         assert_eq!(with(Some(2), 0), Validity::Suspect);
         assert_eq!(with(Some(0), 1), Validity::Invalid);
+    }
+
+    #[test]
+    fn a_syn_to_a_replica_that_is_gone_with_its_address_is_no_doubt() {
+        let mut recording = recording(|_| 0);
+        recording.syn_retransmits = Some(9);
+        let limits = Limits {
+            addresses_go: true,
+            ..Limits::default()
+        };
+        let found = connections(&recording, &limits);
+        assert_eq!(found.validity, Validity::Valid, "{}", found.text);
     }
 
     #[test]

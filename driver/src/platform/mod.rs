@@ -15,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 pub mod cluster;
 mod gateway;
+mod listed;
 pub mod local;
 pub mod target;
 
@@ -37,11 +38,6 @@ pub trait Platform: Send + Sync {
     /// Whether the load is sent from this machine, and by this process.
     fn is_sent_from_here(&self) -> bool {
         true
-    }
-
-    /// Whether it can replace the replicas of the api while they serve, as the manifest of step 6 says.
-    fn rolls(&self) -> bool {
-        false
     }
 
     /// Starts a fresh stack; done when every service of it is ready. Where one fails, the others
@@ -332,6 +328,20 @@ pub struct Leaving {
     pub killed: usize,
     /// The longest that one of these took.
     pub slowest: Duration,
+}
+
+impl Leaving {
+    /// Books that one has ended, where this is what happened to it.
+    fn book(&mut self, change: Change) {
+        let (took, killed) = match change {
+            Change::Left(took) => (took, 0),
+            Change::Overdue(took) => (took, 1),
+            _ => return,
+        };
+        self.left += 1;
+        self.killed += killed;
+        self.slowest = self.slowest.max(took);
+    }
 }
 
 /// A decision of an autoscaler that is worth telling.

@@ -87,7 +87,7 @@ pub struct Ran {
 pub async fn run(order: &Order<'_>, terminal: &mut Terminal) -> Result<Ran> {
     let Order { scenario, code, .. } = order;
     let manifests = autoscaler::manifests(order)?;
-    let rolled = rollout::manifest(order)?;
+    let rolled = rollout::manifest(order.root, order.scenario, &order.code)?;
     let run_id = RunId::new(Timestamp::now(), fastrand::u64(..));
     let plan = plan::load(scenario, &run_id)?;
     let folder = order.reports.run_folder(&scenario.name, &run_id);

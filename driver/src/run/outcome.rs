@@ -35,6 +35,8 @@ pub(super) fn assemble(order: &Order<'_>, run_id: RunId, played: Played) -> Run 
     let books = summary::verify_books(&played.plan, recording, &classes);
     let limits = selfcheck::Limits {
         lateness: scenario.lateness_limit,
+        addresses_go: scenario.phases.iter().any(|phase| phase.roll.is_some())
+            && !order.platform.is_sent_from_here(),
         ..selfcheck::Limits::default()
     };
     let early = played.early.as_ref();

@@ -11,7 +11,7 @@ use lab_load::{Cell, CellsPart, Plan, schedule::Schedule};
 
 use super::{
     keys::Keys,
-    measure::{is_well, window, window_end},
+    measure::{is_well, unserved, window, window_end},
 };
 use crate::scenario::{
     Check, Class, Latency, Limit, Measure, Quantity, Recovery, Reference, Requests, Scenario,
@@ -422,7 +422,7 @@ impl Counted {
             let counting = match self.count {
                 Count::Good => cell.good,
                 Count::Ok => cell.due.ok,
-                Count::Failed => cell.due.failed,
+                Count::Failed => unserved(&cell.due),
             };
             self.counting += counting;
             self.others += cell.due.offered - counting;
@@ -533,7 +533,7 @@ duration = "3s"
 [[classes]]
 name = "user"
 service = "api"
-request = "GET /"
+request = "POST /"
 rate = "10/s"
 timeout = "5s"
 slo = "500ms"
@@ -615,6 +615,35 @@ limit = { at_least = "90%" }
         let lost = watch.lost();
         assert_eq!(lost[0].id, "ok");
         assert_eq!(lost[0].why, "“Answers” is at most 88.3 %, limit ≥ 90 %");
+    }
+
+    #[test]
+    fn whoever_got_neither_an_answer_nor_a_refusal_has_failed() {
+        let scenario = scenario(&[("failed_count = { class = \"user\" }", "exactly = \"0\"")]);
+        for end in [
+            End::Answered(500),
+            End::Broken(Cause::Refused),
+            End::TimedOut,
+            End::Dropped,
+        ] {
+            let mut watch = watch(&scenario);
+            let failed = sample(0, 5000, end);
+            watch.add(&part(&scenario, failed.clone()));
+            assert!(
+                watch
+                    .lost()
+                    .iter()
+                    .any(|lost| lost.why.contains("limit = 0")),
+                "{end:?}"
+            );
+            let checks = judged(&scenario, &[failed]);
+            assert!(
+                checks
+                    .iter()
+                    .any(|check| check.limit == "= 0" && check.seen == "1"),
+                "{end:?}"
+            );
+        }
     }
 
     #[test]

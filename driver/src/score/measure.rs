@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use lab_load::{Cell, summary::Distribution};
+use lab_record::Totals;
 
 use crate::{
     observe::LOOK_STANDS_FOR,
@@ -52,7 +53,9 @@ fn computed(measure: &Measure, measured: &Measured) -> Option<Value> {
         }
         Measure::FailedCount(requests) => {
             measured.class(&requests.class)?;
-            let failed = measured.cells(requests).map(|(_, cell)| cell.due.failed);
+            let failed = measured
+                .cells(requests)
+                .map(|(_, cell)| unserved(&cell.due));
             let failed: u64 = failed.sum();
             Some(Value::exact(
                 failed as f64 * measured.whole_of_left(requests),
@@ -144,6 +147,11 @@ pub(super) fn needs_keys(measure: &Measure, class: &str) -> bool {
         | Measure::Manifest(_)
         | Measure::Value(_) => false,
     }
+}
+
+/// Requests that had neither a wished answer nor a right refusal.
+pub(super) fn unserved(due: &Totals) -> u64 {
+    due.failed + due.timed_out + due.dropped
 }
 
 fn share(measured: &Measured, requests: &Requests, counted: fn(&Cell) -> u64) -> Option<Value> {

@@ -258,8 +258,72 @@ fn payments_are_made_and_audited_on_a_cluster() {
     assert_eq!(cluster.pods("postgres"), [0; 0]);
 }
 
+/// A check of a run.
+fn check<'a>(data: &'a Value, id: &str) -> &'a Value {
+    let mut checks = data["checks"].as_array().unwrap().iter();
+    let found = checks.find(|check| check["id"] == id);
+    found.unwrap_or_else(|| panic!("{id}: {data}"))
+}
+
+/// Step 6 in short: the starter by its law, the reference, and that with less time than it needs.
+#[test]
+fn pods_are_replaced_as_the_manifest_says_and_the_way_they_leave_is_measured() {
+    let Some(cluster) = Cluster::alone() else {
+        return;
+    };
+    let step = fs::read_to_string(root().join("driver/scenarios/shutdown.toml")).unwrap();
+    let file = cluster.path("shutdown.toml");
+    let run = |code: &str, roll: &str, killed: &str| {
+        let short = step
+            .replace("\"3s\"", "\"1s\"")
+            .replace("\"18s\"", roll)
+            .replace("\"5s\"\n\n[[classes]]", "\"3s\"\n\n[[classes]]");
+        fs::write(&file, short).unwrap();
+        let reports = tempfile::tempdir().unwrap();
+        let mut command = driver(&["run", "--code", code, "--scenario-file"]);
+        command.arg(&file).arg("--reports").arg(reports.path());
+        cluster.equip(&mut command);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{code}: {}", text(&output));
+        cluster.is_clean(&[]);
+        let data = data(reports.path(), "shutdown");
+        for (id, seen) in [("capacity", "3"), ("replaced", "3"), ("killed", killed)] {
+            assert_eq!(check(&data, id)["seen"], seen, "{id}: {}", text(&output));
+        }
+        data
+    };
+    // Who leaves at once has left when the last new one is ready: 7 s, and some for a busy machine.
+    let starter = run("starter", "\"11s\"", "0");
+    assert_eq!(starter["verdict"]["outcome"], "fail");
+    // 94 by the law, give or take a fifth of the two seconds that somebody may be late.
+    let failed = check(&starter, "pages_failed")["value"].as_f64().unwrap();
+    assert!((75.0..=115.0).contains(&failed), "{failed}");
+
+    let solved = run("solved", "\"16s\"", "0");
+    assert_eq!(solved["verdict"]["outcome"], "pass", "{}", solved["checks"]);
+    // Of 8 s: its pause of 3 s at least, and no more than earns all points.
+    let slowest = check(&solved, "slowest_leave")["value"].as_f64().unwrap();
+    assert!((3.0 / 8.0..0.75).contains(&slowest), "{slowest}");
+
+    let project = cluster.project.path();
+    let manifest = project.join("deploy/k8s/solved/api-roll.yaml");
+    let usual = fs::read_to_string(&manifest).unwrap();
+    let brief = usual.replace("PeriodSeconds: 8\n", "PeriodSeconds: 2\n");
+    assert_ne!(usual, brief);
+    fs::write(&manifest, brief).unwrap();
+    let killed = run("solved", "\"13s\"", "3");
+    assert_eq!(killed["verdict"]["outcome"], "fail");
+}
+
 /// The steps that need no kernel that limits CPU.
-const STEPS_WITHOUT_A_LIMIT: [&str; 5] = ["timeouts", "tx", "bulkheads", "retries", "shedding"];
+const STEPS_WITHOUT_A_LIMIT: [&str; 6] = [
+    "timeouts",
+    "tx",
+    "bulkheads",
+    "retries",
+    "shutdown",
+    "shedding",
+];
 
 /// To be sure, some 200 s a round, less with `ONLY=step`: `ROUNDS=10 cargo test --profile lab --workspace --test whole_program rounds -- --ignored --nocapture`.
 /// Back to back, which is where shows what a run leaves to the next. Without step 4: the kernel limits no CPU of these pods.
@@ -935,6 +999,27 @@ fn a_right_that_is_missing_is_named_with_where_it_is_given() {
     lacking("services", "create");
     lacking("deployments", "list");
     lacking("pods", "list");
+}
+
+#[test]
+fn who_may_not_watch_the_pods_is_told_when_they_are_replaced() {
+    let Some(cluster) = Cluster::new() else {
+        return;
+    };
+    let role = fs::read_to_string(root().join("deploy/k8s/access.yaml")).unwrap();
+    let less = cluster.path("access.yaml");
+    fs::write(&less, role.replace(", watch]", "]")).unwrap();
+    let mut command = driver(&["run", "shutdown", "--code", "starter", "--reports"]);
+    command.arg(cluster.path("reports"));
+    cluster.equip(&mut command);
+    let output = command.env("FAKE_ACCESS", &less).output().unwrap();
+    let said = text(&output);
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("cannot watch resource \"pods\"") && said.contains("deploy/k8s/access.yaml"),
+        "{said}"
+    );
+    cluster.is_clean(&[]);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """A cluster for tests: `kubectl` as the driver calls it, with pods that are real `lab` processes, or, with
 FAKE_RUNTIME=docker, containers of the image on the Docker network `lab-test`. A stand-in autoscaler does
-the division of Kubernetes' algorithm, every 5 s, and no more of it.
+the division of Kubernetes' algorithm, every 5 s, and no more of it. Once somebody has restarted a Deployment, its pods are
+replaced as its controller does it (`Deployments`), and let go as a kubelet does it (`Kubelet`).
 
 What a command leaves for the next is in the folder FAKE_CLUSTER. LAB is the services' executable; that of the load
 pods lies beside it, or is FAKE_LOAD. Each load pod has a process of the cluster's own that outlives the command
@@ -11,15 +12,15 @@ FAKE_TROUBLE makes it sick: `unreachable`, `no-image`, `no-api` (the API goes si
 `no-way` (no pod is reached), `no-figures` (nobody has measured a pod), `no-names` (nobody finds the dependency),
 `new-addresses` (the Services go with the pods, as if somebody deleted the namespace).
 
-A test can also do what people and nodes do to a cluster, while a run goes: `replace POD NEW` deletes a pod, and
-its owner makes another of that name; `oom WHAT` kills a pod, by its name or app, as a kernel does that runs out of its
+A test can also do what people and nodes do to a cluster, while a run goes: `replace POD NEW` deletes a pod, whose
+owner has made another of that name; `oom WHAT` kills a pod, by its name or app, as a kernel does that runs out of its
 memory, and `evict WHAT` ends it as a kubelet does; `away HOW SECONDS` takes the API server away, `stopped` or `gone`;
 `take WHO` takes the namespace over from the run that has it.
 """
 
 import contextlib, fcntl, http.server, json, math, os, pathlib, re, signal, socket, socketserver, subprocess, sys, threading, time
 import uuid
-import urllib.request
+import urllib.parse, urllib.request
 
 sys.dont_write_bytecode = True
 import fake_node as nodes
@@ -46,7 +47,7 @@ def docker(*arguments):
 
 def alive(pid):
     if isinstance(pid, str):
-        return docker("inspect", "--format", "{{.State.Running}}", pid) == "true"
+        return container_runs(pid)
     if pathlib.Path("/proc/self/stat").exists():
         try:
             return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
@@ -57,6 +58,16 @@ def alive(pid):
         return state.strip() != "" and not state.strip().startswith("Z")
     except OSError:
         return False
+
+
+MAIN = {}
+
+
+def container_runs(name):
+    """Docker is asked only where the process that it has named last is gone."""
+    if not pathlib.Path(f"/proc/{MAIN.get(name, 0)}/stat").exists():
+        MAIN[name] = docker("inspect", "--format", "{{.State.Pid}}", name)
+    return MAIN[name] != "0"
 
 
 def away():
@@ -119,7 +130,7 @@ def owner(item):
 
 def contain(app, index, spec, container, secrets):
     """Starts a container as the pod's spec says: its user, its limits, its empty folders."""
-    flags = ["--network=lab-test", "--read-only", "--cap-drop=ALL", f"--user={spec['securityContext']['runAsUser']}",
+    flags = ["--network=lab-test", f"--ip={nodes.next_address()}", "--read-only", "--cap-drop=ALL", f"--user={spec['securityContext']['runAsUser']}",
              f"--volume={nodes.resolver()}:/etc/resolv.conf:ro"]
     limits = container["resources"].get("limits", {})
     if "cpu" in limits:
@@ -151,8 +162,11 @@ def launch(app, index, name=None):
     item = next(i for i in items if i["kind"] in ("Deployment", "StatefulSet") and i["metadata"]["name"] == app)
     spec = item["spec"]["template"]["spec"]
     container = spec["containers"][0]
+    pre_stop = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     pod = {"name": name or f"{app}-{index}", "app": app, "image": container["image"], "uid": str(uuid.uuid4()),
-           "labels": item["spec"]["template"]["metadata"]["labels"], "resources": container["resources"]}
+           "labels": item["spec"]["template"]["metadata"]["labels"], "resources": container["resources"],
+           "restart": restarted(item), "began": time.time(), "pre_stop": pre_stop,
+           "grace": spec.get("terminationGracePeriodSeconds", 30)}
     if not DOCKER:
         return start({**pod, "owner": owner(item)}, container, secrets)
     keep({**pod, "owner": owner(item), **contain(app, index, spec, container, secrets)})
@@ -197,10 +211,16 @@ def replace(name, new):
     pod = next(p for p in pods() if p["name"] == name)
     with turn():
         launch(pod["app"], 0, new)
-        keep({**pod, "leaving": True})
-    time.sleep(1)
-    with turn():
-        end(pod)
+        tell_to_leave(pod)
+
+
+def tell_to_leave(pod):
+    keep({**pod, "told": time.time()})
+
+
+def restarted(item):
+    """When somebody has restarted a Deployment: pods that know another time are old."""
+    return item["spec"]["template"]["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/restartedAt")
 
 
 def start(pod, container, secrets):
@@ -383,12 +403,12 @@ def delete():
     for file in STATE.glob("lease-*.json") if "leases" in kinds else []:
         if selected(json.loads(file.read_text())["metadata"]["labels"], selector):
             file.unlink()
+    gone = lambda item: item["kind"] != "Service" and selected(item["metadata"]["labels"], selector)
     with turn():
+        (STATE / "applied.json").write_text(json.dumps([item for item in applied() if not gone(item)]))
         for pod in pods():
             if selected(pod["labels"], selector):
                 end(pod)
-    gone = lambda item: item["kind"] != "Service" and selected(item["metadata"]["labels"], selector)
-    (STATE / "applied.json").write_text(json.dumps([item for item in applied() if not gone(item)]))
     (STATE / "job.json").unlink(missing_ok=True)
     if DOCKER:
         nodes.clear()
@@ -397,8 +417,9 @@ def delete():
 def seen(pod):
     """A pod as the API shows it: it listens where its process does."""
     metadata = {"name": pod["name"], "namespace": NAMESPACE, "uid": pod["uid"], "labels": pod["labels"]}
-    if pod.get("leaving"):
-        metadata["deletionTimestamp"] = "2026-11-25T08:00:00Z"
+    if "told" in pod:
+        by = time.gmtime(pod["told"] + pod["grace"])
+        metadata |= {"deletionTimestamp": time.strftime("%Y-%m-%dT%H:%M:%SZ", by), "deletionGracePeriodSeconds": pod["grace"]}
     if pod["owner"]:
         kind = "Job" if pod["app"] == "load" else "ReplicaSet"
         metadata["ownerReferences"] = [{"apiVersion": "-", "kind": kind, "name": "-", "uid": pod["owner"]}]
@@ -424,16 +445,22 @@ def status(pod):
     if "last" in pod:
         container["lastState"] = {"terminated": pod["last"]}
     if "ended" in pod:
-        shown["phase"] = "Failed"
+        shown["phase"] = "Failed" if pod["ended"]["exitCode"] else "Succeeded"
         container["state"] = {"terminated": pod["ended"]}
         if (STATE / f"evicted-{pod['name']}").exists():
-            shown |= {"reason": "Evicted", "message": "The node was low on resource: memory."}
+            shown |= {"phase": "Failed", "reason": "Evicted", "message": "The node was low on resource: memory."}
     elif not pod["pid"]:
         container["state"] = {"waiting": {"reason": "ErrImageNeverPull", "message": "not present on the node"}}
-    elif alive(pod["pid"]):
+    elif alive(pod["pid"]) and may_be_ready(pod):
         container["ready"] = (nodes if DOCKER else processes).is_ready(pod)
     ready = {"type": "Ready", "status": str(container["ready"])}
     return {**shown, "conditions": [ready], "containerStatuses": [container]}
+
+
+def may_be_ready(pod):
+    """Whether it is asked already, and still."""
+    asked_from = pod.get("began", 0) + (pod.get("probe") or {}).get("initialDelaySeconds", 0)
+    return time.time() >= asked_from and "told" not in pod
 
 
 class Autoscaler(threading.Thread):
@@ -475,6 +502,89 @@ class Autoscaler(threading.Thread):
         self.status = {"desiredReplicas": desired or self.status["desiredReplicas"], "conditions": [condition]}
 
 
+RESTARTED = []
+
+
+class Deployments(threading.Thread):
+    """Replaces the pods of an older template, as a Deployment's controller does."""
+
+    def run(self):
+        while True:
+            time.sleep(0.1)
+            for name in RESTARTED:
+                self.replace(name)
+
+    def replace(self, app):
+        with turn():
+            item = next((i for i in applied() if i["kind"] == "Deployment" and i["metadata"]["name"] == app), None)
+            if not item:
+                return
+            spec = item["spec"]
+            all = [p for p in pods() if p["app"] == app and "ended" not in p]
+            staying = [p for p in all if "told" not in p]
+            old = [p for p in staying if p["restart"] != restarted(item)]
+            update = spec["strategy"].get("rollingUpdate")
+            lacking = spec["replicas"] - (len(staying) - len(old))
+            if update:
+                lacking = min(lacking, spec["replicas"] + update["maxSurge"] - len(staying))
+                ready = sum(seen(p)["status"]["conditions"][0]["status"] == "True" for p in staying)
+                spare = ready - (spec["replicas"] - update["maxUnavailable"])
+            else:
+                spare = len(old)
+                lacking = 0 if len(all) > len(staying) or old else lacking
+            for pod in old[:max(spare, 0)]:
+                tell_to_leave(pod)
+        # A container takes its time to start, and nobody waits for that.
+        for _ in range(lacking):
+            launch(app, uuid.uuid4().hex[:5])
+
+
+# A pod is there for a moment after its container: volumes and network are taken down.
+TAKEN_DOWN_WITHIN = 0.3
+# After SIGTERM a container has this long, whatever `preStop` took.
+LEAST_GRACE = 2
+
+
+class Kubelet(threading.Thread):
+    """Lets pods go that were told to leave: SIGTERM after `preStop`, SIGKILL at the end of the grace period."""
+
+    def run(self):
+        while True:
+            time.sleep(0.02)
+            with turn():
+                gone = [pod for pod in pods() if "told" in pod and self.is_gone(pod, time.time() - pod["told"])]
+            for pod in gone:
+                end(pod)
+
+    def is_gone(self, pod, since):
+        if "ended" in pod:
+            return since > pod["took"] + TAKEN_DOWN_WITHIN
+        grace = max(pod["grace"], pod["pre_stop"] + LEAST_GRACE if pod["pre_stop"] else 0)
+        if not alive(pod["pid"]):
+            # Whoever waits for the process writes it down a moment later.
+            if how := how_it_ended(pod):
+                keep({**pod, "ended": how, "took": since})
+        elif since >= grace:
+            kill(pod, "KILL")
+        elif since >= pod["pre_stop"] and "signalled" not in pod:
+            kill(pod, "TERM")
+            keep({**pod, "signalled": True})
+        return False
+
+
+def kill(pod, name):
+    if DOCKER:
+        subprocess.run(["docker", "kill", f"--signal={name}", pod["pid"]], capture_output=True)
+    elif alive(pod["pid"]):
+        os.kill(pod["pid"], getattr(signal, f"SIG{name}"))
+
+
+def how_it_ended(pod):
+    if not DOCKER:
+        return processes.how_it_ended(pod)
+    return processes.ended(pod, int(docker("inspect", "--format", "{{.State.ExitCode}}", pod["pid"])))
+
+
 class Conflict(Exception):
     pass
 
@@ -508,7 +618,7 @@ def replicas():
     """What the Deployment of the api asks for: what there is and does not go."""
     applied = json.loads((STATE / "applied.json").read_text())
     api = next(i for i in applied if i["kind"] == "Deployment" and i["metadata"]["name"] == "api")
-    there = sum(p["app"] == "api" and not p.get("leaving") for p in pods())
+    there = sum(p["app"] == "api" and "told" not in p for p in pods())
     return max(there, api["spec"].get("replicas", 1))
 
 
@@ -523,31 +633,62 @@ def answer(method, path, body, autoscaler):
         return lease(method, body["metadata"]["name"] if body else place.split("/")[1], body)
     if "/horizontalpodautoscalers/" in path:
         return {"metadata": {"name": "api"}, "status": autoscaler.status}
+    if method == "PATCH" and "/deployments/" in path:
+        return restart(place.split("/")[1], body)
     if "/deployments/" in path:
         return {"metadata": {"name": "api"}, "spec": {"replicas": replicas(), "selector": {}, "template": {}}}
     if "/metrics.k8s.io/" in path and TROUBLE == "no-figures":
         return {"items": []}
     if place == "pods":
-        selector = query.removeprefix("labelSelector=")
-        with turn():
-            for pod in pods():
-                if pod["app"] != "load" and pod["pid"] and not alive(pod["pid"]):
-                    if (STATE / f"evicted-{pod['name']}").exists():
-                        keep({**pod, "ended": {"exitCode": 0, "reason": "Completed"}})
-                    else:
-                        revive(pod)
-            found = pods()
-            items = [seen(p) for p in found]
-            if DOCKER:
-                nodes.follow(found, items)
-            return {"metadata": {}, "items": [item for item in items if selected(item["metadata"]["labels"], selector)]}
+        return {"metadata": {}, "items": look(query)}
     return None
+
+
+def restart(name, patch):
+    with turn():
+        items = applied()
+        item = next(i for i in items if i["kind"] == "Deployment" and i["metadata"]["name"] == name)
+        item["spec"]["template"]["metadata"].update(patch["spec"]["template"]["metadata"])
+        (STATE / "applied.json").write_text(json.dumps(items))
+        RESTARTED.append(name)
+        return item
+
+
+def look(query):
+    """The pods that a query selects, as they are now."""
+    selector = urllib.parse.parse_qs(query)["labelSelector"][0]
+    with turn():
+        for pod in pods():
+            if pod["app"] != "load" and pod["pid"] and "told" not in pod and not alive(pod["pid"]):
+                if (STATE / f"evicted-{pod['name']}").exists():
+                    keep({**pod, "ended": {"exitCode": 0, "reason": "Completed"}})
+                else:
+                    revive(pod)
+        found = pods()
+        items = [seen(p) for p in found]
+        if DOCKER:
+            nodes.follow(found, items)
+        return [item for item in items if selected(item["metadata"]["labels"], selector)]
+
+
+def changes(query):
+    """What becomes of them. It begins with those that are there, whatever version of them is known."""
+    before = {}
+    while away() != "gone":
+        now = {item["metadata"]["uid"]: item for item in look(query)}
+        for uid in [*now, *(set(before) - set(now))]:
+            if now.get(uid) != before.get(uid):
+                kind = "DELETED" if uid not in now else "MODIFIED" if uid in before else "ADDED"
+                yield json.dumps({"type": kind, "object": now.get(uid) or before[uid]}).encode() + b"\n"
+        before = now
+        time.sleep(0.03)
 
 
 def proxy(path):
     begun = time.time()
     autoscaler = Autoscaler()
-    autoscaler.start()
+    for controller in (autoscaler, Deployments(daemon=True), Kubelet(daemon=True)):
+        controller.start()
 
     class Handler(http.server.BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -567,6 +708,8 @@ def proxy(path):
             given = json.loads(self.rfile.read(length)) if length else None
             try:
                 rights.may_ask(self.command, self.path)
+                if "watch=true" in self.path:
+                    return self.tell(changes(self.path.partition("?")[2]))
                 said = answer(self.command, self.path, given, autoscaler)
             except rights.Forbidden as error:
                 return self.answer(403, error.status())
@@ -576,6 +719,14 @@ def proxy(path):
                 return self.send_error(404)
             self.answer(200, json.dumps(said).encode())
 
+        def tell(self, lines):
+            self.send_response(200)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                for line in lines:
+                    self.wfile.write(line)
+
         def answer(self, code, body):
             self.send_response(code)
             self.send_header("Content-Type", "application/json")
@@ -583,7 +734,7 @@ def proxy(path):
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST = do_PUT = do
+        do_GET = do_POST = do_PUT = do_PATCH = do
 
     class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
         daemon_threads = True

@@ -2,7 +2,7 @@
 they are, names and addresses.
 
 Each Service has an address of its own, a new one where it is made anew, which rules of the kernel lead to its ready
-pods, as kube-proxy's do. Containers ask the name server FAKE_DNS, which keeps for 30 s what `kubectl names` answers.
+pods, as kube-proxy's do. Pods have the last three quarters of the network that begins with FAKE_PODS. Containers ask the name server FAKE_DNS, which keeps for 30 s what `kubectl names` answers.
 """
 
 import json, os, pathlib, shutil, socket, subprocess, sys, time, urllib.request
@@ -18,6 +18,14 @@ def resolver():
     file = STATE / "resolv.conf"
     file.write_text(f"search lab-run.{ZONE} {ZONE}\nnameserver {os.environ['FAKE_DNS']}\noptions ndots:5\n")
     return file
+
+
+def next_address():
+    """The next of the pods' addresses, in turn: who comes does not get that of who has just gone."""
+    with open(STATE / "addresses-given", "ab") as given:
+        given.write(b".")
+        given.flush()
+        return f"{os.environ['FAKE_PODS']}.{64 + given.tell() % 191}"
 
 
 def services():

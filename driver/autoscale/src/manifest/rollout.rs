@@ -66,9 +66,11 @@ pub fn parse_rollout(file: &Path, text: &str) -> Result<Rollout, ManifestError> 
     }
     if spec.min_ready_seconds.unwrap_or(0) > 0 {
         let instead = "take that line out";
-        return Err(manifest.not_modelled(
+        let what = "a time that a pod must have been ready";
+        return Err(not_played(
+            &manifest,
             at.keys("minReadySeconds"),
-            "a time that a pod must have been ready",
+            what,
             instead,
         ));
     }
@@ -142,13 +144,13 @@ fn probe<'a>(
     let at = at.keys("readinessProbe");
     let instead = "keep the probe of /readyz";
     let Some(probe) = &container.readiness_probe else {
-        return Err(manifest.not_modelled(at, "a pod that nobody asks", instead));
+        return Err(not_played(manifest, at, "missing", instead));
     };
     let path = probe.http_get.as_ref().and_then(|get| get.path.as_deref());
     if path == Some("/readyz") {
         Ok(probe)
     } else {
-        Err(manifest.not_modelled(at, "another way to ask", instead))
+        Err(not_played(manifest, at, "another way to ask", instead))
     }
 }
 
@@ -163,12 +165,26 @@ fn pre_stop(
         Some(LifecycleHandler {
             sleep: Some(sleep), ..
         }) => Ok(Duration::from_secs(sleep.seconds.unsigned_abs())),
-        Some(_) => Err(manifest.not_modelled(
+        Some(_) => Err(not_played(
+            manifest,
             at.keys("lifecycle.preStop"),
             "a hook that runs a program or sends a request",
             "use `sleep: { seconds: … }`",
         )),
     }
+}
+
+/// What step 6 leaves out on every platform, for its runs to mean the same.
+fn not_played(
+    manifest: &Manifest<'_, Deployment>,
+    field: FieldPath,
+    what: &str,
+    instead: &str,
+) -> ManifestError {
+    manifest.refused(Refusal {
+        field,
+        rule: format!("is {what}, which step 6 does not play; {instead}"),
+    })
 }
 
 fn seconds(given: i32) -> Duration {

@@ -16,6 +16,9 @@ use crate::platform::{Change, Failure, Replica};
 /// A container that has ended is told as such when this has passed and Kubernetes has not said why.
 const UNEXPLAINED_FOR: Duration = Duration::from_secs(3);
 
+/// What a container ends with that SIGKILL has ended, as shells and runtimes say it.
+const KILLED: i32 = 128 + 9;
+
 /// One pod of the run.
 #[derive(Debug)]
 struct Member {
@@ -27,7 +30,12 @@ struct Member {
     ready_since: Option<Instant>,
     stuck_since: Option<Instant>,
     ended_since: Option<Instant>,
-    leaving: bool,
+    /// Since when it is known that it was told to leave.
+    told: Option<Instant>,
+    /// Whether it has, be its pod there or not.
+    left: bool,
+    /// Its grace period, where this run has it replaced.
+    replaced: Option<Duration>,
     /// How often this run has killed its container, which the kubelet then restarts.
     crashes: i32,
 }
@@ -69,10 +77,15 @@ impl Members {
         let mut news = News::default();
         for name in self.gone(pods) {
             self.leave(&name, None, &wanted, &mut news);
+            self.end(&name, None, &mut news);
             self.0.remove(&name);
         }
         for pod in pods.iter().filter(|pod| state::is_leaving(pod)) {
-            self.leave(state::name(pod), Some(pod), &wanted, &mut news);
+            let name = state::name(pod);
+            self.leave(name, Some(pod), &wanted, &mut news);
+            if state::has_ended(pod) {
+                self.end(name, state::exit_code(pod), &mut news);
+            }
         }
         for pod in pods.iter().filter(|pod| !state::is_leaving(pod)) {
             self.admit(pod, &mut news);
@@ -92,6 +105,13 @@ impl Members {
         gone.map(|(name, _)| name.clone()).collect()
     }
 
+    /// Every replica of the api that is there is going to be replaced, and has so long from the word to its end.
+    pub(super) fn replace(&mut self, grace: Duration) {
+        for member in self.0.values_mut().filter(|member| member.app == "api") {
+            member.replaced = Some(grace);
+        }
+    }
+
     /// A pod that goes takes no new requests; it still answers those under way.
     fn leave(
         &mut self,
@@ -100,19 +120,48 @@ impl Members {
         wanted: impl Fn(&str) -> usize,
         news: &mut News,
     ) {
-        let Some(member) = self.0.get_mut(name).filter(|member| !member.leaving) else {
+        let Some(member) = self.0.get_mut(name).filter(|member| member.told.is_none()) else {
             return;
         };
-        member.leaving = true;
+        member.told = Some(Instant::now());
         let app = member.app.clone();
+        if member.replaced.is_some() && pod.and_then(state::disruption).is_none() {
+            return news.change(name, &app, Change::Told);
+        }
         news.change(name, &app, Change::Stopped);
-        let left = self.0.values().filter(|it| it.app == app && !it.leaving);
+        let left = self
+            .0
+            .values()
+            .filter(|it| it.app == app && it.told.is_none());
         if left.count() < wanted(&app) {
             let why = pod.and_then(state::disruption);
             let why = why.map_or_else(String::new, |why| format!(" ({why})"));
             let text =
                 format!("it was deleted or evicted{why}, which nobody of this run asked for");
             news.failure(name, text);
+        }
+    }
+
+    /// A pod that was told to leave has; how is told of those that are replaced. It was killed where the kubelet says so,
+    /// or, where nobody has heard that, where it took all of its grace period.
+    ///
+    /// Both moments are those at which a watch brings the news, by the clock of this machine: as exact as the API server
+    /// is quick, some milliseconds, and the kubelet, which tells of a container's end within some tens of them. The times in the
+    /// pod (`deletionTimestamp` less `deletionGracePeriodSeconds`, and `finishedAt`) are of whole seconds and of other clocks.
+    fn end(&mut self, name: &str, exit_code: Option<i32>, news: &mut News) {
+        let Some(member) = self.0.get_mut(name).filter(|member| !member.left) else {
+            return;
+        };
+        member.left = true;
+        if let (Some(told), Some(grace)) = (member.told, member.replaced) {
+            let took = told.elapsed();
+            let killed = exit_code.map_or(took >= grace, |code| code == KILLED);
+            let change = if killed {
+                Change::Overdue(took)
+            } else {
+                Change::Left(took)
+            };
+            news.change(name, "api", change);
         }
     }
 
@@ -129,7 +178,9 @@ impl Members {
                 ready_since: None,
                 stuck_since: None,
                 ended_since: None,
-                leaving: false,
+                told: None,
+                left: false,
+                replaced: None,
                 crashes: 0,
             }
         });
@@ -206,7 +257,14 @@ impl Members {
 
     /// Pods of an app that were told to stop and have not ended yet.
     pub(super) fn leaving(&self, app: &str) -> usize {
-        self.of(app).filter(|(_, member)| member.leaving).count()
+        let leaves = |member: &Member| member.told.is_some() && !member.left;
+        self.of(app).filter(|(_, member)| leaves(member)).count()
+    }
+
+    /// Where a pod takes requests that is, or was, ready for them.
+    pub(super) fn served_at(&self, name: &str) -> Option<Endpoint> {
+        let member = self.0.get(name)?;
+        member.ready_since.and(member.endpoint())
     }
 
     /// Nobody is there any more.
@@ -217,7 +275,7 @@ impl Members {
     /// Where requests go, oldest first.
     pub(super) fn targets(&self) -> Targets {
         let of = |app: &str| {
-            let staying = self.of(app).filter(|(_, member)| !member.leaving);
+            let staying = self.of(app).filter(|(_, member)| member.told.is_none());
             let mut members: Vec<_> = staying
                 .filter_map(|(_, member)| Some((member.ready_since?, member.endpoint()?)))
                 .collect();
@@ -234,7 +292,7 @@ impl Members {
 
     /// The api's replicas, oldest first, each reached by `way`.
     pub(super) fn replicas(&self, way: impl Fn(&Endpoint) -> Endpoint) -> Vec<Replica> {
-        let staying = self.of("api").filter(|(_, member)| !member.leaving);
+        let staying = self.of("api").filter(|(_, member)| member.told.is_none());
         let mut replicas: Vec<Replica> = staying
             .map(|(name, member)| Replica {
                 name: name.to_owned(),
@@ -414,5 +472,94 @@ mod tests {
             assert_eq!(news.failures, [], "{more}");
             assert_eq!(members.ready("api"), ready, "{more}");
         }
+    }
+
+    fn replaced() -> Members {
+        let mut members = one();
+        members.replace(Duration::from_secs(8));
+        members
+    }
+
+    fn ended(exit_code: i32, reason: &str) -> Pod {
+        let state = json!({ "terminated": { "exitCode": exit_code, "reason": reason } });
+        pod("api-m", "1", &json!({ "leaving": true, "state": state }))
+    }
+
+    #[test]
+    fn one_that_is_replaced_is_told_leaves_and_is_gone_and_nobody_misses_it() {
+        let mut members = replaced();
+        let leaving = pod("api-m", "1", &json!({ "leaving": true }));
+        let new = pod("api-n", "2", &json!({}));
+        let mut follow = |pods: &[Pod]| {
+            let news = members.follow(pods, |_| 1);
+            assert_eq!(news.failures, []);
+            let of_old = news.changes.into_iter().filter(|(name, _)| name == "api-m");
+            let changes: Vec<Change> = of_old.map(|(_, change)| change).collect();
+            (
+                changes,
+                members.leaving("api"),
+                members.replicas(Clone::clone).len(),
+            )
+        };
+        assert_eq!(
+            follow(&[leaving.clone(), new.clone()]),
+            (vec![Change::Told], 1, 1)
+        );
+        assert_eq!(follow(&[leaving, new.clone()]), (vec![], 1, 1));
+        let (changes, leaving, _) = follow(&[ended(0, "Completed"), new.clone()]);
+        assert!(matches!(changes[..], [Change::Left(_)]), "{changes:?}");
+        assert_eq!(leaving, 0);
+        assert_eq!(
+            follow(&[ended(0, "Completed"), new.clone()]),
+            (vec![], 0, 1)
+        );
+        assert_eq!(follow(&[new]), (vec![], 0, 1));
+    }
+
+    #[test]
+    fn one_that_had_to_be_killed_is_known_by_its_exit_code_or_by_the_time_it_took() {
+        let how = |last: Option<Pod>, took: u64| {
+            let mut members = replaced();
+            members.follow(&[pod("api-m", "1", &json!({ "leaving": true }))], |_| 1);
+            let told = Instant::now().checked_sub(Duration::from_secs(took));
+            members.0.get_mut("api-m").unwrap().told = told;
+            let news = members.follow(last.as_slice(), |_| 1);
+            let mut leaving = crate::platform::Leaving::default();
+            for (_, change) in news.changes {
+                leaving.book(change);
+            }
+            (leaving.left, leaving.killed, leaving.slowest.as_secs())
+        };
+        assert_eq!(how(Some(ended(137, "Error")), 8), (1, 1, 8));
+        // It ended by itself at the last moment, or was told of late.
+        assert_eq!(how(Some(ended(0, "Completed")), 9), (1, 0, 9));
+        // Nobody has seen how.
+        for (last, took, killed) in [
+            (None, 4, 0),
+            (None, 8, 1),
+            (Some(ended(137, "ContainerStatusUnknown")), 4, 0),
+        ] {
+            assert_eq!(how(last, took), (1, killed, took));
+        }
+    }
+
+    #[test]
+    fn an_eviction_in_a_rolling_restart_is_told_as_one() {
+        let condition = json!({ "type": "DisruptionTarget", "status": "True",
+            "reason": "EvictionByEvictionAPI", "message": "Eviction API: evicting" });
+        let evicted = pod(
+            "api-m",
+            "1",
+            &json!({ "leaving": true, "condition": condition }),
+        );
+        let news = replaced().follow(&[evicted], |_| 1);
+        assert_eq!(news.failures.len(), 1, "{news:?}");
+        // What comes in place of the old ones may not go.
+        let mut members = replaced();
+        let new = |more| pod("api-n", "2", &more);
+        let leaving = pod("api-m", "1", &json!({ "leaving": true }));
+        members.follow(&[leaving, new(json!({}))], |_| 1);
+        let news = members.follow(&[new(json!({ "leaving": true }))], |_| 1);
+        assert_eq!(news.failures.len(), 1, "{news:?}");
     }
 }

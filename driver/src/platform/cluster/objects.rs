@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use lab_autoscale::manifest::{ManifestError, read_objects};
+use lab_autoscale::manifest::{ManifestError, Rollout, Strategy, read_objects};
 use serde_json::{Value, json};
 
 use super::site::Namespace;
@@ -173,6 +173,11 @@ impl Manifests<'_> {
         if let Some(manifests) = &spec.manifests {
             objects.extend(manifests.hpa.objects()?);
         }
+        if let Some(roll) = &spec.roll {
+            for deployment in &mut objects {
+                set_rollout(&mut deployment["spec"], &roll.rollout);
+            }
+        }
         Ok(objects)
     }
 
@@ -238,6 +243,30 @@ fn container(object: &mut Value) -> Option<&mut Value> {
     object.pointer_mut("/spec/template/spec/containers/0")
 }
 
+/// Has a Deployment replace its pods as the manifest of step 6 says, as far as that was read; all else is the run's own.
+fn set_rollout(deployment: &mut Value, rollout: &Rollout) {
+    deployment["replicas"] = rollout.replicas.into();
+    deployment["strategy"] = match rollout.strategy {
+        Strategy::Recreate => json!({ "type": "Recreate" }),
+        Strategy::Rolling {
+            max_unavailable,
+            max_surge,
+        } => json!({ "type": "RollingUpdate",
+            "rollingUpdate": { "maxUnavailable": max_unavailable, "maxSurge": max_surge } }),
+    };
+    let pod = &mut deployment["template"]["spec"];
+    pod["terminationGracePeriodSeconds"] = rollout.grace.as_secs().into();
+    let container = &mut pod["containers"][0];
+    if !rollout.pre_stop.is_zero() {
+        let sleep = json!({ "seconds": rollout.pre_stop.as_secs() });
+        container["lifecycle"] = json!({ "preStop": { "sleep": sleep } });
+    }
+    let probe = &mut container["readinessProbe"];
+    probe["initialDelaySeconds"] = rollout.first_probe.as_secs().into();
+    probe["periodSeconds"] = rollout.probe_period.as_secs().into();
+    set(container, "LAB_LEAVES_BY_CASE", "true");
+}
+
 fn set_code(container: &mut Value, code: &str) {
     for argument in container["args"].as_array_mut().into_iter().flatten() {
         if argument
@@ -268,8 +297,13 @@ fn set(container: &mut Value, name: &str, value: &str) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::{platform::ApiManifests, secret};
+    use crate::{
+        platform::{ApiManifests, RollSpec},
+        secret,
+    };
     use lab_autoscale::manifest::ManifestFile;
 
     fn root() -> &'static Path {
@@ -445,5 +479,57 @@ mod tests {
         let limits = &api["spec"]["template"]["spec"]["containers"][0]["resources"]["limits"];
         assert_eq!(limits["cpu"], "200m");
         assert!(find(&objects, "HorizontalPodAutoscaler", "api").is_some());
+    }
+
+    #[test]
+    fn an_api_whose_pods_are_replaced_has_the_rollout_of_its_manifest_and_no_more_of_it() {
+        let file = root().join("driver/fixes/shutdown/prestop/api-roll.yaml");
+        let file = ManifestFile::read(file).unwrap();
+        let spec = |rollout: Rollout| StackSpec {
+            api: Some(ApiSpec {
+                roll: Some(RollSpec {
+                    rollout,
+                    listed_for: Duration::from_secs(2),
+                }),
+                ..ApiSpec::default()
+            }),
+            ..StackSpec::new("solved")
+        };
+        let deployment = |spec: &StackSpec| {
+            let objects = objects(spec, None);
+            find(&objects, "Deployment", "api").unwrap()["spec"].clone()
+        };
+        let api = deployment(&spec(file.rollout().unwrap()));
+        assert_eq!(api["replicas"], 3);
+        let strategy = json!({ "type": "RollingUpdate", "rollingUpdate": { "maxUnavailable": 0, "maxSurge": 1 } });
+        assert_eq!(api["strategy"], strategy);
+        let pod = &api["template"]["spec"];
+        assert_eq!(pod["terminationGracePeriodSeconds"], 8);
+        let container = &pod["containers"][0];
+        assert_eq!(
+            container["lifecycle"],
+            json!({ "preStop": { "sleep": { "seconds": 3 } } })
+        );
+        let probe = &container["readinessProbe"];
+        assert_eq!(
+            (&probe["initialDelaySeconds"], &probe["periodSeconds"]),
+            (&2.into(), &1.into())
+        );
+        assert_eq!(probe["httpGet"]["path"], "/readyz");
+        let text = container.to_string();
+        for own in [
+            "--code=solved",
+            r#"{"name":"LAB_LEAVES_BY_CASE","value":"true"}"#,
+        ] {
+            assert!(text.contains(own), "{own}: {text}");
+        }
+        let recreate = Rollout {
+            strategy: Strategy::Recreate,
+            pre_stop: Duration::ZERO,
+            ..file.rollout().unwrap()
+        };
+        let api = deployment(&spec(recreate));
+        assert_eq!(api["strategy"], json!({ "type": "Recreate" }));
+        assert!(api["template"]["spec"]["containers"][0]["lifecycle"].is_null());
     }
 }

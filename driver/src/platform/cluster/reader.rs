@@ -1,7 +1,11 @@
 //! What the cluster's API says, through one `kubectl proxy` for the whole run: a `kubectl` for each
 //! look would cost the machine more than the load does.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Duration,
+};
 
 use k8s_openapi::{
     List,
@@ -9,16 +13,22 @@ use k8s_openapi::{
         apps::v1::Deployment, autoscaling::v2::HorizontalPodAutoscaler, coordination::v1::Lease,
         core::v1::Pod,
     },
+    apimachinery::pkg::apis::meta::v1::WatchEvent,
 };
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, StatusCode, header::CONTENT_TYPE};
 use serde::de::DeserializeOwned;
+use serde_json::json;
 use tempfile::TempDir;
-use tokio::time::timeout;
+use tokio::{
+    sync::mpsc,
+    time::{sleep, timeout},
+};
 
 use super::{
     Error,
     kubectl::{Kubectl, Staying},
     site::Namespace,
+    state,
 };
 
 /// For the proxy to listen; it takes a tenth of that.
@@ -26,6 +36,9 @@ const STARTS_WITHIN: Duration = Duration::from_secs(10);
 
 /// For one answer of the API server.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// From the end of a watch to the next.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// The proxy to the API server. It ends when this is dropped.
 pub(super) struct Reader {
@@ -87,6 +100,78 @@ impl Api {
         let path = self.path("api/v1", &format!("pods?labelSelector={selector}"));
         let list: List<Pod> = self.get(&path).await?;
         Ok(list.items)
+    }
+
+    /// Follows the pods that `selector` has: what it gives are all of them, each time that one has changed. Looks of one's
+    /// own would miss the last words of a pod, which is gone some milliseconds after its container's end was told. Whoever may
+    /// not watch is told so once.
+    pub(super) fn watch(
+        &self,
+        selector: String,
+    ) -> mpsc::UnboundedReceiver<Result<Vec<Pod>, Error>> {
+        let (sender, seen) = mpsc::unbounded_channel();
+        let api = self.clone();
+        tokio::spawn(async move {
+            let watching = async {
+                loop {
+                    let ended = api.watch_once(&selector, &sender).await;
+                    if let Err(error @ Error::Forbidden { .. }) = ended {
+                        let _ = sender.send(Err(error));
+                        return;
+                    }
+                    // The server ends it now and then; and whether the server is away is for others to tell.
+                    sleep(AGAIN_AFTER).await;
+                }
+            };
+            tokio::select! {
+                () = sender.closed() => {}
+                () = watching => {}
+            }
+        });
+        seen
+    }
+
+    /// A list, and then what becomes of it (Kubernetes documentation, "API Concepts: Efficient detection of changes").
+    async fn watch_once(
+        &self,
+        selector: &str,
+        sender: &mpsc::UnboundedSender<Result<Vec<Pod>, Error>>,
+    ) -> Result<(), Error> {
+        let place = format!("pods?labelSelector={selector}");
+        let list: List<Pod> = self.get(&self.path("api/v1", &place)).await?;
+        let version = list.metadata.resource_version.unwrap_or_default();
+        let mut watched = Watched::of(list.items);
+        let path = self.path(
+            "api/v1",
+            &format!("{place}&watch=true&resourceVersion={version}"),
+        );
+        let _ = sender.send(Ok(watched.pods()));
+        // For as long as the server wants.
+        let request = self.http.get(format!("http://localhost/{path}"));
+        let mut answer = answered(request, &path).await?;
+        while let Ok(Some(bytes)) = answer.chunk().await {
+            for pods in watched.hear(&bytes) {
+                let _ = sender.send(Ok(pods));
+            }
+        }
+        Ok(())
+    }
+
+    /// Has every pod of the api replaced, as `kubectl rollout restart` does (`objectrestarter.go` in
+    /// `k8s.io/kubectl/pkg/polymorphichelpers`): a template that says when is another one, and all else is up to the
+    /// Deployment's controller.
+    pub(super) async fn restart(&self) -> Result<(), Error> {
+        let path = self.path("apis/apps/v1", "deployments/api");
+        let now = jiff::Timestamp::now().to_string();
+        let annotations = json!({ "kubectl.kubernetes.io/restartedAt": now });
+        let template = json!({ "metadata": { "annotations": annotations } });
+        let change = json!({ "spec": { "template": template } }).to_string();
+        let request = self
+            .request(Method::PATCH, &path)
+            .header(CONTENT_TYPE, "application/merge-patch+json")
+            .body(change);
+        read::<serde_json::Value>(request, &path).await?;
+        Ok(())
     }
 
     /// The autoscaler of the run.
@@ -152,6 +237,60 @@ impl Api {
     }
 }
 
+/// The pods of a watch, by their uids.
+#[derive(Default)]
+struct Watched {
+    pods: BTreeMap<String, Pod>,
+    /// What has come of a line that is not at its end.
+    line: Vec<u8>,
+}
+
+impl Watched {
+    fn of(pods: Vec<Pod>) -> Self {
+        let by_uid = |pod: Pod| (state::uid(&pod).to_owned(), pod);
+        Self {
+            pods: pods.into_iter().map(by_uid).collect(),
+            line: Vec::new(),
+        }
+    }
+
+    fn pods(&self) -> Vec<Pod> {
+        self.pods.values().cloned().collect()
+    }
+
+    /// What bytes of the stream make of them, step by step. What is no event of a pod is left out.
+    fn hear(&mut self, bytes: &[u8]) -> Vec<Vec<Pod>> {
+        let mut steps = Vec::new();
+        for byte in bytes {
+            if *byte != b'\n' {
+                self.line.push(*byte);
+                continue;
+            }
+            let event = serde_json::from_slice(&self.line);
+            self.line.clear();
+            if let Ok(event) = event {
+                self.take(event, &mut steps);
+            }
+        }
+        steps
+    }
+
+    fn take(&mut self, event: WatchEvent<Pod>, steps: &mut Vec<Vec<Pod>>) {
+        let (pod, is_gone) = match event {
+            WatchEvent::Added(pod) | WatchEvent::Modified(pod) => (pod, false),
+            WatchEvent::Deleted(pod) => (pod, true),
+            _ => return,
+        };
+        let uid = state::uid(&pod).to_owned();
+        self.pods.insert(uid.clone(), pod);
+        steps.push(self.pods());
+        if is_gone {
+            self.pods.remove(&uid);
+            steps.push(self.pods());
+        }
+    }
+}
+
 /// Where Leases are.
 const LEASES: &str = "apis/coordination.k8s.io/v1";
 
@@ -159,20 +298,28 @@ async fn read<T: DeserializeOwned>(
     request: reqwest::RequestBuilder,
     path: &str,
 ) -> Result<T, Error> {
+    let answer = answered(request, path).await?;
+    answer.json().await.map_err(|source| failed(path, source))
+}
+
+async fn answered(
+    request: reqwest::RequestBuilder,
+    path: &str,
+) -> Result<reqwest::Response, Error> {
     let answer = match request.send().await {
         Ok(answer) if answer.status() == StatusCode::FORBIDDEN => {
             return Err(forbidden(answer).await);
         }
         answer => answer.and_then(reqwest::Response::error_for_status),
     };
-    let read = match answer {
-        Ok(answer) => answer.json().await,
-        Err(error) => Err(error),
-    };
-    read.map_err(|source| Error::Api {
+    answer.map_err(|source| failed(path, source))
+}
+
+fn failed(path: &str, source: reqwest::Error) -> Error {
+    Error::Api {
         path: path.to_owned(),
         source,
-    })
+    }
 }
 
 /// What the API server says besides the number.
@@ -198,4 +345,46 @@ fn client(socket: &Path) -> Result<reqwest::Client, Error> {
         .unix_socket(socket)
         .build()
         .map_err(Error::Http)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_watch_tells_each_step_and_the_last_words_of_a_pod_before_it_is_gone() {
+        let pod = |name: &str, exit: Option<i32>| {
+            let ended = exit.map(|code| json!({ "terminated": { "exitCode": code } }));
+            json!({ "metadata": { "name": name, "uid": name, "labels": { "app": "api" } },
+                "status": { "containerStatuses": [{ "name": "api", "image": "lab", "imageID": "", "ready": true,
+                    "restartCount": 0, "state": ended }] } })
+        };
+        let first = serde_json::from_value(pod("a", None)).unwrap();
+        let mut watched = Watched::of(vec![first]);
+        let events = [
+            json!({ "type": "ADDED", "object": pod("b", None) }),
+            json!({ "type": "BOOKMARK", "object": { "metadata": { "resourceVersion": "9" } } }),
+            json!({ "type": "DELETED", "object": pod("a", Some(137)) }),
+        ];
+        let stream: String = events.map(|event| format!("{event}\n")).concat();
+        // As it may be cut on its way.
+        let (head, tail) = stream.as_bytes().split_at(stream.len() / 3);
+        let mut steps = watched.hear(head);
+        steps.extend(watched.hear(tail));
+        let seen: Vec<Vec<(&str, Option<i32>)>> = steps
+            .iter()
+            .map(|pods| {
+                let of = |pod| (state::name(pod), state::exit_code(pod));
+                pods.iter().map(of).collect()
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                vec![("a", None), ("b", None)],
+                vec![("a", Some(137)), ("b", None)],
+                vec![("b", None)],
+            ]
+        );
+    }
 }

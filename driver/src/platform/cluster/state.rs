@@ -84,6 +84,23 @@ pub(super) fn endings(pod: &Pod) -> i32 {
         .sum()
 }
 
+/// The exit code of the container that is named as its service, once that has ended, unless the kubelet does not know how
+/// (it says 137 then as well).
+pub(super) fn exit_code(pod: &Pod) -> Option<i32> {
+    let ended = service(pod)?.state.as_ref()?.terminated.as_ref()?;
+    (ended.reason.as_deref() != Some("ContainerStatusUnknown")).then_some(ended.exit_code)
+}
+
+/// Whether the container that is named as its service has ended.
+pub(super) fn has_ended(pod: &Pod) -> bool {
+    let state = service(pod).and_then(|container| container.state.as_ref());
+    state.is_some_and(|state| state.terminated.is_some())
+}
+
+fn service(pod: &Pod) -> Option<&ContainerStatus> {
+    containers(pod).find(|container| container.name == app(pod))
+}
+
 /// How often its containers were started again.
 pub(super) fn restarts(pod: &Pod) -> i32 {
     containers(pod)

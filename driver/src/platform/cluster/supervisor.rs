@@ -1,7 +1,10 @@
 //! The task that follows a run's pods: publishes those that are ready, tells what the autoscaler decides
 //! and what breaks, and removes everything in the end.
 
-use std::time::{Duration, Instant};
+use std::{
+    future::pending,
+    time::{Duration, Instant},
+};
 
 use k8s_openapi::api::core::v1::Pod;
 use lab_remote::Fleet;
@@ -24,7 +27,7 @@ use super::{
 };
 use crate::platform::{
     ApiSpec, Change, Command, Decision, Endpoint, Failure, Leaving, Load, Replica, ReplicaEvent,
-    Stack, StackControl, StackSpec, Targets, unexplained,
+    Stack, StackControl, StackSpec, Targets, listed::Listed, unexplained,
 };
 use crate::{http, secret};
 
@@ -57,6 +60,10 @@ struct Supervisor {
     direct: watch::Sender<Targets>,
     replicas: watch::Sender<Vec<Replica>>,
     leaving: watch::Sender<Leaving>,
+    /// Replicas that were told to leave and that those who send requests still know of.
+    listed: Listed,
+    /// Tells of each step of the pods, once they are being replaced.
+    watched: Watch,
     failures: mpsc::UnboundedSender<Failure>,
     events: mpsc::UnboundedSender<ReplicaEvent>,
     decisions: mpsc::UnboundedSender<Decision>,
@@ -113,6 +120,8 @@ pub(super) async fn start(
         direct,
         replicas,
         leaving,
+        listed: Listed::default(),
+        watched: Watch::default(),
         failures,
         events,
         decisions,
@@ -220,6 +229,24 @@ async fn none_of_earlier_runs(kubectl: &Kubectl, reader: &Reader) -> Result<(), 
     Ok(())
 }
 
+/// All pods of the run, as often as one has changed; nothing where nobody watches.
+#[derive(Default)]
+struct Watch(Option<mpsc::UnboundedReceiver<Result<Vec<Pod>, Error>>>);
+
+impl Watch {
+    /// After the next change.
+    async fn next(&mut self) -> Result<Vec<Pod>, Error> {
+        let told = match &mut self.0 {
+            Some(watch) => watch.recv().await,
+            None => None,
+        };
+        match told {
+            Some(pods) => pods,
+            None => pending().await,
+        }
+    }
+}
+
 impl Supervisor {
     fn is_autoscaled(&self) -> bool {
         self.spec.is_autoscaled()
@@ -256,9 +283,9 @@ impl Supervisor {
         loop {
             tokio::select! {
                 command = commands.recv() => match command {
-                    // The cluster's own autoscaler has done it; and replaced are replicas elsewhere alone
-                    // (`Platform::rolls`).
-                    Some(Command::ScaleApi(_) | Command::RollApi) => {}
+                    // The cluster's own autoscaler has done it.
+                    Some(Command::ScaleApi(_)) => {}
+                    Some(Command::RollApi) => self.begin_roll().await,
                     Some(Command::CrashApi) => self.crash_api().await,
                     Some(Command::Stop(done)) => {
                         let stopped = self.shut_down().await;
@@ -278,6 +305,8 @@ impl Supervisor {
                     self.report("the cluster".to_owned(), text);
                 }
                 _ = looks.tick() => self.look().await,
+                pods = self.watched.next() => self.hear(pods),
+                () = self.listed.next_goes() => self.publish(),
             }
         }
     }
@@ -304,6 +333,31 @@ impl Supervisor {
         }
     }
 
+    /// Has every replica of the api replaced, by the cluster's own controller.
+    async fn begin_roll(&mut self) {
+        let api = self.spec.api.as_ref();
+        let Some(roll) = api.and_then(|api| api.roll.as_ref()) else {
+            return;
+        };
+        self.members.replace(roll.rollout.grace);
+        self.watched = Watch(Some(self.reader.api.watch(self.own.clone())));
+        if let Err(error) = self.reader.api.restart().await {
+            self.report("the cluster".to_owned(), lab_say::reason(&error));
+        }
+    }
+
+    /// What the watch tells.
+    fn hear(&mut self, pods: Result<Vec<Pod>, Error>) {
+        match pods {
+            Ok(mut pods) => {
+                pods.retain(|pod| state::app(pod) != load::APP);
+                let news = self.follow(&pods, self.scaling.desired);
+                self.report_all(news.failures);
+            }
+            Err(error) => self.report("the cluster".to_owned(), lab_say::reason(&error)),
+        }
+    }
+
     async fn look(&mut self) {
         let asked = *self.owing_since.get_or_insert_with(Instant::now);
         match self.reader.api.pods(&self.own).await {
@@ -314,6 +368,10 @@ impl Supervisor {
                 let (lost, failure) = self.pods.follow(&load);
                 if lost {
                     self.report_all(failure);
+                    return;
+                }
+                // Of two that tell, this one knows less and may be behind.
+                if self.watched.0.is_some() {
                     return;
                 }
                 let wanted = if self.is_autoscaled() {
@@ -345,6 +403,16 @@ impl Supervisor {
     fn follow(&mut self, pods: &[Pod], replicas: u32) -> News {
         let wanted = |app: &str| if app == "api" { replicas as usize } else { 1 };
         let news = self.members.follow(pods, wanted);
+        let api = self.spec.api.as_ref();
+        let roll = api.and_then(|api| api.roll.as_ref());
+        for (name, change) in &news.changes {
+            if let (Change::Told, Some(roll)) = (change, roll)
+                && let Some(replica) = self.members.served_at(name)
+            {
+                self.listed.keep(replica, roll.listed_for);
+            }
+            self.leaving.send_modify(|leaving| leaving.book(*change));
+        }
         self.publish();
         for (name, change) in &news.changes {
             self.tell(name, *change);
@@ -354,6 +422,7 @@ impl Supervisor {
 
     async fn shut_down(mut self) -> Result<(), Error> {
         self.members.clear();
+        self.listed = Listed::default();
         self.publish();
         self.pods.end().await;
         // Nobody renews what is about to be removed.
@@ -363,9 +432,10 @@ impl Supervisor {
         removed
     }
 
-    fn publish(&self) {
+    fn publish(&mut self) {
         let gateway = &self.pods.gateway;
-        let direct = self.members.targets();
+        let mut direct = self.members.targets();
+        direct.api.splice(0..0, self.listed.endpoints());
         let behind = |endpoints: &[Endpoint]| endpoints.iter().map(|to| gateway.to(to)).collect();
         let targets = Targets {
             api: behind(&direct.api),
@@ -382,10 +452,8 @@ impl Supervisor {
         }
         let replicas = self.members.replicas(|endpoint| gateway.to(endpoint));
         self.replicas.send_replace(replicas);
-        self.leaving.send_replace(Leaving {
-            now: self.members.leaving("api"),
-            ..Leaving::default()
-        });
+        let now = self.members.leaving("api");
+        self.leaving.send_modify(|leaving| leaving.now = now);
     }
 
     fn report_all(&self, failures: impl IntoIterator<Item = Failure>) {

@@ -170,10 +170,6 @@ impl Platform for LocalPlatform {
         "emulated here: the CPU limit by a quota in each replica, the autoscaler by its published algorithm".to_owned()
     }
 
-    fn rolls(&self) -> bool {
-        true
-    }
-
     fn start<'a>(&'a self, spec: &'a StackSpec) -> Starting<'a> {
         Box::pin(async move { Ok(self.start_stack(spec).await?) })
     }

@@ -1,17 +1,11 @@
-//! A rolling restart as a Deployment does it: which pods may come and go now, and who still sends requests to those that
-//! go. Its figures are the manifest's. What a process does when it is told to leave is its own business.
+//! A rolling restart as a Deployment does it: which pods may come and go now. Its figures are the manifest's. What a process
+//! does when it is told to leave is its own business.
 
-use std::{
-    collections::BTreeSet,
-    future::pending,
-    net::SocketAddr,
-    time::{Duration, Instant},
-};
+use std::collections::BTreeSet;
 
 use lab_autoscale::manifest::{Rollout, Strategy};
 
 use super::member::Members;
-use crate::platform::Endpoint;
 
 /// A rolling restart.
 #[derive(Debug)]
@@ -114,35 +108,10 @@ impl Pods {
     }
 }
 
-/// The list by which requests are sent lags behind: whoever was told to leave stays on it for a while. So it is on
-/// Kubernetes, where the kubelet lets a pod go while controllers and proxies learn of it, each at its own pace.
-#[derive(Debug, Default)]
-pub(super) struct Listed(Vec<(Instant, SocketAddr)>);
-
-impl Listed {
-    /// Keeps a replica on the list for so long.
-    pub(super) fn keep(&mut self, addr: SocketAddr, listed_for: Duration) {
-        self.0.push((Instant::now() + listed_for, addr));
-    }
-
-    /// Those that are still on it.
-    pub(super) fn endpoints(&mut self) -> Vec<Endpoint> {
-        let now = Instant::now();
-        self.0.retain(|(until, _)| *until > now);
-        self.0.iter().map(|(_, addr)| (*addr).into()).collect()
-    }
-
-    /// Waits until one is to go from it; for ever where there is none.
-    pub(super) async fn next_goes(&self) {
-        match self.0.iter().map(|(until, _)| *until).min() {
-            Some(until) => tokio::time::sleep_until(until.into()).await,
-            None => pending().await,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn roll(strategy: Strategy) -> Roll {
@@ -235,16 +204,5 @@ mod tests {
     fn to_recreate_is_to_wait_for_the_end_of_the_last() {
         let course = course(Strategy::Recreate, true);
         assert_eq!(course[..5], [(0, 3), (0, 0), (0, 0), (0, 0), (3, 0)]);
-    }
-
-    #[tokio::test]
-    async fn who_leaves_is_listed_for_a_while() {
-        let mut listed = Listed::default();
-        let addr = SocketAddr::from(([127, 0, 0, 1], 80));
-        listed.keep(addr, Duration::from_hours(1));
-        assert_eq!(listed.endpoints(), [Endpoint::from(addr)]);
-        listed.keep(addr, Duration::ZERO);
-        listed.next_goes().await;
-        assert_eq!(listed.endpoints().len(), 1, "the one of an hour");
     }
 }

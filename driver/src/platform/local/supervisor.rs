@@ -20,13 +20,13 @@ use super::{
     member::{self, Care, Left, Member, Members, Notice, Role},
     postgres::{Access, Claim, Database, External, PostgresError},
     process::{Ending, Leave, Probe, Process, ProcessError},
-    roll::{Listed, Pods, Roll},
+    roll::{Pods, Roll},
     services::{self, Neighbours, Services},
 };
 use crate::limits;
 use crate::platform::{
     ApiSpec, Change, Command, Failure, Leaving, Load, Replica, ReplicaEvent, Stack, StackControl,
-    StackSpec, Targets,
+    StackSpec, Targets, listed::Listed,
 };
 
 /// For a service to end after SIGTERM; its own shutdown takes at most two seconds.
@@ -373,16 +373,12 @@ impl Supervisor {
         if !roll.replaces(&left.name) {
             return;
         }
-        self.leaving.send_modify(|leaving| {
-            leaving.left += 1;
-            leaving.killed += usize::from(left.overdue);
-            leaving.slowest = leaving.slowest.max(left.took);
-        });
         let change = if left.overdue {
             Change::Overdue(left.took)
         } else {
             Change::Left(left.took)
         };
+        self.leaving.send_modify(|leaving| leaving.book(change));
         self.tell(left.name, change);
     }
 
@@ -412,7 +408,7 @@ impl Supervisor {
                 Change::Stopped
             };
             if let (Some(roll), Some(addr)) = (roll, addr) {
-                self.listed.keep(addr, roll.listed_for);
+                self.listed.keep(addr.into(), roll.listed_for);
             }
             self.publish();
             if member.role == Role::Api {
