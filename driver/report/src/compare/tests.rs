@@ -84,7 +84,7 @@ fn a_percentile_that_nobody_knows_is_not_compared() {
     );
     for class in &mut b.classes {
         class.total.latency.p95 = beyond;
-        for stats in class.by_phase.iter_mut() {
+        for stats in &mut class.by_phase {
             stats.latency.p95 = beyond;
         }
     }
