@@ -628,7 +628,7 @@ limit = { at_least = "90%" }
         ] {
             let mut watch = watch(&scenario);
             let failed = sample(0, 5000, end);
-            watch.add(&part(&scenario, failed.clone()));
+            watch.add(&part(&scenario, failed));
             assert!(
                 watch
                     .lost()
