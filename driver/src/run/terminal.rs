@@ -49,6 +49,41 @@ struct Phase {
     bar: ProgressBar,
     /// The last one before its end: after that of the run nothing is offered any more.
     last: Option<Tick>,
+    rates: Rates,
+}
+
+/// What the ticks of a phase say, added up, req/s.
+#[derive(Debug, Default)]
+struct Rates {
+    ticks: f64,
+    offered: f64,
+    ok: f64,
+    refused: f64,
+    failed: f64,
+}
+
+impl Rates {
+    fn add(&mut self, tick: &Tick) {
+        self.ticks += 1.0;
+        self.offered += tick.offered_per_s;
+        self.ok += tick.ok_per_s;
+        self.refused += tick.refused_per_s;
+        self.failed += tick.failed_per_s;
+    }
+
+    /// The last tick of the phase, with the mean of the rates.
+    fn mean(&self, last: &Tick) -> Tick {
+        if self.ticks == 0.0 {
+            return last.clone();
+        }
+        Tick {
+            offered_per_s: self.offered / self.ticks,
+            ok_per_s: self.ok / self.ticks,
+            refused_per_s: self.refused / self.ticks,
+            failed_per_s: self.failed / self.ticks,
+            ..last.clone()
+        }
+    }
 }
 
 impl Terminal {
@@ -89,6 +124,7 @@ impl Terminal {
             end: start + duration.as_secs_f64(),
             bar,
             last: None,
+            rates: Rates::default(),
         });
     }
 
@@ -98,25 +134,34 @@ impl Terminal {
             phase
                 .bar
                 .set_position(((tick.t_s - phase.start).max(0.0) * 1e3) as u64);
-            phase.bar.set_message(summary(tick));
+            phase.bar.set_message(summary(tick, ""));
             if tick.t_s <= phase.end {
                 phase.last = Some(tick.clone());
+                // A tick is of the second before it.
+                if tick.t_s >= phase.start + 1.0 {
+                    phase.rates.add(tick);
+                }
             }
         }
     }
 
-    /// The last phase is over.
+    /// The last phase is over: what it was like on average, and how it stood at its end.
     pub fn end_phase(&mut self) {
         if let Some(phase) = self.phase.take() {
-            phase.bar.abandon();
-            if let (Mode::Plain, Some(tick)) = (self.mode, &phase.last) {
-                note!("  {:10} {}", phase.name, summary(tick));
+            if let Some(last) = &phase.last {
+                let whole = summary(&phase.rates.mean(last), "at its end: ");
+                phase.bar.set_message(whole.clone());
+                if self.mode == Mode::Plain {
+                    note!("  {:10} {whole}", phase.name);
+                }
             }
+            phase.bar.abandon();
         }
     }
 }
 
-fn summary(tick: &Tick) -> String {
+/// Rates, then, after `when`, what is of that moment.
+fn summary(tick: &Tick, when: &str) -> String {
     // Where a scenario calls no refusal right there is none to show.
     let refused = if tick.refused_per_s > 0.0 {
         format!("  refused {:>3.0}", tick.refused_per_s)
@@ -124,7 +169,7 @@ fn summary(tick: &Tick) -> String {
         String::new()
     };
     format!(
-        "{:>3.0} req/s  ok {:>3.0}{refused}  failed {:>3.0}  in flight {:>3}  p95 {}",
+        "{:>3.0} req/s  ok {:>3.0}{refused}  failed {:>3.0}  {when}in flight {:>3}  p95 {}",
         tick.offered_per_s,
         tick.ok_per_s,
         tick.failed_per_s,
@@ -231,5 +276,42 @@ fn kind(check: &Check) -> &'static str {
         CheckKind::Effect => "effect",
         CheckKind::Mechanism => "mechanism",
         CheckKind::Correctness => "correctness",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tick(t_s: f64, failed_per_s: f64) -> Tick {
+        Tick {
+            t_s,
+            phase: "roll".to_owned(),
+            offered_per_s: 40.0,
+            ok_per_s: 40.0 - failed_per_s,
+            refused_per_s: 0.0,
+            failed_per_s,
+            p95_ms: None,
+            p95_ms_by_class: std::collections::BTreeMap::new(),
+            in_flight: 7,
+            replicas: 0,
+            stage: std::collections::BTreeMap::new(),
+        }
+    }
+
+    /// The second before its first, and what comes when nothing is offered any more, are no part of a phase.
+    #[test]
+    fn a_phase_is_told_by_all_of_its_seconds() {
+        let mut terminal = Terminal::new(Mode::Quiet);
+        terminal.phase("roll", 10.0, Duration::from_secs(3));
+        for (t_s, failed) in [(10.5, 9.0), (11.0, 4.0), (12.0, 2.0), (13.2, 40.0)] {
+            terminal.tick(&tick(t_s, failed));
+        }
+        let phase = terminal.phase.unwrap();
+        let told = phase.rates.mean(&phase.last.unwrap());
+        assert_eq!(
+            summary(&told, "at its end: "),
+            " 40 req/s  ok  37  failed   3  at its end: in flight   7  p95 –"
+        );
     }
 }
