@@ -118,7 +118,7 @@ fn one_sentence_sums_it_up() {
     };
     assert_eq!(
         sentence(&failing, &alike),
-        "B (solved) holds where A (mine) did not: score 23 → 97, 3 checks newly pass."
+        "B (solved) holds where A (mine, the starter’s text) did not: score 23 → 97, 3 checks newly pass."
     );
     assert_eq!(
         sentence(&failing, &invalid),
