@@ -115,16 +115,21 @@ fn compared(reports: &Reports, run: &Run) -> Vec<Compared> {
 
 /// The ways from a run to all that is to be read of it, and what has become of those that are missing.
 fn links(run: &Run, compared: &[Compared], ways: &Ways) -> Markup {
-    let folder = utf8_percent_encode(&run.scenario.name, NON_ALPHANUMERIC);
     let has_began = compared.iter().any(|compared| compared.with == WITH_BEGAN);
     html! {
-        (link(ways, "Report", &format!("{folder}/{}/report.html", run.run_id)))
+        (report(&run.scenario.name, &run.run_id, ways))
         @for Compared { with, page } in compared { " · " (link(ways, with, page)) }
         " · " (link(ways, "All runs", "index.html"))
         @if !has_began && let Some(way) = run.way_to_a_start() {
             br; "Compared with nothing: " (with_code(&way)) "."
         }
     }
+}
+
+/// The link to the report of a run.
+fn report(scenario: &str, run: &RunId, ways: &Ways) -> Markup {
+    let folder = utf8_percent_encode(scenario, NON_ALPHANUMERIC);
+    link(ways, "Report", &format!("{folder}/{run}/report.html"))
 }
 
 /// Why a run has no score.
@@ -139,8 +144,11 @@ fn spoiled(run: &Run) -> Markup {
 
 /// The same of a run that has just ended.
 pub(crate) fn links_of(reports: &Reports, scenario: &str, run: &RunId, ways: &Ways) -> Markup {
-    let Ok(run) = reports.run(scenario, run) else {
-        return link(ways, "All runs", "index.html");
+    let run = match reports.run(scenario, run) {
+        Ok(told) => told,
+        Err(_) => {
+            return html! { (report(scenario, run, ways)) " · " (link(ways, "All runs", "index.html")) };
+        }
     };
     html! {
         @if run.verdict.outcome == Outcome::Invalid { (spoiled(&run)) br; }

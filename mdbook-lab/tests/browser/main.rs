@@ -141,7 +141,7 @@ fn a_run_is_pressed_watched_and_read() {
     );
     assert_eq!(
         tab.eval(&text(".next")),
-        "Next: Step 1, Another step: make step1 as it is, to see it fail."
+        "Next: Step 2, A step: mend the marked place, then make step2 again."
     );
     tab.eval("document.querySelector('a.guide').click()");
     tab.wait("the page of its step", "document.querySelector('.lab-run')");

@@ -29,6 +29,8 @@ fn progress_is_in_the_sidebar_and_survives_pages_that_say_nothing_of_it() {
     // Its words, for who hears the page.
     let words = tab.eval(&format!("{MARK}.textContent"));
     assert_eq!(words, ", not yet; best score 41 of 100");
+    // Whoever is at a step stays there.
+    let told = "Next: Step 2, A step: mend the marked place, then make step2 again.";
     assert_eq!(tab.eval(&next()), told);
     // Built again, and in a tab that has no session.
     let page = guide.path("book/step.md");
@@ -46,7 +48,7 @@ fn progress_is_in_the_sidebar_and_survives_pages_that_say_nothing_of_it() {
     other.wait("the mark remembered", &state("fail"));
     assert_eq!(other.eval(&next()), told);
     other.eval("document.querySelector('.lab-sidebar-next a').click()");
-    other.wait("the step's page", "location.pathname === '/another.html'");
+    other.wait("the step's page", "location.pathname === '/step.html'");
 }
 
 #[test]

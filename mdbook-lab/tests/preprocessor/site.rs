@@ -98,23 +98,17 @@ fn the_site_has_the_guide_and_a_sample_and_says_what_is_missing() {
 
 #[test]
 fn a_site_has_nothing_of_what_its_maker_has_edited() {
-    let folder = "lab-services/src/cases";
-    let project = Project::new().append(
-        "book/step1.md",
-        &format!("\n{{{{#lab edit {folder}/tx.rs}}}}\n\n{{{{#lab standing}}}}\n"),
-    );
-    for (file, text) in [("tx.rs", "mine\n"), ("starter/tx.rs", "as it begins\n")] {
-        let file = project.root().join(folder).join(file);
-        fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
-        fs::write(file, text).expect("a file");
-    }
+    let file = "lab-services/src/cases/tx.rs";
+    let quoting = format!("\n{{{{#lab edit {file}}}}}\n\n{{{{#lab standing}}}}\n");
+    let project = Project::new()
+        .append("book/step1.md", &quoting)
+        .append(file, "// of its maker alone\n");
     let said = site(&project);
     assert_eq!(said.code, Some(0), "{}", said.err);
     let page = read(&project, "step1.html");
-    assert!(page.contains("as it begins"), "{page}");
-    assert!(!page.contains("mine\n"), "{page}");
-    assert!(!page.contains("yours, and what is different"), "{page}");
-    assert!(page.contains("data-lab-site"), "{page}");
+    assert!(page.contains("yours, as the step begins"), "{page}");
+    assert!(!page.contains("of its maker alone"), "{page}");
+    assert!(page.contains("<html data-lab-site "), "{page}");
 }
 
 #[test]
