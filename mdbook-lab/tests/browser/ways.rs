@@ -32,6 +32,16 @@ fn progress_is_in_the_sidebar_and_survives_pages_that_say_nothing_of_it() {
     // Whoever is at a step stays there.
     let told = "Next: Step 2, A step: mend the marked place, then make step2 again.";
     assert_eq!(tab.eval(&next()), told);
+    // What is pressed next shows nothing of that run.
+    let drawn = "document.querySelector('.lab-panel-stage svg') !== null";
+    tab.wait("the picture", drawn);
+    press(&mut tab, "touch");
+    tab.wait(
+        "the word",
+        &format!("{} === 'make touch is done.'", text(".lab-panel-said")),
+    );
+    let height = tab.eval("document.querySelector('.lab-live').offsetHeight");
+    assert_eq!(height, 0);
     // Built again, and in a tab that has no session.
     let page = guide.path("book/step.md");
     let old = fs::read_to_string(&page).expect("the page");
