@@ -144,11 +144,8 @@ fn spoiled(run: &Run) -> Markup {
 
 /// The same of a run that has just ended.
 pub(crate) fn links_of(reports: &Reports, scenario: &str, run: &RunId, ways: &Ways) -> Markup {
-    let run = match reports.run(scenario, run) {
-        Ok(told) => told,
-        Err(_) => {
-            return html! { (report(scenario, run, ways)) " · " (link(ways, "All runs", "index.html")) };
-        }
+    let Ok(run) = reports.run(scenario, run) else {
+        return html! { (report(scenario, run, ways)) " · " (link(ways, "All runs", "index.html")) };
     };
     html! {
         @if run.verdict.outcome == Outcome::Invalid { (spoiled(&run)) br; }
