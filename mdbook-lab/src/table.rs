@@ -85,6 +85,7 @@ fn link(here: &Path, chapter: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::step::Rule;
 
     fn step(scenario: &str, wrong: &str, part: Part) -> Step {
         Step {
@@ -112,6 +113,27 @@ mod tests {
         assert_eq!(
             of(VARIANTS, &all[..1], Path::new("page.md")),
             "| step | fixes |\n| --- | --- |\n| [1](<x.md>) | `f`, `g` |\n"
+        );
+    }
+
+    #[test]
+    fn each_check_has_its_row_and_correctness_no_weight() {
+        let rule = |check: &str, kind: &str, weight: &str| Rule {
+            check: check.to_owned(),
+            title: "a | b".to_owned(),
+            kind: kind.to_owned(),
+            limit: "≤ 1".to_owned(),
+            full: String::new(),
+            weight: weight.to_owned(),
+        };
+        let mut one = step("x", "", Part::Hour);
+        one.rules = vec![rule("p95", "effect", "3"), rule("kept", "correctness", "")];
+        assert_eq!(
+            checks(&[one]),
+            "| step | check | kind | limit | full | weight |\n\
+             | --- | --- | --- | --- | --- | --- |\n\
+             | 1 | `p95`: a \\| b | effect | ≤ 1 |  | 3 |\n\
+             |  | `kept`: a \\| b | correctness | ≤ 1 |  |  |\n"
         );
     }
 }

@@ -353,3 +353,26 @@ fn a_file_that_an_earlier_edit_changed_is_not_called_the_same_as_in_the_beginnin
     let same = Comparison::of(&began, &began).beside(&began, Some(&began));
     assert!(!same.sources[0].differs_from_start);
 }
+
+#[test]
+fn a_verdict_is_told_with_what_fails_and_a_text_by_whose_it_is() {
+    let mut run = failing();
+    assert_eq!(run.telling(), run.headline());
+    assert_eq!(run.code_words(), "mine, the starter’s text");
+    assert_eq!(run.way_to_a_start(), None, "it is one");
+    let headline = run.scenario.headline.clone();
+    for check in &mut run.checks {
+        check.passed |= check.id == headline;
+    }
+    let telling = run.telling().expect("a check that fails");
+    assert!(!telling.passed, "{telling:?}");
+    let heavier = |check: &&Check| !check.passed && check.weight > telling.weight;
+    assert_eq!(run.checks.iter().find(heavier), None);
+
+    run.starter = false;
+    assert_eq!(run.code_words(), "mine");
+    let way = run.way_to_a_start().expect("nothing to compare with");
+    assert!(way.contains("`make step1 CODE=starter`"), "{way}");
+    assert_eq!(invalid().way_to_a_start(), None);
+    assert_eq!(passing().way_to_a_start(), None, "of the reference");
+}
