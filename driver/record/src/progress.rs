@@ -35,28 +35,28 @@ pub enum State {
 }
 
 impl State {
-    /// That of a scenario, by its runs.
-    pub fn of(reports: &Reports, scenario: &str) -> Self {
-        let mut latest = None;
+    /// That of a scenario, by its runs, and the newest of them.
+    pub(crate) fn of(reports: &Reports, scenario: &str) -> (Self, Option<RunId>) {
+        let mut told = reports.briefs(scenario).filter(Brief::is_told).peekable();
+        let Some(latest) = told.peek().cloned() else {
+            return (Self::New, None);
+        };
         let mut best = None;
-        for brief in reports.briefs(scenario).filter(Brief::is_told) {
-            let latest = *latest.get_or_insert(brief.outcome);
+        let passed = told.any(|brief| {
             best = best.max(brief.score);
-            if brief.outcome == Outcome::Pass {
-                let latest_fails = latest == Outcome::Fail;
-                return Self::Done { latest_fails };
+            brief.outcome == Outcome::Pass
+        });
+        let state = if passed {
+            Self::Done {
+                latest_fails: latest.outcome == Outcome::Fail,
             }
-        }
-        latest.map_or(Self::New, |latest| Self::Open {
-            best,
-            latest_is_invalid: latest == Outcome::Invalid,
-        })
-    }
-
-    /// The newest run that it is made of.
-    pub(crate) fn latest(reports: &Reports, scenario: &str) -> Option<RunId> {
-        let mut told = reports.briefs(scenario).filter(Brief::is_told);
-        told.next().map(|brief| brief.run_id)
+        } else {
+            Self::Open {
+                best,
+                latest_is_invalid: latest.outcome == Outcome::Invalid,
+            }
+        };
+        (state, Some(latest.run_id))
     }
 
     /// Its name in style sheets: `pass`, `fail` or `new`.

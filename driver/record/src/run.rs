@@ -130,13 +130,17 @@ impl Run {
 
     /// Which code ran, in words: of a participant's own file, whether it was still the starter's text.
     pub fn code_words(&self) -> String {
-        let unedited = self.code == "mine" && self.starter;
-        let text = if unedited {
+        let text = if self.is_unedited() {
             ", the starter’s text"
         } else {
             ""
         };
         format!("{}{text}", self.code)
+    }
+
+    /// True where the participant's file ran, with nothing of the participant in it yet.
+    pub fn is_unedited(&self) -> bool {
+        self.code == "mine" && self.starter
     }
 
     /// The check that a verdict is told with: the headline, or the heaviest that fails where that holds all the same.

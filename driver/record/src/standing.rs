@@ -115,11 +115,12 @@ impl Standing {
         edits: impl IntoIterator<Item = impl AsRef<Path>>,
     ) -> Self {
         let edits = edits.into_iter();
+        let (state, latest) = State::of(reports, scenario);
         Self {
             title: title.to_owned(),
             part,
-            state: State::of(reports, scenario),
-            latest: State::latest(reports, scenario),
+            state,
+            latest,
             edits: edits
                 .map(|file| EditPoint::of(root, file.as_ref()))
                 .collect(),

@@ -113,6 +113,10 @@ fn beginning(guide: &Guide) -> io::Result<TempDir> {
     let project = tempfile::tempdir()?;
     for edit in guide.edits() {
         let begun = starter(edit);
+        // A book of one's own need not have one; it quotes none then.
+        if !guide.root().join(&begun).is_file() {
+            continue;
+        }
         for (from, to) in [(&*begun, edit), (&*begun, &*begun)] {
             let to = project.path().join(to);
             fs::create_dir_all(to.parent().unwrap_or(project.path()))?;

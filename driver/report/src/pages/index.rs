@@ -227,7 +227,7 @@ fn scenario(root: &Path, runs: &[&Run]) -> Markup {
     // One that ended early has only the checks that were decided.
     let whole = runs.iter().rev().find(|run| run.ended_early.is_none());
     let columns = Columns {
-        code: differ(runs, |run| (&run.code, is_unedited(run))),
+        code: differ(runs, |run| (&run.code, run.is_unedited())),
         platform: differ(runs, |run| &run.platform),
         figures: headline_checks(whole.unwrap_or(newest)),
     };
@@ -290,11 +290,6 @@ fn differ<'a, T: PartialEq>(runs: &[&'a Run], of: impl Fn(&'a Run) -> T) -> bool
     runs.windows(2).any(|pair| of(pair[0]) != of(pair[1]))
 }
 
-/// The participant's file, with nothing of the participant in it yet.
-fn is_unedited(run: &Run) -> bool {
-    run.code == "mine" && run.starter
-}
-
 /// `newer` is the run above the first row.
 fn table(
     root: &Path,
@@ -351,7 +346,7 @@ fn row(root: &Path, run: &Run, all: &[&Run], columns: &Columns) -> Markup {
         tr.(VERDICT.class(run)).(CODE.class(run)).(PLATFORM.class(run)) {
             // On a phone the column of links is beyond the edge.
             td { a href=[report(root, run)] { time datetime=(run.started_at) { (clock(run)) } } }
-            @if columns.code { td { (run.code) @if is_unedited(run) { " " small.also { "the starter’s text" } } } }
+            @if columns.code { td { (run.code) @if run.is_unedited() { " " small.also { "the starter’s text" } } } }
             @if columns.platform { td.platform { (run.platform) } }
             td.outcome { (verdict(run, &columns.figures)) }
             td.n { b { @if let Some(score) = run.verdict.score { (score) } @else { (NONE) } } }
