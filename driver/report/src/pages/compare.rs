@@ -148,8 +148,7 @@ fn classes(pairs: &[ClassPair]) -> Markup {
                     tr {
                         th scope="col" { "Requests" } th scope="col" { "Phase" }
                         th.n scope="col" { "Good, A" } th.n scope="col" { "Good, B" }
-                        th scope="col" { "Latency" }
-                        th.n scope="col" { "A" } th.n scope="col" { "B" }
+                        th.n scope="col" { "Latency, A" } th.n scope="col" { "Latency, B" }
                         th scope="col" { "B against A" }
                     }
                 }
@@ -159,8 +158,8 @@ fn classes(pairs: &[ClassPair]) -> Markup {
                             th scope="row" { (pair.name) }
                             td { @if pair.phase == "all" { "whole run" } @else { (pair.phase) } }
                             td.n { (share(pair.good_share.0)) } td.n { b { (share(pair.good_share.1)) } }
-                            td { (pair.latency.name) }
-                            td.n { (quantile(pair.latency.a)) } td.n { b { (quantile(pair.latency.b)) } }
+                            td.n { (pair.latency.name) " " (quantile(pair.latency.a)) }
+                            td.n { (pair.latency.name) " " b { (quantile(pair.latency.b)) } }
                             td { (change(pair.change)) }
                         }
                     }
